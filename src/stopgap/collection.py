@@ -16,4 +16,4 @@ def collection_root() -> Path:
     for root in (installed, checkout):
         if root.is_dir():
             return root
-    raise FileNotFoundError(f"the collection stopgap.remediation is in neither {installed} nor {checkout}: reinstall stopgap")
+    raise FileNotFoundError(f"stopgap.remediation is in neither {installed} nor {checkout}: reinstall stopgap")
