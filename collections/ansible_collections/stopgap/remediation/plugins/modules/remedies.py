@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+
+DOCUMENTATION = r"""
+module: remedies
+short_description: Choose remedies from the catalogue, validated
+version_added: "0.1.0"
+author: Stopgap developers (@stopgap)
+description:
+  - Loads the named remedies on the controller and returns them as plain data for the modules that work on hosts.
+  - Nothing is sent to a host. Run it once a play.
+options:
+  ids:
+    description: Ids or aliases, as a list or as one string separated by commas or white space; V(all) is the whole catalogue.
+    type: raw
+    required: true
+  path:
+    description: Folders with remedies of your own, looked at before the catalogue that comes with the collection.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    platforms: posix
+"""
+
+EXAMPLES = r"""
+- name: Choose the remedies
+  stopgap.remediation.remedies:
+    ids: CVE-2023-44487
+  run_once: true
+  register: catalogue
+"""
+
+RETURN = r"""
+remedies:
+  description: The remedies with every default filled in.
+  type: list
+  elements: dict
+  returned: success
+"""

@@ -1,0 +1,3 @@
+from stopgap.cli.main import main
+
+main()

@@ -1,0 +1,70 @@
+"""`stopgap`: every command by name, loaded only when it is asked for."""
+
+import importlib
+import sys
+from typing import Any, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import stopgap
+
+VERBS = ("assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", "sync")
+# command -> module that holds it under that attribute; a Typer app for a group, a function for a single command
+COMMANDS = {
+    **{verb: ("stopgap.cli.verbs", verb) for verb in VERBS},
+    "status": ("stopgap.cli.ledger", "status"),
+    "debt": ("stopgap.cli.ledger", "debt"),
+    "remedy": ("stopgap.cli.remedy", "app"),
+    "ledger": ("stopgap.cli.ledger", "app"),
+    "lab": ("stopgap.cli.lab", "app"),
+    "demo": ("stopgap.cli.demo", "demo"),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Imports a command's module when the command is looked up, so that `stopgap status` stays quick."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False)
+            found.command(name=cmd_name)(function)
+        command = cast(TyperCommand, typer.main.get_command(found))
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+) -> None:
+    """Close a vulnerability on a fleet and keep the books honest while you do it."""
+    if version:
+        typer.echo(f"stopgap {stopgap.__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point. Usage errors end with exit code 1, as every error that is ours does."""
+    try:
+        code = typer.main.get_command(app).main(standalone_mode=False)
+    except typer.Abort:
+        code = 1
+    except typer.TyperException as error:
+        typer.secho(f"stopgap: {error}", err=True)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What a run looks like on a terminal, and as plain lines where there is none."""
+
+import re
+from collections import Counter
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+
+from stopgap.engine.model import Event, HostAnswered, RunRequest, RunResult, Said, StepStarted, first_line
+
+COLOURS = {"fixed": "green", "mitigated": "yellow", "not_affected": "dim", "patched": "yellow", "exposed": "red"}
+MOST_ROWS = 60
+# C0, C1, bidirectional controls: nothing a host says may steer the terminal (P9)
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+QUIET_STEPS = {"Validating arguments against arg spec 'main' - Bring hosts from exposed to fixed and proven"}
+
+
+def safe(text: object, most: int = 400) -> str:
+    """Text from a host, harmless on a terminal and bounded in length."""
+    shown = UNSAFE.sub("\N{REPLACEMENT CHARACTER}", str(text))
+    return escape(shown if len(shown) <= most else shown[:most] + "…")
+
+
+class Progress:
+    """Listens to a run. On a terminal one live line says what is under way; each finished step leaves a line."""
+
+    def __init__(self, request: RunRequest, *, quiet: bool = False) -> None:
+        self.request = request
+        self.console = Console(stderr=quiet, quiet=quiet, highlight=False)
+        self.step = ""
+        self.answers: Counter[str] = Counter()
+        self.live: Status | None = None
+
+    def __enter__(self) -> "Progress":
+        if self.console.is_terminal:
+            self.live = self.console.status(f"{self.request.verb} …")
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._finish_step()
+        if self.live:
+            self.live.stop()
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, StepStarted):
+            if event.name != self.step:
+                self._finish_step()
+                self.step = event.name
+        elif isinstance(event, HostAnswered):
+            self._answered(event)
+        elif isinstance(event, Said) and (self.request.verbosity or "WARNING" in event.text):
+            self.console.print(safe(event.text, 2000))
+
+    def _answered(self, event: HostAnswered) -> None:
+        self.answers[event.status] += 1
+        if event.status == "unreachable" or (event.status == "failed" and not event.action.endswith(".outcome")):
+            why = safe(first_line(event.result.get("msg") or event.text))
+            self.console.print(f"  [red]{safe(event.host)}[/] {event.status}: {why}")
+        if self.request.verbosity or (self.request.diff and event.result.get("diff")):
+            self.console.print(safe(event.text, 20_000))
+        if self.live:
+            self.live.update(f"{safe(self.step)} … {sum(self.answers.values())} answered")
+
+    def _finish_step(self) -> None:
+        told = {status: n for status, n in self.answers.items() if status != "skipped"}
+        if told and self.step not in QUIET_STEPS:
+            counts = ", ".join(f"{n} {status}" for status, n in told.items())
+            self.console.print(f"  {safe(self.step)}: {counts}")
+        self.answers.clear()
+
+
+def show_result(request: RunRequest, result: RunResult) -> None:
+    """The end of a run: every case that did not reach its goal, the others in full or, on a large fleet, as counts."""
+    console = Console(highlight=False, soft_wrap=False)
+    rows = [(host, case) for host, cases in sorted(result.cases.items()) for case in cases]
+    shown = rows if len(rows) <= MOST_ROWS else [(host, case) for host, case in rows if not case.get("met")]
+    if shown:
+        console.print(_table([(host, case) for host, case in shown if case.get("state") != "not_affected"]))
+    for host, why in sorted(result.failures.items()):
+        console.print(f"[red]failed[/] {safe(host)}: {safe(why)}")
+    for host, why in sorted(result.unreachable.items()):
+        console.print(f"[red]unreachable[/] {safe(host)}: {safe(why)} (its cases are unknown; the others went on)")
+    console.print(_summary(request, result, [case for _host, case in rows]))
+
+
+def _table(rows: list[tuple[str, dict[str, object]]]) -> Table | str:
+    if not rows:
+        return ""
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for title in ("HOST", "REMEDY", "STATE", "WHY"):
+        table.add_column(title, overflow="fold")
+    for host, case in rows:
+        state = str(case.get("state"))
+        why = safe(case.get("reason", ""))
+        if case.get("waiting_for"):
+            why += f"; the fix waits for: {safe(case['waiting_for'])}"
+        mark = f"[{COLOURS.get(state, 'magenta')}]{safe(state)}[/]"
+        table.add_row(safe(host), safe(case.get("remedy", "")), mark, why)
+    return table
+
+
+def _summary(request: RunRequest, result: RunResult, cases: list[dict[str, object]]) -> str:
+    if request.check:
+        return "check mode: nothing was changed and nothing recorded"
+    states = Counter(safe(case.get("state")) for case in cases)
+    told = ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "no case"
+    broken = set(result.failures) | set(result.unreachable)
+    hosts = len(set(result.verdicts) | broken)
+    missed = len({host for host, verdict in result.verdicts.items() if verdict != "proven"} | broken)
+    end = f"{missed} not where {request.verb} should bring them" if missed else "all where they should be"
+    if request.verb == "sync":
+        return "journals read; 'stopgap status' and 'stopgap debt' show the ledger"
+    return f"{hosts} hosts: {told}; {end}"

@@ -1,0 +1,155 @@
+"""The verbs: each is a playbook over an inventory, run through the engine and shown as it goes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from stopgap.cli.progress import Progress, show_result
+from stopgap.engine.model import EngineError, ExitCode, RunRequest
+
+Remedies = Annotated[list[str] | None, typer.Argument(help="Remedy ids or aliases; 'all' is the whole catalogue.")]
+Inventory = Annotated[list[str] | None, typer.Option("--inventory", "-i", help="Inventory file, folder or plugin.")]
+Limit = Annotated[str, typer.Option("--limit", "-l", help="Only these hosts, as ansible-playbook's --limit.")]
+Check = Annotated[bool, typer.Option("--check", "-C", help="Change nothing, say what would change.")]
+Diff = Annotated[bool, typer.Option("--diff", "-D", help="Show what changes.")]
+Forks = Annotated[int | None, typer.Option("--forks", "-f", help="Hosts worked on at once.", min=1)]
+Path_ = Annotated[list[Path] | None, typer.Option("--remedy-path", help="Folder with remedies of your own.")]
+Owner = Annotated[str, typer.Option(help="Who answers for a mitigation until the fix is in.")]
+Reason = Annotated[str, typer.Option(help="Why; recorded.")]
+Variables = Annotated[list[str] | None, typer.Option("--extra-vars", "-e", help="KEY=VALUE, JSON, or @file.")]
+Ask = Annotated[bool, typer.Option("--ask-become-pass", "-K", help="Ask for the sudo password.")]
+AskSsh = Annotated[bool, typer.Option("--ask-pass", "-k", help="Ask for the ssh password.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, nothing else.")]
+Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Show what Ansible prints.")]
+
+
+def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Callable[..., None]:
+    """A command for one verb. All verbs share one set of options: they are one flow that stops at different points."""
+
+    def command(
+        remedies: Remedies = None,
+        inventory: Inventory = None,
+        limit: Limit = "",
+        check: Check = False,
+        diff: Diff = False,
+        forks: Forks = None,
+        remedy_path: Path_ = None,
+        mitigation: Annotated[str, typer.Option(help="Which mitigation, where a remedy has several.")] = "",
+        owner: Owner = "",
+        reason: Reason = "",
+        force: Annotated[bool, typer.Option("--force", help="lift: without proof, over foreign changes.")] = False,
+        conffiles: Annotated[
+            Literal["keep", "replace"], typer.Option(help="fix: which side of an edited configuration file.")
+        ] = "keep",
+        tests: Annotated[list[Path] | None, typer.Option("--tests", help="Your own testinfra file.")] = None,
+        extra_vars: Variables = None,
+        ask_become_pass: Ask = False,
+        ask_pass: AskSsh = False,
+        as_json: Json = False,
+        verbose: Verbose = 0,
+        ansible: Annotated[list[str] | None, typer.Option(help="One more argument for ansible-playbook.")] = None,
+    ) -> None:
+        ids = _chosen(name, remedies)
+        if force and not reason:
+            raise typer.BadParameter("--force needs --reason: it is recorded with the lifting")
+        variables: dict[str, Any] = {
+            "stopgap_remedies": ids,
+            "stopgap_remedy_path": [str(p.absolute()) for p in remedy_path or []],
+            "stopgap_mitigation": mitigation,
+            "stopgap_owner": owner,
+            "stopgap_reason": reason,
+            "stopgap_force": force,
+            "stopgap_conffiles": conffiles,
+            "stopgap_tests": [str(p.absolute()) for p in tests or []],
+        }
+        passwords, flags = _ask(ask_pass, ask_become_pass)
+        more = [word for value in extra_vars or [] for word in ("-e", value)]
+        request = RunRequest(
+            verb=name,
+            inventory=tuple(inventory or ()),
+            limit=limit,
+            check=check,
+            diff=diff,
+            forks=forks,
+            verbosity=verbose,
+            # what was left at its default is left to the inventory's group_vars: extra variables would win over them
+            variables={key: value for key, value in variables.items() if value not in ("", [], False, "keep")},
+            passthrough=tuple(more + flags + (ansible or [])),
+            passwords=passwords,
+        )
+        raise typer.Exit(run_verb(request, as_json=as_json))
+
+    command.__name__ = name
+    command.__doc__ = text
+    return command
+
+
+def _chosen(verb: str, remedies: list[str] | None) -> list[str]:
+    if remedies or verb == "sync":
+        return remedies or []
+    if verb in ("recheck", "verify", "assess"):
+        return ["all"]  # reading verbs may look at everything; changing ones are told what to change
+    raise typer.BadParameter(f"which remedy? stopgap {verb} REMEDY…; 'stopgap remedy list' shows them")
+
+
+def _ask(ssh: bool, become: bool) -> tuple[dict[str, str], list[str]]:
+    passwords, flags = {}, []
+    if ssh:
+        passwords[r"^SSH password.*:\s*?$"] = typer.prompt("SSH password", hide_input=True)
+        flags.append("--ask-pass")
+    if become:
+        passwords[r"^BECOME password.*:\s*?$"] = typer.prompt("BECOME password", hide_input=True)
+        flags.append("--ask-become-pass")
+    return passwords, flags
+
+
+def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
+    """Run it, show it, give the exit code."""
+    from stopgap.engine.run import run
+
+    _check_inventory(request.inventory)
+    with Progress(request, quiet=as_json) as progress:
+        try:
+            result = run(request, progress.take)
+        except EngineError as error:
+            raise typer.TyperException(str(error)) from error
+    code = result.exit_code()
+    if result.no_hosts:
+        raise typer.TyperException(
+            "the inventory gives no host to work on: check -i and -l ('ansible-inventory --list' shows what is read)"
+        )
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "exit_code": int(code),
+                    "cases": result.cases,
+                    "verdicts": result.verdicts,
+                    "failures": result.failures,
+                    "unreachable": result.unreachable,
+                },
+                indent=2,
+            )
+        )
+    else:
+        show_result(request, result)
+    return code
+
+
+def _check_inventory(sources: tuple[str, ...]) -> None:
+    for source in sources:
+        if "," not in source and not Path(source).exists():
+            raise typer.BadParameter(f"inventory {source} does not exist")
+
+
+assess = _verb("assess", "Say which of the hosts are exposed, and why.")
+mitigate = _verb("mitigate", "Put a mitigation in force and prove it. It is debt until the fix is in effect.")
+fix = _verb("fix", "Install the vendor's fix, prove it in effect, lift the mitigation it makes needless.")
+remediate = _verb("remediate", "Fix what can be fixed now and mitigate the rest.")
+verify = _verb("verify", "Prove what is in effect on the hosts now.")
+lift = _verb("lift", "Lift mitigations whose fix is proven (or with --force --reason).")
+recheck = _verb("recheck", "Prove again what was proven before: verdicts age.")
+sync = _verb("sync", "Bring what the hosts' journals say into the ledger.")

@@ -1,0 +1,112 @@
+"""What is asked of a run and what it says: plain data, no Ansible in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Literal
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every verb; contracts.md §7 documents them."""
+
+    PROVEN = 0
+    ERROR = 1
+    FAILED = 2
+    UNKNOWN = 3
+    BREACHED = 4
+
+
+class EngineError(RuntimeError):
+    """The run could not start or broke down; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One verb over an inventory. *variables* are play variables; *passthrough* goes to ansible-playbook as it is."""
+
+    verb: str
+    inventory: tuple[str, ...] = ()
+    limit: str = ""
+    check: bool = False
+    diff: bool = False
+    forks: int | None = None
+    verbosity: int = 0
+    variables: dict[str, Any] = field(default_factory=dict)
+    passthrough: tuple[str, ...] = ()
+    passwords: dict[str, str] = field(default_factory=dict)
+
+
+HostStatus = Literal["ok", "failed", "unreachable", "skipped"]
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    name: str
+
+
+@dataclass(frozen=True)
+class HostAnswered:
+    """One host's answer to one task; *result* is what the module returned and is not to be trusted."""
+
+    host: str
+    step: str
+    action: str
+    status: HostStatus
+    result: dict[str, Any]
+    text: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line Ansible printed outside any task: a warning or an error."""
+
+    text: str
+
+
+Event = StepStarted | HostAnswered | Said
+
+
+@dataclass
+class RunResult:
+    """How a run ended, host by host."""
+
+    cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    verdicts: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    unreachable: dict[str, str] = field(default_factory=dict)
+    no_hosts: bool = False
+    errors: list[str] = field(default_factory=list)
+    return_code: int = 0
+
+    def exit_code(self) -> ExitCode:
+        """Failed weighs more than unknown; an error that no host answers for is ours."""
+        if self.no_hosts or (self.return_code not in (0, 2, 4) and not self.failures and not self.unreachable):
+            return ExitCode.ERROR
+        if self.failures or "failed" in self.verdicts.values():
+            return ExitCode.FAILED
+        if self.unreachable or "unknown" in self.verdicts.values():
+            return ExitCode.UNKNOWN
+        return ExitCode.PROVEN if self.return_code == 0 else ExitCode.ERROR
+
+
+def collect(events: Iterable[Event], result: RunResult) -> RunResult:
+    """Fold events into *result*; kept apart from the engine so that it is tested without one."""
+    for event in events:
+        if isinstance(event, HostAnswered):
+            _take(event, result)
+    return result
+
+
+def _take(event: HostAnswered, result: RunResult) -> None:
+    if event.status == "unreachable":
+        result.unreachable[event.host] = first_line(event.result.get("msg") or event.text)
+    elif event.action.endswith(".outcome"):
+        result.cases[event.host] = event.result.get("cases") or []
+        result.verdicts[event.host] = str(event.result.get("verdict"))
+    elif event.status == "failed":
+        result.failures[event.host] = f"{event.step}: {first_line(event.result.get('msg') or event.text)}"
+
+
+def first_line(text: object) -> str:
+    lines = str(text).strip().splitlines()
+    return lines[0] if lines else "no reason given"

@@ -1,0 +1,189 @@
+"""Runs a playbook through ansible-runner. The one file that imports it."""
+
+import configparser
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import ansible_runner
+
+from stopgap.collection import collection_root
+from stopgap.engine.model import (
+    EngineError,
+    Event,
+    HostAnswered,
+    HostStatus,
+    RunRequest,
+    RunResult,
+    Said,
+    StepStarted,
+    collect,
+)
+
+LEDGER_CALLBACK = "stopgap.remediation.ledger"
+AFTER_STOP = "What was applied is in the hosts' journals: 'stopgap sync' brings it into the ledger."
+STATUS: dict[str, HostStatus] = {
+    "runner_on_ok": "ok",
+    "runner_on_failed": "failed",
+    "runner_on_unreachable": "unreachable",
+    "runner_on_skipped": "skipped",
+}
+
+
+def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
+    """Run the verb's playbook and tell *listen* what happens as it happens.
+
+    Raises EngineError when the run breaks down before any host could answer.
+    """
+    result = RunResult()
+
+    def handle(raw: dict[str, Any]) -> bool:
+        if raw.get("event") == "playbook_on_no_hosts_matched":
+            result.no_hosts = True
+        for event in translate(raw):
+            collect([event], result)
+            if isinstance(event, Said) and "ERROR" in event.text:
+                result.errors.append(event.text)
+            listen(event)
+        return False  # runner need not keep the event on disk
+
+    with tempfile.TemporaryDirectory(prefix="stopgap-") as private, _stop_gently() as stopped:
+        runner = ansible_runner.run(
+            private_data_dir=private,
+            project_dir=str(Path.cwd()),
+            playbook=str(playbook(request.verb)),
+            cmdline=shlex.join(command_line(request)),
+            extravars=request.variables,
+            envvars=environment(os.environ),
+            passwords=request.passwords or None,
+            verbosity=request.verbosity or None,
+            event_handler=handle,
+            quiet=True,
+            settings={"pexpect_timeout": 1, "suppress_ansible_output": True},
+        )
+        result.return_code = runner.rc
+        if stopped:
+            raise EngineError(f"stopped by {stopped[0].name}. {AFTER_STOP}")
+        if runner.rc and not (result.failures or result.unreachable or result.verdicts or result.no_hosts):
+            raise EngineError(_why(runner, result))
+    return result
+
+
+def _why(runner: Any, result: RunResult) -> str:
+    if result.errors:
+        return "\n".join(result.errors)
+    printed: str = runner.stdout.read() if runner.stdout else ""
+    return printed.strip() or f"ansible-playbook ended with exit code {runner.rc} and said nothing"
+
+
+def command_line(request: RunRequest) -> list[str]:
+    """The arguments of ansible-playbook; values never pass a shell."""
+    words = [word for source in request.inventory for word in ("-i", source)]
+    words += ["-l", request.limit] if request.limit else []
+    words += ["--check"] if request.check else []
+    words += ["--diff"] if request.diff else []
+    words += ["-f", str(request.forks)] if request.forks else []
+    return words + list(request.passthrough)
+
+
+def environment(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
+    """What the play needs beyond the caller's own settings.
+
+    ansible-runner turns host key checking off and replaces the callback list unless told otherwise, so both are said
+    here as the user has them. Nothing secret belongs in it: runner writes it to a file.
+    """
+    config = _config(given)
+    callbacks = given.get("ANSIBLE_CALLBACKS_ENABLED") or config.get("callbacks_enabled", "")
+    names = [name.strip() for name in callbacks.split(",") if name.strip()]
+    collections = given.get("ANSIBLE_COLLECTIONS_PATH") or config.get("collections_path", "")
+    ours = str(collection_root().parents[2])
+    checking = given.get("ANSIBLE_HOST_KEY_CHECKING") or config.get("host_key_checking", "True")
+    settings = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}",
+        "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys([*names, LEDGER_CALLBACK])),
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(filter(None, [ours, collections or "~/.ansible/collections"])),
+        "ANSIBLE_HOST_KEY_CHECKING": checking,
+    }
+    if not config:  # the defaults a fleet wants, where the user has none of their own
+        settings |= {"ANSIBLE_PIPELINING": given.get("ANSIBLE_PIPELINING", "True")}
+        settings |= {"ANSIBLE_FORKS": given.get("ANSIBLE_FORKS", "20")}
+    return settings
+
+
+def _config(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
+    """The ``[defaults]`` of the ansible.cfg that Ansible would read here (its own search order)."""
+    named = given.get("ANSIBLE_CONFIG")
+    places = [Path(named)] if named else [Path("ansible.cfg"), Path("~/.ansible.cfg").expanduser()]
+    for place in [*places, Path("/etc/ansible/ansible.cfg")]:
+        if place.is_file():
+            parser = configparser.ConfigParser(interpolation=None, strict=False)
+            parser.read(place)
+            found = dict(parser["defaults"]) if parser.has_section("defaults") else {}
+            return {"": str(place)} | {
+                key: _absolute(value, place) if key == "collections_path" else value for key, value in found.items()
+            }
+    return {}
+
+
+def _absolute(paths: str, config: Path) -> str:
+    """Relative entries of a path list are relative to the file that names them."""
+    return os.pathsep.join(str(config.parent.absolute() / Path(p).expanduser()) for p in paths.split(os.pathsep))
+
+
+def translate(raw: dict[str, Any]) -> Iterator[Event]:
+    """Runner's event as ours; the ones nobody needs give nothing."""
+    kind, data = raw.get("event", ""), raw.get("event_data") or {}
+    if kind == "playbook_on_task_start":
+        yield StepStarted(str(data.get("task", "")).removeprefix("stopgap.remediation.remediate : "))
+    elif kind in STATUS and not (kind == "runner_on_failed" and data.get("ignore_errors")):
+        yield HostAnswered(
+            host=str(data.get("host", "")),
+            step=str(data.get("task", "")).removeprefix("stopgap.remediation.remediate : "),
+            action=str(data.get("resolved_action") or data.get("task_action") or ""),
+            status=STATUS[kind],
+            result=data.get("res") or {},
+            text=str(raw.get("stdout") or ""),
+        )
+    elif kind in ("verbose", "warning", "error", "deprecated") and raw.get("stdout", "").strip():
+        yield Said(str(raw["stdout"]).strip())
+
+
+def playbook(verb: str) -> Path:
+    """The verb's playbook: inside the collection in a wheel, in ``playbooks/`` in a checkout."""
+    root = collection_root()
+    inside = root / "playbooks" / f"{verb}.yml"
+    return inside if inside.is_file() else root.parents[3] / "playbooks" / f"{verb}.yml"
+
+
+@contextmanager
+def _stop_gently() -> Iterator[list[signal.Signals]]:
+    """Ctrl-C and SIGTERM end ansible-playbook itself, which ends its workers; runner's own kill would leave them.
+
+    Yields the list of signals that came.
+    """
+    came: list[signal.Signals] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(signal.Signals(number))
+        for pid in _children():
+            os.kill(pid, signal.SIGTERM)
+
+    kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _children() -> list[int]:
+    done = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in done.stdout.split()]
