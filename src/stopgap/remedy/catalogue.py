@@ -1,0 +1,89 @@
+"""Where remedies are found: given folders first, then ./remedies, then those that ship with the collection."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from stopgap.collection import collection_root
+from stopgap.remedy.errors import RemedyError, UnknownRemedy, UnreadableRemedy
+from stopgap.remedy.load import load, read
+from stopgap.remedy.models import Remedy
+from stopgap.remedy.nodes import parse
+
+
+def search_path(given: Iterable[Path] = ()) -> list[Path]:
+    """The folders to look in, first match wins, so a site can put its own word before ours.
+
+    Raises UnreadableRemedy for a given folder that is not there: a typo must not fall through to another remedy.
+    """
+    folders = [Path(folder) for folder in given]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UnreadableRemedy(f"{folder} is not a folder of remedies: check --path or stopgap_remedy_path")
+    local = Path("remedies")
+    shipped = collection_root() / "remedies"
+    folders += [folder for folder in (local, shipped) if folder.is_dir()]
+    return list({folder.resolve(): folder.resolve() for folder in folders})
+
+
+def catalogue(path: Sequence[Path]) -> Iterator[Path]:
+    """Every remedy file that can be reached by its id, in order of id."""
+    yield from (file for _, file in sorted(_by_id(path).items()))
+
+
+def find(wanted: str, path: Sequence[Path]) -> Path:
+    """The file of a remedy by id or alias, in any case. Raises UnknownRemedy with near names and where it looked."""
+    files = _by_id(path)
+    key = wanted.strip().casefold()
+    if key in files:
+        return files[key]
+    aliased = [file for file in files.values() if key in _aliases(file)]
+    if len(aliased) == 1:
+        return aliased[0]
+    if aliased:
+        names = ", ".join(file.stem for file in aliased)
+        raise UnknownRemedy(f"'{wanted}' is an alias of several remedies ({names}): name the one you mean")
+    near = difflib.get_close_matches(key, files, n=3, cutoff=0.8)
+    hint = f"; near: {', '.join(files[name].stem for name in near)}" if near else ""
+    raise UnknownRemedy(f"no remedy '{wanted}'{hint}; looked in {', '.join(map(str, path)) or 'no folder'}")
+
+
+def resolve(ids: Iterable[str], path: Sequence[Path]) -> list[dict[str, Any]]:
+    """Remedies in the shape of contracts.md §2, in the order asked for, each once. Raises RemedyError."""
+    files = dict.fromkeys(find(wanted, path) for wanted in ids)
+    return [resolved(load(file), file) for file in files]
+
+
+def resolved(remedy: Remedy, file: Path) -> dict[str, Any]:
+    """One remedy as it travels. Task files become absolute: the role that runs them stands in another folder."""
+    shape = remedy.resolved() | {"source": str(file)}
+    for mitigation in shape["mitigations"]:
+        for action in mitigation["actions"]:
+            if action["type"] == "tasks":
+                _anchor(action["params"], file.parent)
+    return shape
+
+
+def _anchor(params: dict[str, Any], folder: Path) -> None:
+    for phase in ("check", "apply", "revert"):
+        if params[phase]:
+            params[phase] = str(folder / params[phase])
+
+
+def _by_id(path: Sequence[Path]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for folder in path:
+        for file in folder.glob("*.yml"):
+            files.setdefault(file.stem.casefold(), file)
+    return files
+
+
+def _aliases(file: Path) -> set[str]:
+    """A broken file elsewhere must not stop the search for a good one; it has its say when it is asked for."""
+    try:
+        data = parse(file, read(file)).data
+    except RemedyError:
+        return set()
+    aliases = data.get("aliases", []) if isinstance(data, dict) else []
+    return {str(alias).casefold() for alias in aliases} if isinstance(aliases, list) else set()

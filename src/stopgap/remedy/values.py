@@ -1,0 +1,104 @@
+"""The small values remedies are made of: what each accepts in YAML and what it becomes."""
+
+import re
+import shlex
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+_SECONDS = {"h": 3600, "d": 86400, "w": 604800}
+_TTL = re.compile(r"(\d{1,4})([hdw])")
+
+# A distribution is ID-MAJOR of os-release; Ubuntu's major is its whole version. One line adds one.
+DISTROS = {
+    "debian": r"\d+",
+    "ubuntu": r"\d\d\.\d\d",
+    "el": r"\d+",
+    "fedora": r"\d+",
+    "amzn": r"\d+",
+    "sles": r"\d+",
+}
+RPM_DISTROS = frozenset({"el", "fedora", "amzn", "sles"})
+_DISTRO = re.compile("|".join(f"{name}-{major}" for name, major in DISTROS.items()))
+
+# deb-version(7) and the NEVR rules of rpm: an epoch, an upstream part that starts with a digit, a revision.
+_DPKG_VERSION = re.compile(r"(\d+:)?\d[A-Za-z0-9.+~-]*")
+_RPM_VERSION = re.compile(r"(\d+:)?[A-Za-z0-9._+~^]+(-[A-Za-z0-9._+~^]+)?")
+
+
+def parse_ttl(value: Any) -> Any:
+    """`12h`, `14d`, `4w` → seconds."""
+    match = _TTL.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[1]) == 0:
+        raise ValueError("write a time to live as a number and h, d or w: 12h, 14d, 4w")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def _compiled(pattern: str) -> str:
+    try:
+        re.compile(pattern, re.MULTILINE)
+    except re.error as error:
+        raise ValueError(f"the regular expression does not compile: {error}") from None
+    return pattern
+
+
+def _split(value: Any) -> Any:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) and value != "not_affected" else value
+
+
+def _known_distro(key: str) -> str:
+    if not _DISTRO.fullmatch(key):
+        known = ", ".join(f"{name}-…" for name in DISTROS)
+        raise ValueError(f"'{key}' is no distribution; write ID-MAJOR of os-release ({known}), for example debian-12")
+    return key
+
+
+def _settled(value: Any) -> Any:
+    """A setting's text. YAML 1.1 reads a bare no, on or 0755 as something else than what was written."""
+    if isinstance(value, bool):
+        raise ValueError("YAML reads this as true or false: put it in quotes")
+    return str(value) if isinstance(value, int) else value
+
+
+def _quoted_mode(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-7]{4}", value):
+        raise ValueError('write a mode as four octal digits in quotes: "0644"')
+    return value
+
+
+def valid_version(distro: str, version: str) -> bool:
+    """Whether `version` can be one of that distribution's package manager."""
+    rpm = distro.partition("-")[0] in RPM_DISTROS
+    return bool((_RPM_VERSION if rpm else _DPKG_VERSION).fullmatch(version))
+
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_compiled)]
+# A string is split into words as a shell would, and never given to one.
+Argv = Annotated[
+    list[str],
+    Field(min_length=1),
+    BeforeValidator(_split),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$")]
+Mode = Annotated[str, BeforeValidator(_quoted_mode), WithJsonSchema({"type": "string", "pattern": "^[0-7]{4}$"})]
+Setting = Annotated[
+    str, BeforeValidator(_settled), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
+]
+Ttl = Annotated[
+    int, BeforeValidator(parse_ttl), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,3}[hdw]$"})
+]
+Distro = Annotated[str, AfterValidator(_known_distro)]
+FixedIn = Annotated[
+    list[str] | str,
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+# Names a file in the catalogue, so nothing that could leave its folder.
+RemedyId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*(-[A-Za-z0-9]+)+$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
