@@ -1,0 +1,57 @@
+# Everything a newcomer needs: `make demo` and `make test`. The rest are their parts.
+PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v))) python3)
+VENV := .venv
+BIN := $(VENV)/bin
+COLLECTION := collections/ansible_collections/stopgap/remediation
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+.PHONY: demo test setup lint unit sanity lab-test molecule bench wheel clean
+
+demo: setup
+	stopgap lab setup
+	stopgap demo
+
+test: setup lint sanity unit lab-test molecule
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "stopgap needs Python 3.11 or newer: install it, or say which: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "this Python has no venv: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+	ansible-lint --offline --profile production
+	cd $(COLLECTION) && antsibull-changelog lint
+
+# The sanity tests that need no network; the collection's own folder is where ansible-test must stand.
+sanity: setup
+	tests/sanity.sh
+
+unit: setup
+	pytest -q -n 2 -m "not lab and not bench" tests
+
+lab-test: setup
+	stopgap lab setup
+	pytest -q -m "lab" tests
+
+molecule: setup
+	stopgap lab setup
+	molecule test
+
+bench: setup
+	stopgap lab setup
+	pytest -q -s -m bench tests/bench
+
+wheel: setup
+	$(BIN)/python -m build --wheel --outdir dist
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache
