@@ -1,0 +1,210 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""What a host's facts mean for a remedy. Pure: every answer is (code, reason), and unknown is an answer.
+
+The order, as docs/reference/verdicts.md tells it: the packages on disk; if fixed there, what still runs; if not,
+the mitigation in force; if none, whether the remedy's conditions hold here.
+"""
+import collections
+import functools
+import os.path
+import re
+
+Answer = collections.namedtuple("Answer", "code reason")
+Verdict = collections.namedtuple("Verdict", "code reason name required")
+
+STATES = {
+    "below_fixed": "exposed", "mitigation_lost": "exposed", "mitigation_withdrawn": "exposed",
+    "mitigation_in_force": "mitigated",
+    "awaiting_proof": "patched", "old_code": "patched", "reboot_due": "patched",
+    "distro_unknown": "unknown", "broken_package": "unknown", "probe_unknown": "unknown",
+    "not_installed": "not_affected", "not_in_release": "not_affected", "before_introduced": "not_affected",
+    "conditions_absent": "not_affected",
+}
+# Several packages, several architectures: each is judged, the first of these decides.
+WORST_FIRST = ("below_fixed", "broken_package", "distro_unknown", "fixed_on_disk", "before_introduced",
+               "not_in_release", "not_installed")
+KERNELS = re.compile(r"(?:linux-image|kernel)(?:-|$)")
+
+
+def assess(remedy, facts):
+    """An assessment (contracts, section 3). `facts` answers what is asked, and only that is gathered: see facts.py."""
+    evidence = {"packages": [], "when": [], "old_code": [], "mitigation": None}
+    answer = judge(remedy, facts, evidence)
+    return {"remedy": remedy["id"], "revision": remedy["revision"], "state": STATES[answer.code], "code": answer.code,
+            "reason": answer.reason, "evidence": evidence}
+
+
+def judge(remedy, facts, evidence):
+    if facts.unreadable:
+        return Answer("probe_unknown", facts.unreadable)
+    affected = remedy["affected"]["packages"]
+    evidence["packages"] = [package_evidence(fact, package, facts.distro)
+                            for package in affected for fact in facts.installed.get(package["name"], [])]
+    mitigation = mitigation_answer(remedy, facts.mitigations(remedy["id"]), evidence)
+    verdict = on_disk(affected, facts.distro, facts.installed, facts.compare)
+    if verdict.code == "fixed_on_disk":
+        return in_effect(affected, facts, evidence)
+    if verdict.code != "below_fixed":
+        return Answer(verdict.code, verdict.reason)
+    return mitigation or exposure(verdict, remedy["affected"]["when"], facts, evidence)
+
+
+def package_evidence(fact, package, distro):
+    required = package["fixed_in"].get(distro) or []
+    return {"name": fact["name"], "arch": fact["arch"], "version": fact["version"],
+            "source_version": fact["source_version"], "required": required if isinstance(required, list) else []}
+
+
+# --- packages on disk
+
+def on_disk(packages, distro, installed, compare):
+    """The worst verdict over a remedy's packages. A remedy without packages leaves the decision to its conditions."""
+    verdicts = judge_packages(packages, distro, installed, compare)
+    return min(verdicts, key=lambda verdict: WORST_FIRST.index(verdict.code))
+
+
+def judge_packages(packages, distro, installed, compare):
+    if not packages:
+        return [Verdict("below_fixed", "the remedy names no package: its conditions decide", None, None)]
+    named = [package for package in packages if distro in package["fixed_in"]]
+    # A package of another distribution's name says nothing here, unless it is here all the same.
+    concerned = [package for package in packages if package in named or installed.get(package["name"])]
+    return [verdict for package in concerned or packages
+            for verdict in judge_package(package, distro, installed.get(package["name"], []), compare)]
+
+
+def judge_package(package, distro, facts, compare):
+    """One verdict for each installed architecture; one for a package that is not here."""
+    name, fixes = package["name"], package["fixed_in"].get(distro)
+    if fixes is None:
+        return [Verdict("distro_unknown", f"the remedy names no fixed version of {name} for {distro}", name, None)]
+    if not facts:
+        return [Verdict("not_installed", f"{name} is not installed", name, None)]
+    if fixes == "not_affected":
+        return [Verdict("not_in_release", f"{name} of {distro} is not affected", name, None)]
+    return [judge_version(name, fact, package["introduced"], fixes, compare) for fact in facts]
+
+
+def judge_version(name, fact, introduced, fixes, compare):
+    version = fact["source_version"]
+    if introduced and compare(version, introduced) < 0:
+        return Verdict("before_introduced", f"{name} {version} is older than the bug ({introduced})", name, None)
+    fixed, required = meets(version, fixes, compare)
+    if fact["broken"]:
+        reason = f"{name} {version} is {fact['broken']}: look at it, then dpkg --configure -a or apt-get -f install"
+        return Verdict("broken_package", reason, name, required)
+    if fixed:
+        return Verdict("fixed_on_disk", f"{name} {version} >= {required}", name, required)
+    return Verdict("below_fixed", f"{name} {version} < {required}{what_it_is(version)}", name, required)
+
+
+def meets(version, fixes, compare):
+    """(is it fixed, the fixed version that applies), where a release has several valid ones.
+
+    A version between two fixes belongs to the stream it shares more leading components with, and to the higher
+    one when that does not tell them apart: 5.14.0-427.50 is of 5.14.0-427.13's stream, not of 5.14.0-503's.
+    """
+    ordered = sorted(fixes, key=functools.cmp_to_key(compare))
+    reached = [fix for fix in ordered if reaches(version, fix, compare)]
+    ahead = [fix for fix in ordered if fix not in reached]
+    if not ahead or (reached and shared(version, reached[-1]) > shared(version, ahead[0])):
+        return True, reached[-1]
+    return False, ahead[0]
+
+
+def reaches(version, fix, compare):
+    """`5.6.1+really5.4.5-1` sorts after 5.6.1 and carries 5.4.5: both must reach a fix that is no such version."""
+    return compare(version, fix) >= 0 and ("+really" in fix or compare(really(version), fix) >= 0)
+
+
+def really(version):
+    epoch, colon, rest = version.rpartition(":")
+    return epoch + colon + rest.rpartition("+really")[2]
+
+
+def what_it_is(version):
+    return f" (it carries the code of {really(version)})" if "+really" in version else ""
+
+
+def shared(left, right):
+    """How many leading components two versions have in common."""
+    components = [re.split(r"[-.+~:]", version) for version in (left, right)]
+    return len(os.path.commonprefix(components))
+
+
+# --- fixed on disk: in effect?
+
+def in_effect(packages, facts, evidence):
+    fixed = [verdict for verdict in judge_packages(packages, facts.distro, facts.installed, facts.compare)
+             if verdict.code == "fixed_on_disk"]
+    due = reboot_due(fixed, facts.kernel, facts.compare)
+    if due:
+        return Answer("reboot_due", due)
+    try:
+        evidence["old_code"] = facts.old_code(sorted({verdict.name for verdict in fixed}))
+    except OSError as error:
+        return Answer("probe_unknown", f"{fixed[0].reason}, but what runs is not known: {error}")
+    if evidence["old_code"]:
+        return Answer("old_code", f"{fixed[0].reason}, but {who(evidence['old_code'])} still run the old code")
+    return Answer("awaiting_proof", f"{fixed[0].reason} and no process on the old code")
+
+
+def reboot_due(fixed, running, compare):
+    """Why the running kernel is not the fixed one, or None."""
+    for verdict in fixed:
+        if not KERNELS.match(verdict.name):
+            continue
+        if running is None:
+            return f"{verdict.reason}, but the version of the running kernel is not known"
+        if compare(running, verdict.required) < 0:
+            return f"{verdict.reason}, but {running} is running: reboot"
+    return None
+
+
+def who(old_code):
+    names = sorted({f"{process['name']} (pid {process['pid']})" for process in old_code})
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+# --- not fixed: mitigated?
+
+def mitigation_answer(remedy, entries, evidence):
+    """What the journal's entries in force say; None where there are none that count."""
+    valid = {mitigation["id"]: mitigation for mitigation in remedy["mitigations"] if mitigation["status"] != "withdrawn"}
+    answers = [(entry, Answer(*entry_answer(entry, valid))) for entry in entries if entry_counts(entry)]
+    if not answers:
+        return None
+    order = ("mitigation_in_force", "mitigation_lost", "probe_unknown", "mitigation_withdrawn")
+    entry, answer = min(answers, key=lambda pair: order.index(pair[1].code))
+    evidence["mitigation"] = {key: entry[key] for key in ("id", "entry", "in_force")}
+    return answer
+
+
+def entry_counts(entry):
+    """An entry whose making or lifting was cut short is no lost mitigation: the next run finishes or undoes it."""
+    return entry["in_force"] is not False or entry["state"] == "applied"
+
+
+def entry_answer(entry, valid):
+    name = f"mitigation {entry['id']} ({entry['entry']})"
+    if entry["in_force"] is None:
+        return "probe_unknown", f"{name} cannot be checked: {entry['reason']}"
+    if not entry["in_force"]:
+        return "mitigation_lost", f"{name} is in the journal but not in effect: {entry['reason']}"
+    if entry["id"] not in valid:
+        return "mitigation_withdrawn", f"{name} is in effect, but is withdrawn or no longer named by the remedy"
+    leaves = valid[entry["id"]].get("leaves")
+    return "mitigation_in_force", f"{name} is in effect" + (f"; it leaves: {leaves}" if leaves else "")
+
+
+# --- not mitigated: exposed?
+
+def exposure(verdict, conditions, facts, evidence):
+    """All conditions must hold for a host to be exposed; one that cannot be told leaves it unknown."""
+    evidence["when"] = facts.when(conditions)
+    for holds, code in ((False, "conditions_absent"), (None, "probe_unknown")):
+        told = [probe for probe in evidence["when"] if probe["holds"] is holds]
+        if told:
+            return Answer(code, f"{verdict.reason}, but {told[0]['type']}: {told[0]['reason']}")
+    return Answer("below_fixed", verdict.reason)

@@ -1,0 +1,78 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""What dpkg knows: installed packages, their order of versions, their conffiles."""
+import re
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import read
+
+FIELDS = ("Package", "Architecture", "db:Status-Want", "db:Status-Eflag", "db:Status-Status", "Version",
+          "source:Package", "source:Version")
+FORMAT = "\\t".join("${%s}" % field for field in FIELDS) + "\\n"
+BROKEN = ("half-installed", "half-configured", "unpacked")
+ABSENT = ("not-installed", "config-files")
+# The source of a signed kernel is versioned 6.1.176+1; what the advisories name is its binary's version.
+SIGNED = re.compile(r"-signed(?:-[a-z0-9]+)?$")
+
+
+def installed(names):
+    """{name: [{"name", "arch", "version", "source", "source_version", "broken", "held"}]}, one per architecture.
+
+    One call for all names; a name that dpkg does not have installed has an empty list.
+    """
+    facts = {name: [] for name in names}
+    if facts:
+        # 1: some name is not known to dpkg, which is an answer
+        for line in read(["dpkg-query", "-W", "-f", FORMAT] + sorted(facts), rcs=(0, 1)).splitlines():
+            fact = read_fact(line)
+            if fact:
+                facts[fact["name"]].append(fact)
+    return facts
+
+
+def read_fact(line):
+    """One line of dpkg-query; None for a package that is not there."""
+    name, arch, want, flag, status, version, source, source_version = line.split("\t")
+    if status in ABSENT:
+        return None
+    if SIGNED.search(source):
+        source_version = version
+    return {"name": name, "arch": arch, "version": version, "source": source, "source_version": source_version,
+            "broken": status if status in BROKEN else (flag if flag != "ok" else None), "held": want == "hold"}
+
+
+def compare(left, right):
+    """-1, 0 or 1 as dpkg orders two versions: epochs, tildes, digits by value, letters before all else."""
+    left, right = sort_key(left), sort_key(right)
+    return (left > right) - (left < right)
+
+
+def sort_key(version):
+    epoch, colon, rest = version.strip().partition(":")
+    if not colon:
+        epoch, rest = "0", version.strip()
+    upstream, hyphen, revision = rest.rpartition("-")
+    if not hyphen:
+        upstream, revision = rest, ""
+    return int(epoch) if epoch.isdigit() else 0, part_key(upstream), part_key(revision)
+
+
+def part_key(text):
+    """Alternating texts and numbers; the 0 that ends each text sorts after a tilde and before anything else."""
+    key = []
+    for letters, digits in re.findall(r"([^0-9]*)([0-9]*)", text or "0"):
+        if letters or digits:
+            key += [[rank(letter) for letter in letters] + [0], int(digits or 0)]
+    return key + [[0]]
+
+
+def rank(character):
+    if character == "~":
+        return -1
+    return ord(character) if character.isalpha() else ord(character) + 256
+
+
+def siblings(sources):
+    """Installed packages built from any of `sources`: a daemon's conffiles often lie in its -common package."""
+    lines = read(["dpkg-query", "-W", "-f", "${source:Package}\\t${db:Status-Status}\\t${Package}\\n"]).splitlines()
+    rows = [line.split("\t") for line in lines]
+    return sorted({name for source, status, name in rows if source in sources and status not in ABSENT})

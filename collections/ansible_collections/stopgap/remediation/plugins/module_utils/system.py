@@ -1,0 +1,65 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""Which system this is, in the words remedies use."""
+import os
+import re
+
+# Rebuilds that follow RHEL's versions package by package.
+EL = ("rhel", "almalinux", "rocky", "centos", "ol")
+DPKG_ARCH = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "armv7l": "armhf", "ppc64le": "ppc64el"}
+DPKG_DISTROS = ("debian", "ubuntu")
+
+
+def describe(os_release=None):
+    distro = distro_key(parse_os_release(read_os_release() if os_release is None else os_release))
+    machine = os.uname().machine
+    arch = DPKG_ARCH.get(machine, machine) if distro and distro.startswith(DPKG_DISTROS) else machine
+    return {"distro": distro, "kernel": os.uname().release, "arch": arch}
+
+
+def read_os_release():
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as handle:
+                return handle.read()
+        except OSError:
+            continue
+    return ""
+
+
+def parse_os_release(text):
+    """os-release(5) as a dict; a line that is no assignment is skipped."""
+    fields = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if equals and not key.startswith("#"):
+            fields[key] = value.strip("\"'")
+    return fields
+
+
+def distro_key(fields):
+    """`debian-12`, `ubuntu-22.04`, `el-9`; a release without a number goes by its codename. None where unsaid."""
+    name = fields.get("ID", "").lower()
+    version = fields.get("VERSION_ID") or fields.get("VERSION_CODENAME")
+    if not name or not version:
+        return None
+    if name in EL:
+        return f"el-{version.partition('.')[0]}"
+    return f"{name}-{version}"
+
+
+def running_kernel_version():
+    """The package version of the kernel that runs (the name in `uname -r` does not change with every fix), or None."""
+    try:
+        with open("/proc/version_signature", encoding="utf-8") as handle:  # Ubuntu
+            signature = handle.read()
+    except OSError:
+        signature = ""
+    return kernel_version(os.uname().version, signature)
+
+
+def kernel_version(uname_version, signature=""):
+    debian = re.search(r"\bDebian (\S+)", uname_version)
+    ubuntu = re.match(r"Ubuntu (\d\S*?)-[a-z]\S*(?:\s|$)", signature)
+    found = debian or ubuntu
+    return found.group(1) if found else None
