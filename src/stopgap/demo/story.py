@@ -124,7 +124,8 @@ def mitigated(n: Narrator) -> None:
 def fix_out_of_reach(n: Narrator) -> None:
     n.chapter(
         "4. A fix that is not to be had",
-        "The hosts know only the main archive. Where that cannot reach the fixed version, patch says so and changes nothing.",
+        "The hosts know only the main archive. Where that cannot reach the fixed version,\n"
+        "patch says so and changes nothing.",
     )
     n.stopgap("fix", NGINX, REDIS, CUPS, ends=2)
     n.stopgap("debt")
@@ -133,7 +134,7 @@ def fix_out_of_reach(n: Narrator) -> None:
 def fixed(n: Narrator) -> None:
     n.chapter(
         "5. Fixed",
-        "The security pocket is switched on. Now the fixes go in, are proven in effect, and the mitigations are lifted.",
+        "The security pocket is switched on. The fixes go in, are proven in effect, and the mitigations go.",
     )
     for host in n.lab.hosts:
         n.lab.security(host.name, on=True)

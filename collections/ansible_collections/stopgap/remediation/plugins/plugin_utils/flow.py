@@ -103,12 +103,15 @@ def proven_state(state, verification):
         return ("fixed" if phase == "fix" else "mitigated"), verification["reason"]
     if verdict == "unknown":
         return "unknown", verification["reason"]
-    return ("patched" if phase == "fix" else "exposed"), verification["reason"]
+    return ("patched" if phase == "fix" and state != "exposed" else "exposed"), verification["reason"]
 
 
 def outcomes(said, mode):
     """All cases of one host. *said*: lists under assess, mitigation, patch, verification, lift; *mode* as in GOALS."""
     index = dict((key, by_remedy(said.get(key))) for key in ("mitigation", "patch", "verification", "lift"))
+    for remedy, lifted in index["lift"].items():
+        if lifted["state"] == "lifted":
+            index["patch"].pop(remedy, None)  # assessed again since: the later word counts
     found = []
     for assessment in by_remedy(said.get("assess")).values():  # a later assessment replaces an earlier one
         case = outcome(assessment, **dict((key, items.get(assessment["remedy"])) for key, items in index.items()))
