@@ -1,0 +1,102 @@
+"""testinfra over a Channel: its own modules run unchanged on it."""
+
+import shlex
+import time
+from typing import Any
+
+from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.host import Host
+
+from stopgap.verify.channel import Answer, Channel
+from stopgap.verify.errors import CommandTimeout, ConnectionLost, HostUnreachable, Surprise
+from stopgap.verify.verdict import clean
+
+
+class AgentBackend(BaseBackend):  # type: ignore[misc]
+    """One connection, opened at the first command, opened again once if it drops. Not for two threads at a time."""
+
+    NAME = "stopgap"
+
+    def __init__(self, name: str, spec: dict[str, Any], timeout: float):
+        super().__init__(name)
+        self._encoding = "utf-8"
+        self._spec = spec
+        self._timeout = timeout
+        self._channel: Channel | None = None
+        self._reopened = False
+        self._unreachable: HostUnreachable | None = None
+        self.start_clock()
+
+    @property
+    def python(self) -> str:
+        """The command line of the host's Python."""
+        return shlex.join(shlex.split(self._spec["python"]))
+
+    def start_clock(self) -> None:
+        """A check starts: all its commands together have `timeout` seconds."""
+        self._deadline = time.monotonic() + self._timeout
+
+    def connect(self) -> Channel:
+        if self._unreachable:
+            raise self._unreachable
+        if self._channel is None:
+            try:
+                if "error" in self._spec:
+                    raise HostUnreachable(self._spec["error"])
+                self._channel = Channel(self._spec, self._timeout)
+            except HostUnreachable as error:
+                self._unreachable = error
+                raise
+        return self._channel
+
+    def close(self) -> None:
+        if self._channel:
+            self._channel.close()
+            self._channel = None
+
+    def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
+        """`stdin` (text) and `timeout` (seconds) may be given; what testinfra passes besides is not needed here."""
+        command = self.quote(command, *args)
+        answer = self._call(command, kwargs.get("stdin") or "", kwargs.get("timeout") or self._timeout)
+        return self.result(answer.rc, self.encode(command), answer.stdout, answer.stderr)
+
+    def _call(self, command: str, stdin: str, timeout: float) -> Answer:
+        left = min(timeout, self._deadline - time.monotonic())
+        if left <= 0:
+            raise CommandTimeout(f"no verdict in {self._timeout:g} s")
+        try:
+            return self.connect().call(command, stdin, left)
+        except ConnectionLost as error:
+            self.close()
+            if self._reopened:
+                self._unreachable = error
+                raise
+            self._reopened = True
+        return self._call(command, stdin, timeout)
+
+    def decode(self, data: bytes) -> str:
+        return data.decode("utf-8", "replace")
+
+    def encode(self, data: str) -> bytes:
+        return data.encode("utf-8", "surrogateescape")
+
+
+class AgentHost(Host):  # type: ignore[misc]
+    """testinfra's `host`; a surprise has a type of its own, so that it is never taken for a failed assertion."""
+
+    def run_expect(self, expected: list[int], command: str, *args: str, **kwargs: Any) -> CommandResult:
+        out = self.run(command, *args, **kwargs)
+        if out.rc not in expected:
+            said = out.stderr.strip() or out.stdout.strip() or "no output"
+            raise Surprise(clean(f"{self.backend.quote(command, *args)}: exit {out.rc}: {said}"))
+        return out
+
+    def check_output(self, command: str, *args: str, **kwargs: Any) -> str:
+        return self.run_expect([0], command, *args, **kwargs).stdout.rstrip("\r\n")  # type: ignore[no-any-return]
+
+
+def open_host(name: str, spec: dict[str, Any], timeout: float) -> AgentHost:
+    backend = AgentBackend(name, spec, timeout)
+    host = AgentHost(backend)
+    backend.set_host(host)
+    return host

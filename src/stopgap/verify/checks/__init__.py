@@ -1,0 +1,28 @@
+"""The check types. A new one is a file here and a line below: `check(host, params, context) -> Verdict`.
+
+`name(params)` is what stands after the type in a check's id.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from stopgap.verify.backend import AgentHost
+from stopgap.verify.checks import command, file, package, processes, service, socket, sysctl
+from stopgap.verify.checks.context import Context
+from stopgap.verify.verdict import Verdict
+
+
+class CheckType(NamedTuple):
+    check: Callable[[AgentHost, Any, Context], Verdict]
+    name: Callable[[Any], str]
+
+
+CHECKS: dict[str, CheckType] = {
+    "command": CheckType(command.check, command.name),
+    "file": CheckType(file.check, file.name),
+    "package": CheckType(package.check, package.name),
+    "processes": CheckType(processes.check, processes.name),
+    "service": CheckType(service.check, service.name),
+    "socket": CheckType(socket.check, socket.name),
+    "sysctl": CheckType(sysctl.check, sysctl.name),
+}

@@ -1,0 +1,44 @@
+"""`service {name, running?, enabled?, masked?}` of systemd, by testinfra's `systemd_properties`.
+
+Not by its `is_running` and `is_enabled`: where systemctl cannot answer they fall back to SysV scripts, which makes
+"not running" of a lost D-Bus and "enabled" of a masked unit with a script left in rc2.d.
+"""
+
+from typing import Any
+
+from stopgap.verify.backend import AgentHost
+from stopgap.verify.checks.context import Context
+from stopgap.verify.errors import Surprise
+from stopgap.verify.verdict import Verdict, failed, passed
+
+STARTED = ("enabled", "enabled-runtime", "alias", "static", "indirect", "generated", "transient")
+NOT_STARTED = ("disabled", "linked", "linked-runtime", "not-found")
+
+# property of `systemctl show` · what counts as yes · what counts as no. Anything else is neither, so it fails both.
+RULES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "running": ("ActiveState", ("active", "reloading", "refreshing"), ("inactive", "failed")),
+    "enabled": ("UnitFileState", STARTED, (*NOT_STARTED, "masked", "masked-runtime")),
+    "masked": ("UnitFileState", ("masked",), (*STARTED, *NOT_STARTED)),  # masked-runtime ends with the next boot
+}
+
+
+def name(params: dict[str, Any]) -> str:
+    return str(params["name"])
+
+
+def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
+    unit = params["name"]
+    properties = host.service(unit).systemd_properties
+    if properties.get("LoadState") == "not-found":
+        properties["UnitFileState"] = "not-found"
+    said = []
+    for key, (source, yes, no) in RULES.items():
+        if params.get(key) is None:
+            continue
+        state = properties.get(source)
+        if not state:
+            raise Surprise(f"systemctl names no {source} of {unit}")
+        if state not in (yes if params[key] else no):
+            return failed(f"{unit} is {state}, wanted {key}: {'yes' if params[key] else 'no'}")
+        said.append(state)
+    return passed(f"{unit} is {' and '.join(said)}")

@@ -1,0 +1,103 @@
+"""From a request to its results: hosts in parallel, one connection each."""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from stopgap.verify.backend import AgentHost, open_host
+from stopgap.verify.checks import CHECKS
+from stopgap.verify.checks.context import Context
+from stopgap.verify.errors import BadRequest, HostUnreachable, VerifyError
+from stopgap.verify.verdict import Verdict, aggregate, clean, unknown
+
+Item = dict[str, Any]
+
+
+def verify(request: dict[str, Any]) -> dict[str, list[Item]]:
+    """`request` is contracts.md §5; gives its `results`."""
+    try:
+        remedies = {remedy["id"]: remedy for remedy in request["remedies"]}
+        timeout = float(request.get("timeout") or 30)
+        hosts = {name: open_host(name, request["connections"][name], timeout) for name in request["targets"]}
+        plans = {name: [_plan(remedies, target) for target in targets] for name, targets in request["targets"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadRequest(f"the request is not complete: {type(error).__name__} {error}") from error
+    workers = max(1, min(len(hosts), int(request.get("forks") or 5)))
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            results = dict(zip(hosts, pool.map(lambda name: _ask(hosts[name], plans[name]), hosts), strict=True))
+        extra = _site_tests(request.get("tests") or [], hosts)
+    finally:
+        for host in hosts.values():
+            host.backend.close()
+    return {name: [_sum_up(entry, extra.get(name, [])) for entry in entries] for name, entries in results.items()}
+
+
+def _plan(remedies: dict[str, Item], target: Item) -> tuple[Item, Item, list[Item]]:
+    """(what the entry says of itself, the remedy, its checks)"""
+    remedy = remedies[target["remedy"]]
+    phase, chosen = target["phase"], target.get("mitigation")
+    if phase == "fix":
+        checks = [*remedy["checks"], *(check for one in remedy["fix"]["obligations"] for check in one["checks"])]
+    else:
+        valid = [
+            one for one in remedy["mitigations"] if (one["id"] == chosen if chosen else one["status"] != "withdrawn")
+        ]
+        chosen = valid[0]["id"] if valid else chosen
+        checks = valid[0]["checks"] if valid else []
+    head = {"remedy": remedy["id"], "revision": remedy["revision"], "phase": phase, "mitigation": chosen}
+    return head, remedy, checks
+
+
+def _ask(host: AgentHost, plan: Iterable[tuple[Item, Item, list[Item]]]) -> list[Item]:
+    return [
+        {**head, "checks": [run_check(host, check, Context(remedy, head["phase"])) for check in checks]}
+        for head, remedy, checks in plan
+    ]
+
+
+def run_check(host: AgentHost, check: Item, context: Context) -> Item:
+    kind, params = check["type"], check["params"]
+    if kind not in CHECKS:
+        return _result(kind, kind, unknown(f"this release has no check of type {kind}"), 0.0)
+    started = time.monotonic()
+    verdict = answer(host, lambda: CHECKS[kind].check(host, params, context))
+    return _result(f"{kind}:{CHECKS[kind].name(params)}", kind, verdict, time.monotonic() - started)
+
+
+def answer(host: AgentHost, ask: Callable[[], Verdict]) -> Verdict:
+    try:
+        host.backend.connect()
+        host.backend.start_clock()
+        return ask()
+    except HostUnreachable as error:
+        return unknown(f"unreachable: {error}")
+    except VerifyError as error:
+        return unknown(str(error))
+    except Exception as error:  # one check, fed with what a strange host says, must not cost the others their verdict
+        return unknown(f"{type(error).__name__}: {error}")
+
+
+def _result(name: str, kind: str, verdict: Verdict, seconds: float) -> Item:
+    return {
+        "id": clean(name, 200),
+        "type": kind,
+        "verdict": verdict.word,
+        "reason": clean(verdict.reason),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _sum_up(entry: Item, extra: list[Item]) -> Item:
+    checks = [*entry["checks"], *extra]
+    verdict = aggregate(checks)
+    return {**entry, "verdict": verdict.word, "reason": verdict.reason, "checks": checks}
+
+
+def _site_tests(files: list[str], hosts: dict[str, AgentHost]) -> dict[str, list[Item]]:
+    if not files:
+        return {}
+    from stopgap.verify.site_tests import run_site_tests  # pytest costs a quarter second
+
+    return run_site_tests(files, hosts)
