@@ -50,8 +50,11 @@ def find(wanted: str, path: Sequence[Path]) -> Path:
 
 
 def resolve(ids: Iterable[str], path: Sequence[Path]) -> list[dict[str, Any]]:
-    """Remedies in the shape of contracts.md §2, in the order asked for, each once. Raises RemedyError."""
-    files = dict.fromkeys(find(wanted, path) for wanted in ids)
+    """Remedies in the shape of contracts.md §2, in the order asked for, each once; `all` is the whole catalogue.
+
+    Raises RemedyError.
+    """
+    files = dict.fromkeys(file for wanted in ids for file in _wanted(wanted, path))
     return [resolved(load(file), file) for file in files]
 
 
@@ -63,6 +66,13 @@ def resolved(remedy: Remedy, file: Path) -> dict[str, Any]:
             if action["type"] == "tasks":
                 _anchor(action["params"], file.parent)
     return shape
+
+
+def _wanted(wanted: str, path: Sequence[Path]) -> Iterator[Path]:
+    if wanted == "all":
+        yield from catalogue(path)
+    else:
+        yield find(wanted, path)
 
 
 def _anchor(params: dict[str, Any], folder: Path) -> None:
