@@ -15,7 +15,7 @@ COLOURS = {"fixed": "green", "mitigated": "yellow", "not_affected": "dim", "patc
 MOST_ROWS = 60
 # C0, C1, bidirectional controls: nothing a host says may steer the terminal (P9)
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-QUIET_STEPS = {"Validating arguments against arg spec 'main' - Bring hosts from exposed to fixed and proven"}
+HIDDEN = {"include_tasks", "include_role", "validate_argument_spec"}  # the play's own plumbing
 
 
 def safe(text: object, most: int = 400) -> str:
@@ -58,6 +58,8 @@ class Progress:
             self.console.print(safe(event.text, 2000))
 
     def _answered(self, event: HostAnswered) -> None:
+        if event.action.rpartition(".")[2] in HIDDEN:
+            return
         self.answers[event.status] += 1
         if event.status == "unreachable" or (event.status == "failed" and not event.action.endswith(".outcome")):
             why = safe(first_line(event.result.get("msg") or event.text))
@@ -69,7 +71,7 @@ class Progress:
 
     def _finish_step(self) -> None:
         told = {status: n for status, n in self.answers.items() if status != "skipped"}
-        if told and self.step not in QUIET_STEPS:
+        if told:
             counts = ", ".join(f"{n} {status}" for status, n in told.items())
             self.console.print(f"  {safe(self.step)}: {counts}")
         self.answers.clear()

@@ -111,6 +111,8 @@ def environment(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys([*names, LEDGER_CALLBACK])),
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(filter(None, [ours, collections or "~/.ansible/collections"])),
         "ANSIBLE_HOST_KEY_CHECKING": checking,
+        "ANSIBLE_FORCE_COLOR": "False",  # colour is the display's business
+        "ANSIBLE_NOCOLOR": "True",
     }
     if not config:  # the defaults a fleet wants, where the user has none of their own
         settings |= {"ANSIBLE_PIPELINING": given.get("ANSIBLE_PIPELINING", "True")}

@@ -1,0 +1,48 @@
+"""A full mitigate pass (assess, apply, verify, record) beside `ansible -m ping`: same hosts and run, warm, equal forks."""
+
+import statistics
+import time
+
+import pytest
+from tests.e2e.books import Books
+
+from stopgap.demo.story import prepare
+from stopgap.lab import HostSpec, Lab
+
+pytestmark = pytest.mark.bench
+HOSTS, ROUNDS, REMEDY = 20, 3, "CVE-2023-44487"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    lab = Lab("bench")
+    lab.down()
+    try:
+        lab.up([HostSpec(f"n{i}", "bookworm", ("nginx",)) for i in range(1, HOSTS + 1)])
+        prepare(lab, {})
+        yield Books(lab, tmp_path_factory.mktemp("bench") / "state")
+    finally:
+        lab.down()
+
+
+def timed(act):
+    started = time.monotonic()
+    done = act()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return time.monotonic() - started
+
+
+def test_a_mitigate_pass_costs_at_most_three_pings(fleet):
+    inventory = ["-i", str(fleet.lab.inventory), "-f", str(HOSTS)]
+    ping = lambda: fleet.command("ansible", "all", "-b", "-m", "ping", *inventory)  # noqa: E731
+    ping()  # warm connections for both
+    pings, passes = [], []
+    for _round in range(ROUNDS):
+        pings.append(timed(ping))
+        passes.append(timed(lambda: fleet.playbook("mitigate", "-e", f"stopgap_remedies={REMEDY}", "-f", str(HOSTS))))
+        assert len(fleet.owed()) == HOSTS
+        fleet.stopgap("lift", REMEDY, "--force", "--reason", "next round")
+    ratio = statistics.median(m / p for m, p in zip(passes, pings, strict=True))
+    print(f"\n{HOSTS} hosts, {ROUNDS} rounds, medians: ansible -b -m ping {statistics.median(pings):.1f} s, "
+          f"mitigate {statistics.median(passes):.1f} s, ratio {ratio:.2f} (at most 3)")  # fmt: skip
+    assert ratio <= 3

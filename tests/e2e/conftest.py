@@ -1,0 +1,30 @@
+"""Lab hosts shared by the end-to-end tests of one run."""
+
+import pytest
+
+from stopgap.demo.story import prepare
+from stopgap.lab import HostSpec, Lab
+from tests.e2e.books import Books
+
+
+@pytest.fixture(scope="session")
+def small_fleet():
+    """web1 (bookworm, nginx with HTTP/2) and cache1 (bullseye, redis), as a fleet is found."""
+    lab = Lab("pytest")
+    lab.down()
+    try:
+        lab.up([HostSpec("web1", "bookworm", ("nginx",)), HostSpec("cache1", "bullseye", ("redis-server",))])
+        prepare(lab, {})
+        yield lab
+    finally:
+        lab.down()
+
+
+@pytest.fixture
+def books(small_fleet, tmp_path):
+    """The small fleet with an empty ledger; every mitigation is lifted again afterwards."""
+    found = Books(small_fleet, tmp_path / "state")
+    yield found
+    done = found.stopgap("lift", "all", "--force", "--reason", "end of a test")
+    assert not found.held("web1"), done.stdout
+    assert not found.held("cache1"), done.stdout

@@ -1,0 +1,38 @@
+"""Nothing a host says may steer the terminal or break the display (P9)."""
+
+import pytest
+
+from stopgap.cli.progress import Progress, safe, show_result
+from stopgap.engine.model import HostAnswered, RunRequest, RunResult, StepStarted
+
+HOSTILE = ["\x1b]0;owned\x07", "\x1b[2J", "[bold red]x[/]", "a\x00b", "\u202eevil", "x" * 100_000, "\x9b31m"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_harmless_and_bounded(text):
+    shown = safe(text)
+    assert len(shown) < 1000
+    assert not set(shown) & {"\x1b", "\x00", "\x07", "\x9b", "\u202e"}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_run_with_hostile_answers_is_shown(text, capsys):
+    request = RunRequest("assess")
+    with Progress(request) as progress:
+        progress.take(StepStarted("Assess"))
+        progress.take(HostAnswered("web1", "Assess", "x.assess", "failed", {"msg": text}, text))
+    case = {"remedy": text, "state": text, "reason": text, "waiting_for": text, "met": False}
+    show_result(request, RunResult(cases={"web1": [case]}, verdicts={"web1": "failed"}))
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "1 failed" in out
+
+
+def test_markup_of_a_host_is_shown_as_text(capsys):
+    show_result(RunRequest("fix"), RunResult(failures={"web1": "[red]no[/]"}))
+    assert "[red]no[/]" in capsys.readouterr().out
+
+
+def test_check_mode_says_that_nothing_was_changed(capsys):
+    show_result(RunRequest("fix", check=True), RunResult())
+    assert "nothing was changed" in capsys.readouterr().out

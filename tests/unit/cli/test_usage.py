@@ -1,0 +1,40 @@
+"""Bad input on the command line: one sentence with the way out, exit code 1, nothing run."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def stopgap(*words, **more):
+    return subprocess.run(
+        [sys.executable, "-m", "stopgap", *words], capture_output=True, text=True, check=False, **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["mitigate"], "which remedy?"),
+        (["nonsense"], "nonsense"),
+        (["fix", "CVE-2023-44487", "-i", "absent.yml"], "inventory absent.yml does not exist"),
+        (["lift", "CVE-2023-44487", "--force"], "--force needs --reason"),
+        (["fix", "CVE-2023-44487", "--conffiles", "maybe"], "maybe"),
+        (["fix", "--no-such-option"], "--no-such-option"),
+    ],
+)
+def test_usage_errors(words, says, tmp_path):
+    done = stopgap(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_version():
+    assert stopgap("--version").stdout.startswith("stopgap 0.")
+
+
+def test_help_lists_every_verb():
+    text = stopgap("--help").stdout
+    for verb in ("assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", "sync", "status", "debt"):
+        assert verb in text

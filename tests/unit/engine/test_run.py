@@ -1,0 +1,83 @@
+"""What goes to ansible-playbook, and what its events become."""
+
+import shlex
+
+import pytest
+
+from stopgap.engine import run as engine
+from stopgap.engine.model import ExitCode, HostAnswered, RunRequest, RunResult, Said, StepStarted, collect
+
+
+def test_values_reach_ansible_as_single_words():
+    request = RunRequest("fix", inventory=("a b.yml",), limit="web; rm -rf /", check=True, diff=True, forks=7)
+    words = engine.command_line(request)
+    assert words == ["-i", "a b.yml", "-l", "web; rm -rf /", "--check", "--diff", "-f", "7"]
+    assert shlex.split(shlex.join(words)) == words
+
+
+def test_host_key_checking_stays_on_unless_the_user_turned_it_off(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert engine.environment({})["ANSIBLE_HOST_KEY_CHECKING"] == "True"
+    assert engine.environment({"ANSIBLE_HOST_KEY_CHECKING": "False"})["ANSIBLE_HOST_KEY_CHECKING"] == "False"
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nhost_key_checking = no\n")
+    assert engine.environment({})["ANSIBLE_HOST_KEY_CHECKING"] == "no"
+
+
+def test_the_ledger_callback_joins_the_ones_the_user_has(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\ncallbacks_enabled = ansible.posix.timer\ncollections_path = ./c\n"
+    )
+    settings = engine.environment({})
+    assert settings["ANSIBLE_CALLBACKS_ENABLED"] == "ansible.posix.timer,stopgap.remediation.ledger"
+    assert settings["ANSIBLE_COLLECTIONS_PATH"].endswith(f":{tmp_path}/c")
+
+
+def test_nothing_secret_is_added_to_the_environment():
+    assert not {key for key in engine.environment({}) if "PASS" in key or "URL" in key}
+
+
+@pytest.mark.parametrize("verb", ["assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", "sync"])
+def test_every_verb_has_its_playbook(verb):
+    assert engine.playbook(verb).is_file()
+
+
+def answered(host="web1", status="ok", action="stopgap.remediation.assess", **result):
+    return HostAnswered(host, "Assess", action, status, result, "")
+
+
+def test_translate_names_what_matters():
+    raw = {"event": "runner_on_failed", "event_data": {"host": "web1", "task": "stopgap.remediation.remediate : Assess",
+           "resolved_action": "stopgap.remediation.assess", "res": {"msg": "no"}}}  # fmt: skip
+    assert list(engine.translate(raw)) == [answered(status="failed", msg="no")]
+    start = {"event": "playbook_on_task_start", "event_data": {"task": "Assess"}}
+    assert list(engine.translate(start)) == [StepStarted("Assess")]
+    assert list(engine.translate({"event": "warning", "stdout": "[WARNING]: x"})) == [Said("[WARNING]: x")]
+    assert list(engine.translate({"event": "playbook_on_stats"})) == []
+
+
+def outcome(verdict, host="web1"):
+    return answered(host, "ok" if verdict == "proven" else "failed", "stopgap.remediation.outcome", verdict=verdict)
+
+
+@pytest.mark.parametrize(
+    ("events", "return_code", "code"),
+    [
+        ([outcome("proven")], 0, ExitCode.PROVEN),
+        ([outcome("failed")], 2, ExitCode.FAILED),
+        ([outcome("unknown")], 2, ExitCode.UNKNOWN),
+        ([outcome("proven"), answered("web2", "unreachable", msg="no route")], 4, ExitCode.UNKNOWN),
+        ([outcome("failed"), answered("web2", "unreachable", msg="no route")], 4, ExitCode.FAILED),
+        ([answered("web1", "failed", msg="sudo: a password is required")], 2, ExitCode.FAILED),
+        ([], 1, ExitCode.ERROR),
+        ([], 250, ExitCode.ERROR),
+    ],
+)
+def test_exit_codes(events, return_code, code):
+    result = collect(events, RunResult(return_code=return_code))
+    assert result.exit_code() is code
+
+
+def test_an_inventory_without_hosts_is_an_error_though_ansible_calls_it_success():
+    assert RunResult(no_hosts=True, return_code=0).exit_code() is ExitCode.ERROR
