@@ -1,0 +1,273 @@
+# Copyright: Stopgap developers
+# SPDX-License-Identifier: Apache-2.0
+"""Every play leaves its record, wherever it runs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: ledger
+type: notification
+short_description: Record what plays found, did and proved in the Stopgap ledger
+version_added: 0.1.0
+author: Stopgap developers
+description:
+  - Turns the results of the C(stopgap.remediation) modules into events, appends each at once to a spool file, and at the
+    end of the play runs C(python -m stopgap.ledger ingest) to deliver them.
+  - Nothing that goes wrong here changes the result of a play. What could not be delivered stays in the spool, and the
+    next play, or C(stopgap ledger ingest), delivers it.
+  - Check mode leaves no events.
+requirements:
+  - enabled as C(stopgap.remediation.ledger) in C(callbacks_enabled)
+  - the Python package C(stopgap) beside ansible-core, for the delivery only
+options:
+  state_dir:
+    description:
+      - Folder of the spool (and of the default ledger).
+      - Defaults to C($XDG_STATE_HOME/stopgap), else C(~/.local/state/stopgap).
+    type: path
+    env:
+      - name: STOPGAP_STATE_DIR
+    ini:
+      - section: callback_stopgap_ledger
+        key: state_dir
+  estate:
+    description:
+      - Name of the estate for hosts whose variables do not set C(stopgap_estate).
+      - C(stopgap_estate) is read from extra variables, the play, and the inventory; never from facts.
+    type: str
+    default: default
+    env:
+      - name: STOPGAP_ESTATE
+    ini:
+      - section: callback_stopgap_ledger
+        key: estate
+  deliver:
+    description: Whether to deliver the spool to the ledger at the end of the play.
+    type: bool
+    default: true
+    env:
+      - name: STOPGAP_DELIVER
+    ini:
+      - section: callback_stopgap_ledger
+        key: deliver
+  timeout:
+    description: Seconds the delivery may take. What is not delivered by then stays in the spool.
+    type: int
+    default: 120
+    env:
+      - name: STOPGAP_DELIVER_TIMEOUT
+    ini:
+      - section: callback_stopgap_ledger
+        key: timeout
+"""
+
+import functools
+import os
+import subprocess
+import sys
+
+from ansible import context
+from ansible.inventory.helpers import get_group_vars
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+from ansible.vars.plugins import get_vars_from_inventory_sources
+
+from ansible_collections.stopgap.remediation.plugins.plugin_utils import events, witness
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile
+
+REMEDIES = events.PREFIX + "remedies"
+
+
+def never_break(method):
+    """A play must never fail because of its record: here, and nowhere else, any exception becomes a warning."""
+
+    @functools.wraps(method)
+    def guarded(self, *args, **kwargs):
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            self._warn_once("%s: %s" % (type(error).__name__, error))
+            return None
+
+    return guarded
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "stopgap.remediation.ledger"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args, **kwargs):
+        super(CallbackModule, self).__init__(*args, **kwargs)
+        self._witness = None
+        self._spool = None
+        self._play = None
+        self._play_vars = {}
+        self._estates = {}
+        self._warned = set()
+
+    # --- what Ansible calls
+
+    @never_break
+    def v2_playbook_on_play_start(self, play):
+        self._play = play
+        self._estates = {}
+        self._play_vars = play.get_variable_manager().get_vars(play=play)
+        if self._witness is None:
+            actor = witness.actor_of(self._play_vars, os.environ)
+            origin = witness.origin_of(self._play_vars, os.environ)
+            self._witness = witness.Witness(witness.run_of(os.environ), actor, origin)
+
+    @never_break
+    def v2_runner_on_ok(self, result):
+        if not _has_loop(result):
+            self._hear(result, failed=False)
+
+    @never_break
+    def v2_runner_item_on_ok(self, result):
+        self._hear(result, failed=False)
+
+    @never_break
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        if not _has_loop(result):
+            self._hear(result, failed=True)
+
+    @never_break
+    def v2_runner_item_on_failed(self, result):
+        self._hear(result, failed=True)
+
+    @never_break
+    def v2_runner_on_unreachable(self, result):
+        if _is_dry(result):
+            return
+        ours = _action(result) in events.TELLERS
+        asked = _asked(result) if ours else None
+        self._witness.hear_silence(result._host.get_name(), _trouble(result._result), asked)
+        self._write(self._witness.silences(self._estate))
+
+    @never_break
+    def v2_playbook_on_stats(self, stats):
+        if self._witness is None:
+            return
+        if not self._witness.asked:
+            # Nobody could be reached before the remedies were resolved: the names will do.
+            self._witness.hear_remedies(self._plain(self._play_vars.get("stopgap_remedies")))
+        self._write(self._witness.silences(self._estate))
+        if self._spool is not None:
+            self._spool.close()
+            self._deliver()
+
+    # --- what we make of it
+
+    def _hear(self, result, failed):
+        action = _action(result)
+        if _is_dry(result):
+            return
+        if action == REMEDIES and not failed:
+            self._witness.hear_remedies(result._result.get("remedies"))
+            self._write(self._witness.silences(self._estate))
+        elif action in events.TELLERS:
+            if "censored" in result._result:
+                self._warn_once("a result of %s is hidden by no_log and cannot be recorded" % action)
+            trouble = _trouble(result._result) if failed else ""
+            host = result._host.get_name()
+            self._write(self._witness.hear(action, host, self._estate, result._result, _asked(result), trouble))
+
+    def _write(self, told):
+        if told and self._spool is None:
+            self._spool = SpoolFile(os.path.join(self._state_dir(), "spool"), self._witness.run)
+        for event in told:
+            self._spool.write(event)
+
+    def _deliver(self):
+        if not self.get_option("deliver"):
+            return
+        command = [sys.executable, "-m", "stopgap.ledger", "ingest", "--spool", self._spool.folder]
+        environ = dict(os.environ, STOPGAP_STATE_DIR=self._state_dir())
+        try:
+            done = subprocess.run(
+                command,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=self.get_option("timeout"),
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self._warn_undelivered(str(error))
+            return
+        said = events.clean(done.stderr.decode("utf-8", "replace").strip(), 2000)
+        if done.returncode:
+            self._warn_undelivered(said)
+        elif said:
+            self._display.warning("stopgap ledger: %s" % said)
+
+    def _warn_undelivered(self, why):
+        self._display.warning(
+            "stopgap ledger: %d events of this run are not in the ledger yet and stay in %s; "
+            "the next play or `stopgap ledger ingest` delivers them (%s)" % (self._spool.written, self._spool.path, why)
+        )
+
+    def _warn_once(self, why):
+        if why not in self._warned:
+            self._warned.add(why)
+            self._display.warning(
+                "stopgap ledger: part of this run is not recorded; the hosts' journals hold it, and "
+                "`stopgap sync` brings it back (%s)" % events.clean(why, 1000)
+            )
+
+    def _state_dir(self):
+        base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+        return self.get_option("state_dir") or os.path.join(base, "stopgap")
+
+    def _estate(self, host):
+        if host not in self._estates:
+            value = self._play_vars.get("stopgap_estate") or self._inventory_vars(host).get("stopgap_estate")
+            self._estates[host] = witness.estate_name(self._plain(value) or self.get_option("estate"))
+        return self._estates[host]
+
+    def _inventory_vars(self, name):
+        """The inventory's word on a host, without facts: a host must not choose its estate."""
+        inventory = self._play.get_variable_manager()._inventory
+        host = inventory.get_host(name) if inventory else None
+        if host is None:
+            return {}
+        groups = sorted(host.get_groups(), key=lambda group: (group.depth, group.priority))
+        found = get_group_vars(groups)
+        found.update(host.vars)
+        loader = self._play.get_loader()
+        found.update(get_vars_from_inventory_sources(loader, inventory._sources, groups + [host], "all"))
+        return found
+
+    def _plain(self, value):
+        if isinstance(value, str) and "{{" in value:
+            return Templar(loader=self._play.get_loader(), variables=self._play_vars).template(value)
+        return value
+
+
+def _action(result):
+    """The task's full name, however it was written; None for tasks that are not ours."""
+    task = result._task
+    name = getattr(task, "_resolved_action", None) or task.action
+    return name if name.startswith(events.PREFIX) else events.PREFIX + name if "." not in name else None
+
+
+def _asked(result):
+    """{remedy: revision} from the task's own arguments: what the host was asked, in the controller's words."""
+    args = (result._task_fields or {}).get("args")
+    return witness.ids_of(args.get("remedies")) if isinstance(args, dict) else {}
+
+
+def _trouble(result):
+    return events.clean(result.get("msg") or result.get("censored") or "no message", events.REASON_LIMIT)
+
+
+def _has_loop(result):
+    task = result._task
+    return bool(task.loop_with or task.loop)
+
+
+def _is_dry(result):
+    fields = result._task_fields or {}
+    return bool(context.CLIARGS.get("check")) or fields.get("check_mode") in (True, "yes", "true")

@@ -1,0 +1,254 @@
+# Copyright: Stopgap developers
+# SPDX-License-Identifier: Apache-2.0
+"""From the results of our modules to events (contracts, section 6). Pure, and never an import that costs anything.
+
+A "told" event is a dict without what only the controller may say (estate, actor, run, origin); a Witness adds that. What
+comes from a host is taken field by field, bounded and cleaned: a host tells about itself, and in our words only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+import uuid
+from datetime import datetime, timedelta, timezone
+
+PREFIX = "stopgap.remediation."
+HISTORY = ("intended", "applied", "lifting", "lifted", "undone")
+MITIGATION_ANSWERS = ("failed", "refused")
+PATCH_ANSWERS = ("installed", "already", "refused", "failed")
+STATES = ("unknown", "not_affected", "exposed", "mitigated", "patched")
+VERDICTS = ("pass", "fail", "unknown")
+
+REASON_LIMIT = 600
+TEXT_LIMIT = 1000
+LIST_LIMIT = 100
+DEPTH_LIMIT = 6
+EVIDENCE_LIMIT = 48 * 1024
+IN_FORCE_LIMIT = 500
+
+_REMEDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
+_ENTRY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TIME = re.compile(r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufff9-\ufffb]"
+)
+
+
+# --- time and names ------------------------------------------------------------------------------------------------
+
+
+def now():
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def is_time(text):
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
+        return False
+    try:
+        datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError:
+        return False
+    return True
+
+
+def uuid7(milliseconds=None, bits=None):
+    """A UUIDv7 of this time (now) and these bits (random)."""
+    milliseconds = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
+    bits = int.from_bytes(os.urandom(10), "big") if bits is None else bits
+    value = (milliseconds & (1 << 48) - 1) << 80 | bits & (1 << 80) - 1
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def journal_id(at, estate, host, entry, state):
+    """The same fact gets the same id whoever reports it: a run's callback, or a sync a month later."""
+    since_epoch = datetime.strptime(at, "%Y-%m-%dT%H:%M:%S.%fZ") - datetime(1970, 1, 1)
+    said = "|".join((estate, host, entry, state)).encode("utf-8", "surrogateescape")
+    bits = int.from_bytes(hashlib.sha256(said).digest()[:10], "big")
+    return uuid7(since_epoch // timedelta(milliseconds=1), bits)
+
+
+# --- what each module says -----------------------------------------------------------------------------------------
+
+
+def assessed(result, asked, trouble):
+    """asked: {remedy: revision}. Each gets an answer: where the host gave none, it is unknown."""
+    answers = {}
+    for item in _dicts(result.get("assessments")):
+        told = _told(item, asked, "assessed", item.get("state"), STATES)
+        if told:
+            told["evidence"] = bounded(dict(_dict(item.get("evidence")), code=item.get("code")))
+            answers[told["remedy"]] = told
+    why = "assessment failed: %s" % trouble if trouble else "the host gave no assessment"
+    silent = {name: unknown(name, asked[name], why, "no_assessment") for name in asked if name not in answers}
+    return list(answers.values()) + list(silent.values())
+
+
+def unknown(remedy, revision, reason, code):
+    evidence = {"code": code}
+    return _event("assessed", "unknown", remedy, revision, reason, evidence)
+
+
+def mitigation(result, asked, trouble):
+    told = []
+    answered = set()
+    for item in _dicts(result.get("results")):
+        if not _is_asked(item.get("remedy"), asked):
+            continue
+        answered.add(item["remedy"])
+        told.extend(_history(item))
+        if item.get("state") in MITIGATION_ANSWERS:
+            told.append(_told(item, asked, "mitigation", item["state"], MITIGATION_ANSWERS, _entry_evidence(item)))
+    return told + _failures("mitigation", asked, answered, trouble)
+
+
+def patch(result, asked, trouble):
+    keys = ("code", "packages", "conffiles", "restarted", "old_code", "reboot_required")
+    told = []
+    for item in _dicts(result.get("results")):
+        evidence = bounded({key: item.get(key) for key in keys})
+        told.append(_told(item, asked, "patch", item.get("state"), PATCH_ANSWERS, evidence))
+    told = [one for one in told if one]
+    return told + _failures("patch", asked, {one["remedy"] for one in told}, trouble)
+
+
+def journal_info(result, _asked, trouble):
+    """Everything in the host's journal, whether asked about or not."""
+    if trouble or not isinstance(result.get("entries"), list):
+        return []
+    entries = [item for item in _dicts(result["entries"]) if _is_asked(item.get("remedy"), {}) and _entry(item)]
+    told = [event for item in entries for event in _history(item)]
+    held = [[item["remedy"], item["entry"]] for item in entries if item.get("state") in ("intended", "applied", "lifting")]
+    evidence = {"in_force": held[:IN_FORCE_LIMIT], "host_id": clean(str(result.get("host_id") or ""), 100)}
+    if len(held) > IN_FORCE_LIMIT or len(entries) != len(result["entries"]):
+        evidence["truncated"] = True  # then what is missing here is not gone
+    return told + [_event("journal", "seen", "", 0, "", evidence)]
+
+
+def verified(result, _asked, _trouble):
+    """Verification answers for many hosts at once; each event carries its own "host"."""
+    told = []
+    for host, items in _dict(result.get("results")).items():
+        for item in _dicts(items):
+            one = _told(item, {}, "verified", item.get("verdict"), VERDICTS)
+            if one:
+                keys = ("phase", "mitigation", "checks")
+                told.append(dict(one, host=str(host), evidence=bounded({key: item.get(key) for key in keys})))
+    return told
+
+
+TELLERS = {
+    PREFIX + "assess": assessed,
+    PREFIX + "mitigation": mitigation,
+    PREFIX + "patch": patch,
+    PREFIX + "journal_info": journal_info,
+    PREFIX + "verify": verified,
+}
+
+
+# --- parts ---------------------------------------------------------------------------------------------------------
+
+
+def _event(kind, verdict, remedy, revision, reason, evidence):
+    return {
+        "remedy": str(remedy),
+        "revision": revision if type(revision) is int and 0 <= revision < 1000000 else 0,
+        "kind": kind,
+        "verdict": str(verdict),
+        "reason": clean(reason if isinstance(reason, str) else "", REASON_LIMIT),
+        "evidence": evidence,
+    }
+
+
+def _told(item, asked, kind, verdict, vocabulary, evidence=None):
+    """One event from one item of a result; None where the item is not an answer of ours."""
+    if not isinstance(verdict, str) or verdict not in vocabulary or not _is_asked(item.get("remedy"), asked):
+        return None
+    remedy = item["remedy"]
+    revision = asked.get(remedy) or item.get("revision")
+    return _event(kind, verdict, remedy, revision, item.get("reason"), evidence if evidence is not None else {})
+
+
+def _history(item):
+    """One event for each line of an entry's history. Its time is the host's; heard_at is ours."""
+    if not _entry(item):
+        return []
+    heard = now()
+    lines = _dicts(item.get("history")) or [{"state": item.get("state"), "at": heard}]
+    events = []
+    for line in lines[:LIST_LIMIT]:
+        if line.get("state") in HISTORY:
+            event = _event(
+                "mitigation", line["state"], item["remedy"], item.get("revision"), item.get("reason"), _entry_evidence(item)
+            )
+            at = line.get("at") if is_time(line.get("at")) else heard
+            event["evidence"]["heard_at"] = heard
+            events.append(dict(event, at=at, entry=item["entry"]))
+    return events
+
+
+def _entry_evidence(item):
+    keys = ("mitigation", "entry", "owner", "ttl_seconds", "expires_at", "persists")
+    actions = [
+        {"type": one.get("type"), "resource": one.get("resource"), "changed": one.get("changed")}
+        for one in _dicts(item.get("actions"))
+    ]
+    return bounded(dict({key: item.get(key) for key in keys}, actions=actions))
+
+
+def _failures(kind, asked, answered, trouble):
+    """A module that broke answered for none of what it was asked."""
+    if not trouble:
+        return []
+    return [_event(kind, "failed", name, asked[name], trouble, {}) for name in asked if name not in answered]
+
+
+def _is_asked(remedy, asked):
+    return isinstance(remedy, str) and bool(_REMEDY.fullmatch(remedy)) and (not asked or remedy in asked)
+
+
+def _entry(item):
+    return isinstance(item.get("entry"), str) and bool(_ENTRY.fullmatch(item["entry"]))
+
+
+def _dict(value):
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value):
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def clean(text, limit):
+    """Printable, and at most `limit` characters."""
+    text = _UNPRINTABLE.sub(lambda found: " " if found.group() in "\t\n\r" else "\N{REPLACEMENT CHARACTER}", str(text))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def bounded(value):
+    """Evidence of a size the ledger takes: whole where possible, else its plain fields only."""
+    value = _trim(value, 0)
+    if len(json.dumps(value)) <= EVIDENCE_LIMIT:
+        return value
+    plain = {key: item for key, item in value.items() if not isinstance(item, (list, dict))}
+    return dict(dict(list(plain.items())[:20]), truncated=True)
+
+
+def _trim(value, depth):
+    if isinstance(value, dict):
+        items = list(value.items())[:LIST_LIMIT] if depth < DEPTH_LIMIT else []
+        return {clean(key, 100): _trim(item, depth + 1) for key, item in items}
+    if isinstance(value, (list, tuple)):
+        return [_trim(item, depth + 1) for item in value[:LIST_LIMIT]] if depth < DEPTH_LIMIT else []
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if abs(value) < 2**63 else str(value)[:40]
+    if isinstance(value, float):
+        return float(value) if value == value and abs(value) != float("inf") else str(value)
+    return clean(value, TEXT_LIMIT)

@@ -1,0 +1,120 @@
+# Copyright: Stopgap developers
+# SPDX-License-Identifier: Apache-2.0
+"""What the callback remembers of a play, and whose word the events are. No Ansible in here: plain values in and out."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+
+from ansible_collections.stopgap.remediation.plugins.plugin_utils import events
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class Witness(object):
+    """Hears results and gives complete events. host, actor, run, origin and estate are the controller's word."""
+
+    def __init__(self, run, actor, origin):
+        self.run = run
+        self.actor = events.clean(actor, 255) or "unknown"
+        self.origin = origin
+        self.asked = {}  # remedies of the play: {id: revision}
+        self.silent = {}  # unreachable hosts: {host: why}
+        self._entries = {}  # (host, remedy, mitigation) -> the journal entry heard of in this run
+        self._told_silent = set()
+
+    def hear_remedies(self, remedies):
+        """The resolved remedies of the play, before any host was asked."""
+        self.asked.update(ids_of(remedies))
+
+    def hear(self, action, host, estate_of, result, asked=None, trouble=""):
+        """estate_of: host name -> estate. trouble: why the task failed, "" where it did not."""
+        told = events.TELLERS[action](result, asked or self.asked, trouble)
+        return [self._complete(one, str(one.get("host", host)), estate_of) for one in told if one]
+
+    def hear_silence(self, host, why, asked=None):
+        self.silent[host] = why
+        self.asked.update(asked or {})
+
+    def silences(self, estate_of):
+        """Unknown, once, for each remedy of the play on each host that could not be reached."""
+        told = []
+        for host, why in self.silent.items():
+            for remedy, revision in self.asked.items():
+                if (host, remedy) not in self._told_silent:
+                    self._told_silent.add((host, remedy))
+                    event = events.unknown(remedy, revision, "unreachable: %s" % why, "unreachable")
+                    told.append(self._complete(event, host, estate_of))
+        return told
+
+    def _complete(self, told, host, estate_of):
+        self._remember_entry(host, told)
+        self._name_entry(host, told)
+        estate = estate_of(host)
+        at = told.get("at") or events.now()
+        entry = told.get("entry")
+        name = events.journal_id(at, estate, host, entry, told["verdict"]) if entry else events.uuid7()
+        keys = ("remedy", "revision", "kind", "verdict", "reason", "evidence")
+        said = {key: told[key] for key in keys}
+        return dict(
+            said, id=name, at=at, estate=estate, host=host, actor=self.actor, run=self.run, origin=self.origin
+        )
+
+    def _remember_entry(self, host, told):
+        evidence = told["evidence"]
+        if told["kind"] == "mitigation" and evidence.get("entry"):
+            self._entries[host, told["remedy"], evidence.get("mitigation")] = evidence["entry"]
+        held = evidence.get("mitigation")
+        if told["kind"] == "assessed" and isinstance(held, dict) and held.get("entry"):
+            self._entries[host, told["remedy"], held.get("id")] = held["entry"]
+
+    def _name_entry(self, host, told):
+        """A proof is of one entry, not of a name that may be used again."""
+        if told["kind"] == "verified" and told["evidence"].get("phase") == "mitigation":
+            entry = self._entries.get((host, told["remedy"], told["evidence"].get("mitigation")))
+            if entry:
+                told["evidence"]["entry"] = entry
+
+
+def ids_of(remedies):
+    """{id: revision} of resolved remedies, of a list of ids, or of a comma string of ids."""
+    if isinstance(remedies, str):
+        remedies = [part.strip() for part in remedies.split(",")]
+    found = {}
+    for one in remedies if isinstance(remedies, list) else []:
+        name = one.get("id") if isinstance(one, dict) else one
+        revision = one.get("revision") if isinstance(one, dict) else 0
+        if events._is_asked(name, {}):
+            found[str(name)] = int(revision) if isinstance(revision, int) else 0
+    return found
+
+
+def actor_of(variables, environ):
+    """AWX says who launched the job; elsewhere it is who logged in, also behind sudo."""
+    named = variables.get("awx_user_name") or variables.get("tower_user_name")
+    if named:
+        return str(named)
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "uid %d" % os.getuid()
+    return environ.get("SUDO_USER") or user if user == "root" else user
+
+
+def origin_of(variables, environ):
+    if variables.get("awx_job_id") or variables.get("tower_job_id") or environ.get("JOB_ID"):
+        return "awx"
+    return "molecule" if any(name.startswith("MOLECULE_") for name in environ) else "laptop"
+
+
+def run_of(environ):
+    """The engine may name the run beforehand, to find its events afterwards."""
+    given = environ.get("STOPGAP_RUN", "").lower()
+    return given if _UUID.fullmatch(given) else events.uuid7()
+
+
+def estate_name(value):
+    name = events.clean(value or "", 64).strip()
+    return name or "default"

@@ -1,0 +1,84 @@
+"""`python -m stopgap.ledger ingest|cases|rebuild|check`: the ledger for machines. JSON out, one sentence on trouble.
+
+argparse, not Typer: this starts at the end of every play.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stopgap.ledger.errors import LedgerError
+from stopgap.ledger.paths import spool_dir
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m stopgap.ledger", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    ingest = verbs.add_parser("ingest", help="deliver spool files to the ledger")
+    ingest.add_argument("--spool", type=Path, default=None)
+    verbs.add_parser("cases", help="print every case").add_argument("--json", action="store_true")
+    verbs.add_parser("rebuild", help="project every case again")
+    verbs.add_parser("check", help="compare the kept cases with their events")
+    arguments = parser.parse_args(argv)
+    try:
+        return VERBS[arguments.verb](arguments)
+    except LedgerError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _ingest(arguments: argparse.Namespace) -> int:
+    from stopgap.ledger.service import ingest
+
+    deliveries = []
+    for delivery in ingest(arguments.spool or spool_dir()):
+        deliveries.append(asdict(delivery))
+        for sentence in delivery.bad:
+            print(f"{delivery.file}, {sentence}; put aside in {spool_dir_name(arguments)}/bad", file=sys.stderr)
+    return _print({"deliveries": deliveries, "new": sum(one["new"] for one in deliveries)})
+
+
+def spool_dir_name(arguments: argparse.Namespace) -> str:
+    return str(arguments.spool or spool_dir())
+
+
+def _cases(_arguments: argparse.Namespace) -> int:
+    from stopgap.ledger.case import to_dict
+    from stopgap.ledger.service import all_cases
+
+    return _print({"cases": [to_dict(one) for one in all_cases()]})
+
+
+def _rebuild(_arguments: argparse.Namespace) -> int:
+    from stopgap.ledger.service import rebuild
+
+    return _print({"cases": rebuild()})
+
+
+def _check(_arguments: argparse.Namespace) -> int:
+    from stopgap.ledger.service import check
+
+    wrong = check()
+    _print({"differences": [list(key) for key in wrong]})
+    return 1 if wrong else 0
+
+
+def _print(value: dict[str, Any]) -> int:
+    json.dump(value, sys.stdout)
+    print()
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "ingest": _ingest,
+    "cases": _cases,
+    "rebuild": _rebuild,
+    "check": _check,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""One event of contracts §6: its shape, its bounds, and the border where text from hosts is cleaned.
+
+Written by hand instead of with pydantic: this runs at the end of every play, and an import of pydantic costs as much
+as the rest of the delivery.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+from stopgap.ledger.errors import BadEvent
+
+KINDS: dict[str, frozenset[str]] = {
+    "assessed": frozenset({"unknown", "not_affected", "exposed", "mitigated", "patched"}),
+    "mitigation": frozenset({"intended", "applied", "lifting", "lifted", "undone", "failed", "refused"}),
+    "patch": frozenset({"installed", "already", "refused", "failed"}),
+    "verified": frozenset({"pass", "fail", "unknown"}),
+    "journal": frozenset({"seen"}),
+}
+ORIGINS = frozenset({"laptop", "awx", "molecule"})
+
+LINE_LIMIT = 256 * 1024  # bytes; more than any line the callback writes
+EVIDENCE_LIMIT = 64 * 1024  # characters of JSON
+REASON_LIMIT = 1000
+DEPTH_LIMIT = 12
+
+_PATTERNS = {
+    "id": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+    "at": r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z",
+    "run": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+    "remedy": r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}|",
+}
+PATTERNS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
+_TEXT_LIMITS = {"estate": 64, "host": 255, "actor": 255}
+
+# Control characters, lone surrogates, and the invisible ones that turn text around on a terminal.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufff9-\ufffb]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`at` is UTC, `2026-11-21T17:00:00.123456Z`: fixed width, so it sorts as text on every database."""
+
+    id: str
+    at: str
+    estate: str
+    host: str
+    remedy: str
+    revision: int
+    kind: str
+    verdict: str
+    reason: str
+    evidence: dict[str, Any]
+    actor: str
+    run: str
+    origin: str
+
+    @property
+    def heard_at(self) -> str:
+        """When a controller heard of it. Hosts' clocks differ, so this one, not `at`, puts facts in order."""
+        heard = self.evidence.get("heard_at")
+        return heard if isinstance(heard, str) and is_time(heard) else self.at
+
+    @property
+    def order(self) -> tuple[str, str]:
+        return self.heard_at, self.id
+
+
+FIELDS = tuple(Event.__slots__)
+
+
+def parse_line(line: bytes) -> Event:
+    """Raises BadEvent with a sentence that fits behind "line 7: "."""
+    if len(line) > LINE_LIMIT:
+        raise BadEvent(f"longer than {LINE_LIMIT} bytes")
+    try:
+        raw = json.loads(line, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise BadEvent("nested too deeply") from None
+    except ValueError as error:
+        raise BadEvent(f"not JSON ({error})") from None
+    return parse_event(raw)
+
+
+def parse_event(raw: object) -> Event:
+    if not isinstance(raw, dict):
+        raise BadEvent("not a JSON object")
+    if set(raw) != set(FIELDS):
+        odd = ", ".join(sorted(str(key)[:40] for key in set(raw) ^ set(FIELDS)))
+        raise BadEvent(f"keys missing or unknown: {clean(odd, 200)}")
+    _check_plain_fields(raw)
+    _check_vocabulary(raw)
+    return Event(**{**raw, "reason": clean(raw["reason"], REASON_LIMIT), "evidence": _evidence(raw["evidence"])})
+
+
+def is_time(text: str) -> bool:
+    """A real moment in the ledger's one spelling of time."""
+    if not PATTERNS["at"].fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def clean(text: str, limit: int) -> str:
+    """Printable text of at most `limit` characters: host-supplied words must not drive a terminal."""
+    text = _UNPRINTABLE.sub(lambda found: " " if found[0] in "\t\n\r" else "\N{REPLACEMENT CHARACTER}", text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def clean_value(value: Any, depth: int = 0) -> Any:
+    if depth > DEPTH_LIMIT:
+        raise BadEvent("evidence is nested too deeply")
+    if isinstance(value, str):
+        return clean(value, EVIDENCE_LIMIT)
+    if isinstance(value, dict):
+        return {clean(key, 200): clean_value(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clean_value(item, depth + 1) for item in value]
+    return value
+
+
+def _evidence(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadEvent("evidence is not an object")
+    cleaned: dict[str, Any] = clean_value(value)
+    if len(json.dumps(cleaned, ensure_ascii=False)) > EVIDENCE_LIMIT:
+        raise BadEvent(f"evidence is larger than {EVIDENCE_LIMIT} characters")
+    return cleaned
+
+
+def _check_plain_fields(raw: dict[str, Any]) -> None:
+    for name in FIELDS:
+        if name not in ("revision", "evidence") and not isinstance(raw[name], str):
+            raise BadEvent(f"{name} is not text")
+    for name, pattern in PATTERNS.items():
+        if not pattern.fullmatch(raw[name]):
+            raise BadEvent(f"{name} {clean(raw[name], 60)!r} is not well formed")
+    if not is_time(raw["at"]):
+        raise BadEvent(f"at {raw['at']!r} is not a moment in time")
+    for name, limit in _TEXT_LIMITS.items():
+        if not raw[name] or len(raw[name]) > limit or _UNPRINTABLE.search(raw[name]):
+            raise BadEvent(f"{name} {clean(raw[name], 60)!r} is empty, too long or unprintable")
+    if type(raw["revision"]) is not int or not 0 <= raw["revision"] < 1_000_000:
+        raise BadEvent("revision is not a small whole number")
+
+
+def _check_vocabulary(raw: dict[str, Any]) -> None:
+    if raw["origin"] not in ORIGINS:
+        raise BadEvent(f"origin {clean(raw['origin'], 60)!r} is unknown")
+    if raw["verdict"] not in KINDS.get(raw["kind"], ()):
+        raise BadEvent(f"kind {clean(raw['kind'], 60)!r} with verdict {clean(raw['verdict'], 60)!r} is unknown")
+    if (raw["kind"] == "journal") != (raw["remedy"] == ""):
+        raise BadEvent("remedy must be empty for a journal event, and only there")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")

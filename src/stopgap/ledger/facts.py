@@ -1,0 +1,237 @@
+"""What the events of one case say, folded one by one. Pure: no clock, no database.
+
+Facts know nothing of states; `projection` judges them. A handler takes the facts so far and one event and returns the
+facts after it. Events come in the order controllers heard of them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from stopgap.ledger.events import Event, is_time
+
+# How far an entry's own history has come. It only ever goes forward, whatever the clocks of hosts say.
+PROGRESS = ("intended", "applied", "lifting", "undone", "lifted")
+IN_FORCE = frozenset({"intended", "applied", "lifting"})
+
+# Nobody answered: the next verification that passes is an answer. Any other doubt is the host's own.
+UNANSWERED = frozenset({"unreachable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal entry: one mitigation of one remedy on this host."""
+
+    entry: str
+    mitigation: str = ""
+    state: str = "intended"
+    applied_at: str | None = None
+    ended_at: str | None = None
+    owner: str = ""
+    expires_at: str | None = None
+    persists: str = ""
+    gone: bool = False  # the host's journal no longer lists it, though it never said lifted
+
+    @property
+    def in_force(self) -> bool:
+        return self.state in IN_FORCE and not self.gone
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    verdict: str  # pass | fail | unknown | lost
+    reason: str
+    passed_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`fix` is what was last learned: untold, absent, installed, in_effect."""
+
+    affected: bool | None = None
+    fix: str = "untold"
+    said: str = ""  # the last assessment's sentence
+    doubt: str = ""  # why the last assessment was no answer
+    doubt_is_silence: bool = False
+    fix_open: str = ""  # why an installed fix is not in effect
+    fix_gone: bool = False  # it had been proven, and is not there now
+    fix_refused: str = ""  # the last refusal or failure to install
+    act_refused: str = ""  # the last refusal or failure to mitigate or lift
+    revision: int = 0
+    answered_at: str | None = None
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+
+    def in_force(self) -> list[Entry]:
+        return [entry for entry in self.entries.values() if entry.in_force]
+
+
+def learn(facts: Facts, event: Event) -> Facts:
+    facts = HANDLERS[event.kind](facts, event)
+    return replace(facts, revision=event.revision or facts.revision)
+
+
+# --- assessments ---------------------------------------------------------------------------------------------------
+
+
+def _assessed(facts: Facts, event: Event) -> Facts:
+    if event.verdict == "unknown":
+        return replace(facts, doubt=event.reason, doubt_is_silence=event.evidence.get("code") in UNANSWERED)
+    facts = replace(facts, doubt="", said=event.reason, answered_at=event.at)
+    facts = _hear_of_mitigation(facts, event)
+    if event.verdict == "not_affected":
+        return replace(facts, affected=False, fix="untold", fix_open="", fix_gone=False, fix_refused="")
+    if event.verdict == "patched":
+        return _fix_on_disk(facts, event)
+    return replace(facts, affected=True, fix="absent", fix_open="", fix_gone=facts.fix_gone or facts.fix == "in_effect")
+
+
+def _fix_on_disk(facts: Facts, event: Event) -> Facts:
+    facts = replace(facts, affected=True, fix_refused="")
+    if event.evidence.get("code") == "awaiting_proof":
+        return facts if facts.fix in ("installed", "in_effect") else replace(facts, fix="installed", fix_open="")
+    return replace(facts, fix="installed", fix_open=event.reason, fix_gone=facts.fix_gone or facts.fix == "in_effect")
+
+
+def _hear_of_mitigation(facts: Facts, event: Event) -> Facts:
+    """An assessment reads the journal too: it may name an entry nobody told us of, or find one without effect."""
+    told = event.evidence.get("mitigation")
+    name = text_of(told, "entry")
+    if not isinstance(told, dict) or not name:
+        return facts
+    if event.evidence.get("code") == "mitigation_lost":
+        facts = _set_proof(facts, name, "lost", event)
+    elif not told.get("in_force"):
+        return facts
+    entry = facts.entries.get(name, Entry(name, mitigation=text_of(told, "id")))
+    return _set_entry(facts, replace(entry, state=_further(entry.state, "applied"), gone=False))
+
+
+# --- the journal's own history -------------------------------------------------------------------------------------
+
+
+def _mitigation(facts: Facts, event: Event) -> Facts:
+    if event.verdict not in PROGRESS:
+        return replace(facts, act_refused=event.reason)
+    name = text_of(event.evidence, "entry")
+    if not name:
+        return facts
+    entry = _with_history(facts.entries.get(name, Entry(name)), event)
+    return replace(_set_entry(facts, entry), act_refused="")
+
+
+def _with_history(entry: Entry, event: Event) -> Entry:
+    when = min(event.at, event.heard_at)  # a host whose clock is ahead must not act in the future
+    ended = event.verdict in ("lifted", "undone")
+    expires = text_of(event.evidence, "expires_at")
+    return replace(
+        entry,
+        gone=False,
+        state=_further(entry.state, event.verdict),
+        mitigation=text_of(event.evidence, "mitigation") or entry.mitigation,
+        owner=text_of(event.evidence, "owner") or entry.owner,
+        persists=text_of(event.evidence, "persists") or entry.persists,
+        expires_at=expires if is_time(expires) else entry.expires_at,
+        applied_at=when if event.verdict == "applied" else entry.applied_at,
+        ended_at=when if ended else entry.ended_at,
+    )
+
+
+def _journal(facts: Facts, event: Event) -> Facts:
+    """All the host holds: whatever we thought in force and it does not list is gone."""
+    listed = event.evidence.get("in_force")
+    if not isinstance(listed, list) or event.evidence.get("truncated"):
+        return facts
+    held = {pair[1] for pair in listed if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str)}
+    entries = {
+        name: replace(one, gone=one.state in IN_FORCE and name not in held) for name, one in facts.entries.items()
+    }
+    return replace(facts, entries=entries)
+
+
+# --- the fix -------------------------------------------------------------------------------------------------------
+
+
+def _patch(facts: Facts, event: Event) -> Facts:
+    if event.verdict in ("refused", "failed"):
+        return replace(facts, fix_refused=event.reason)
+    if facts.affected is False:
+        return facts
+    kept = event.verdict == "already" and facts.fix == "in_effect"
+    return replace(
+        facts, affected=True, fix="in_effect" if kept else "installed", fix_refused="", fix_open=_still_open(event)
+    )
+
+
+def _still_open(event: Event) -> str:
+    if event.evidence.get("reboot_required"):
+        return "a reboot is due"
+    return event.reason if event.evidence.get("old_code") else ""
+
+
+def _verified(facts: Facts, event: Event) -> Facts:
+    if event.evidence.get("phase") == "mitigation":
+        return _mitigation_proof(facts, event)
+    return _fix_proven(facts, event) if event.verdict == "pass" else _fix_not_proven(facts, event)
+
+
+def _fix_proven(facts: Facts, event: Event) -> Facts:
+    """A pass closes nothing that the last assessment contradicts: unknown is never fixed."""
+    contradicted = facts.fix == "absent" or facts.affected is False or (facts.doubt and not facts.doubt_is_silence)
+    if contradicted:
+        return facts
+    facts = replace(facts, affected=True, fix="in_effect", answered_at=event.at)
+    return replace(facts, doubt="", fix_open="", fix_gone=False, fix_refused="")
+
+
+def _fix_not_proven(facts: Facts, event: Event) -> Facts:
+    lost = event.verdict == "fail" and facts.fix == "in_effect"
+    return replace(
+        facts,
+        fix="installed" if facts.fix == "in_effect" else facts.fix,
+        fix_open=event.reason,
+        fix_gone=facts.fix_gone or lost,
+        answered_at=event.at if event.verdict == "fail" else facts.answered_at,
+    )
+
+
+def _mitigation_proof(facts: Facts, event: Event) -> Facts:
+    """The callback names the entry where it knows it; else the proof is of every entry of that mitigation in force."""
+    named = text_of(event.evidence, "entry")
+    mitigation = text_of(event.evidence, "mitigation")
+    meant = [named] if named else [one.entry for one in facts.in_force() if mitigation in ("", one.mitigation)]
+    for entry in meant:
+        facts = _set_proof(facts, entry, event.verdict, event)
+    return facts if event.verdict == "unknown" else replace(facts, answered_at=event.at)
+
+
+# --- small parts ---------------------------------------------------------------------------------------------------
+
+
+def _set_entry(facts: Facts, entry: Entry) -> Facts:
+    affected = True if facts.affected is None and entry.in_force else facts.affected
+    return replace(facts, affected=affected, entries={**facts.entries, entry.entry: entry})
+
+
+def _set_proof(facts: Facts, entry: str, verdict: str, event: Event) -> Facts:
+    before = facts.proofs.get(entry)
+    passed = event.at if verdict == "pass" else before.passed_at if before else None
+    return replace(facts, proofs={**facts.proofs, entry: Proof(verdict, event.reason, passed)})
+
+
+def _further(one: str, other: str) -> str:
+    return max(one, other, key=PROGRESS.index)
+
+
+def text_of(evidence: Any, key: str) -> str:
+    value = evidence.get(key) if isinstance(evidence, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+HANDLERS: dict[str, Callable[[Facts, Event], Facts]] = {
+    "assessed": _assessed,
+    "mitigation": _mitigation,
+    "patch": _patch,
+    "verified": _verified,
+    "journal": _journal,
+}
