@@ -1,4 +1,4 @@
-"""A full mitigate pass (assess, apply, verify, record) beside `ansible -m ping`: same hosts and run, warm, equal forks."""
+"""A full mitigate pass (assess, apply, verify, record) beside `ansible -m ping`: same hosts, same run, equal forks."""
 
 import statistics
 import time

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-DROP_IN = "/etc/nginx/conf.d/stopgap-cve-2023-44487.conf"
+DROP_IN = "/etc/nginx/conf.d/stopgap-CVE-2023-44487.conf"
 
 
 def test_the_fixed_version_is_installed(host):

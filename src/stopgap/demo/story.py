@@ -21,7 +21,7 @@ HOSTS = [
 STANDINS = {"desk1": ["pwnkit"]}
 NGINX, OPENSSL, CUPS, REDIS, PKEXEC = (
     "CVE-2023-44487",
-    "CVE-2026-35189",
+    "CVE-2026-75806",
     "CVE-2024-47176",
     "CVE-2025-49844",
     "CVE-2021-4034",
