@@ -44,7 +44,7 @@ def find(wanted: str, path: Sequence[Path]) -> Path:
     if aliased:
         names = ", ".join(file.stem for file in aliased)
         raise UnknownRemedy(f"'{wanted}' is an alias of several remedies ({names}): name the one you mean")
-    near = difflib.get_close_matches(key, files, n=3, cutoff=0.8)
+    near = difflib.get_close_matches(key, files, n=3, cutoff=0.85)
     hint = f"; near: {', '.join(files[name].stem for name in near)}" if near else ""
     raise UnknownRemedy(f"no remedy '{wanted}'{hint}; looked in {', '.join(map(str, path)) or 'no folder'}")
 

@@ -65,8 +65,7 @@ def _problem(document: Document, error: ErrorDetails) -> Problem:
     elif error["type"] == "missing":
         message = f"the key '{loc[-1]}' is missing{_after(loc[:-1])}"
     else:
-        text = error["msg"].removeprefix("Value error, ")
-        message = f"{_dotted(loc)}: {text[:1].lower()}{text[1:]}{_hint(error)}"
+        message = f"{_dotted(loc)}: {error['msg'].removeprefix('Value error, ')}{_hint(error)}"
     return _at(document, loc, message)
 
 

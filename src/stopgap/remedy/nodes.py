@@ -3,13 +3,22 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from stopgap.remedy.errors import InvalidRemedy, Problem
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """A date stays text, so that an impossible one is the schema's to name, with its line."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in _Base.yaml_implicit_resolvers.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ def parse(file: Path, text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         message = " ".join(filter(None, (error.context, error.problem)))
         raise InvalidRemedy([Problem(file, mark.line + 1 if mark else 1, f"broken YAML: {message}")]) from None
-    except (yaml.YAMLError, ValueError) as error:  # a forbidden character, an impossible date
+    except (yaml.YAMLError, ValueError) as error:  # a forbidden character
         if isinstance(error, InvalidRemedy):
             raise
         raise InvalidRemedy([Problem(file, 1, f"broken YAML: {error}")]) from None

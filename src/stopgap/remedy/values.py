@@ -47,6 +47,8 @@ def _split(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
+    if not isinstance(value, str | list):
+        raise ValueError("write a version in quotes, several as a list, or not_affected")
     return [value] if isinstance(value, str) and value != "not_affected" else value
 
 
