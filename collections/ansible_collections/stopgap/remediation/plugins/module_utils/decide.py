@@ -7,7 +7,7 @@ the mitigation in force; if none, whether the remedy's conditions hold here.
 """
 import collections
 import functools
-import os.path
+import itertools
 import re
 
 Answer = collections.namedtuple("Answer", "code reason")
@@ -24,6 +24,7 @@ STATES = {
 # Several packages, several architectures: each is judged, the first of these decides.
 WORST_FIRST = ("below_fixed", "broken_package", "distro_unknown", "fixed_on_disk", "before_introduced",
                "not_in_release", "not_installed")
+MITIGATION_ORDER = ("mitigation_in_force", "mitigation_lost", "probe_unknown", "mitigation_withdrawn", None)
 KERNELS = re.compile(r"(?:linux-image|kernel)(?:-|$)")
 
 
@@ -129,15 +130,15 @@ def what_it_is(version):
 
 def shared(left, right):
     """How many leading components two versions have in common."""
-    components = [re.split(r"[-.+~:]", version) for version in (left, right)]
-    return len(os.path.commonprefix(components))
+    others = re.split(r"[-.+~:]", right)
+    return len(list(itertools.takewhile(lambda pair: others[pair[0]:pair[0] + 1] == [pair[1]],
+                                        enumerate(re.split(r"[-.+~:]", left)))))
 
 
 # --- fixed on disk: in effect?
 
 def in_effect(packages, facts, evidence):
-    fixed = [verdict for verdict in judge_packages(packages, facts.distro, facts.installed, facts.compare)
-             if verdict.code == "fixed_on_disk"]
+    fixed = fixed_on_disk(packages, facts)
     due = reboot_due(fixed, facts.kernel, facts.compare)
     if due:
         return Answer("reboot_due", due)
@@ -148,6 +149,11 @@ def in_effect(packages, facts, evidence):
     if evidence["old_code"]:
         return Answer("old_code", f"{fixed[0].reason}, but {who(evidence['old_code'])} still run the old code")
     return Answer("awaiting_proof", f"{fixed[0].reason} and no process on the old code")
+
+
+def fixed_on_disk(packages, facts):
+    return [verdict for verdict in judge_packages(packages, facts.distro, facts.installed, facts.compare)
+            if verdict.code == "fixed_on_disk"]
 
 
 def reboot_due(fixed, running, compare):
@@ -172,30 +178,26 @@ def who(old_code):
 def mitigation_answer(remedy, entries, evidence):
     """What the journal's entries in force say; None where there are none that count."""
     valid = {mitigation["id"]: mitigation for mitigation in remedy["mitigations"] if mitigation["status"] != "withdrawn"}
-    answers = [(entry, Answer(*entry_answer(entry, valid))) for entry in entries if entry_counts(entry)]
+    answers = [(entry, entry_answer(entry, valid)) for entry in entries]
     if not answers:
         return None
-    order = ("mitigation_in_force", "mitigation_lost", "probe_unknown", "mitigation_withdrawn")
-    entry, answer = min(answers, key=lambda pair: order.index(pair[1].code))
+    entry, answer = min(answers, key=lambda pair: MITIGATION_ORDER.index(pair[1] and pair[1].code))
     evidence["mitigation"] = {key: entry[key] for key in ("id", "entry", "in_force")}
     return answer
-
-
-def entry_counts(entry):
-    """An entry whose making or lifting was cut short is no lost mitigation: the next run finishes or undoes it."""
-    return entry["in_force"] is not False or entry["state"] == "applied"
 
 
 def entry_answer(entry, valid):
     name = f"mitigation {entry['id']} ({entry['entry']})"
     if entry["in_force"] is None:
-        return "probe_unknown", f"{name} cannot be checked: {entry['reason']}"
+        return Answer("probe_unknown", f"{name} cannot be checked: {entry['reason']}")
     if not entry["in_force"]:
-        return "mitigation_lost", f"{name} is in the journal but not in effect: {entry['reason']}"
+        # Its making or lifting was cut short: nothing is lost, the next run finishes or undoes it.
+        cut_short = entry["state"] != "applied"
+        return None if cut_short else Answer("mitigation_lost", f"{name} is no longer in effect: {entry['reason']}")
     if entry["id"] not in valid:
-        return "mitigation_withdrawn", f"{name} is in effect, but is withdrawn or no longer named by the remedy"
+        return Answer("mitigation_withdrawn", f"{name} is in effect, but withdrawn or no longer named by the remedy")
     leaves = valid[entry["id"]].get("leaves")
-    return "mitigation_in_force", f"{name} is in effect" + (f"; it leaves: {leaves}" if leaves else "")
+    return Answer("mitigation_in_force", f"{name} is in effect" + (f"; it leaves: {leaves}" if leaves else ""))
 
 
 # --- not mitigated: exposed?

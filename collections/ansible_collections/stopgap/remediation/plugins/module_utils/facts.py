@@ -1,8 +1,10 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """The facts a decision asks for, each gathered once and only when asked for."""
-from ansible_collections.stopgap.remediation.plugins.module_utils import packages, probes, processes, system
+from ansible_collections.stopgap.remediation.plugins.module_utils import actions, packages, probes, processes, system
+from ansible_collections.stopgap.remediation.plugins.module_utils.action import differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
+from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal, in_force
 
 
 class HostFacts:
@@ -13,16 +15,18 @@ class HostFacts:
         self.distro = self.system["distro"]
         self.kernel = system.running_kernel_version()
         self.names = sorted({name for remedy in remedies for name in names_of(remedy)})
-        self.installed, self.compare, self.family, self.unreadable = {}, None, None, None
+        self.installed, self.entries = {}, []
+        self.compare = self.family = self.unreadable = None
         try:
             self.family = packages.family()
-            self.compare = self.family.compare
+            self.compare = self.family.facts.compare
             self.refresh()
+            self.entries = [entry for entry in Journal().entries() if in_force(entry)]
         except StopgapError as error:
             self.unreadable = str(error)
 
     def refresh(self):
-        self.installed = self.family.installed(self.names)
+        self.installed = self.family.facts.installed(self.names)
 
     def old_code(self, names):
         return processes.old_code(names)
@@ -31,7 +35,29 @@ class HostFacts:
         return [probes.evaluate(condition) for condition in conditions]
 
     def mitigations(self, remedy):
-        return []
+        """The journal's entries in force for a remedy, and whether the host is still as they left it."""
+        return [effect_of(entry) for entry in self.entries if entry["remedy"] == remedy]
+
+
+def effect_of(entry):
+    holds, reason = in_effect(entry["actions"])
+    return {"id": entry["mitigation"], "entry": entry["entry"], "state": entry["state"], "in_force": holds,
+            "reason": reason}
+
+
+def in_effect(journaled):
+    """(True, False or None for unknown, reason) for the actions of an entry: is each as it was written?"""
+    for item in journaled:
+        if item["state"] != "applied":
+            return False, f"{item.get('resource') or item['type']} is {item['state']}"
+        try:
+            action = actions.make(item)
+            current = action.read()
+        except (StopgapError, OSError) as error:
+            return None, str(error)
+        if differing(current, item["written"]):
+            return False, f"{item['resource']} is now: {action.show(current)}"
+    return True, ""
 
 
 def names_of(remedy):

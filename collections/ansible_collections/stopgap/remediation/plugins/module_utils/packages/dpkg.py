@@ -10,7 +10,6 @@ FIELDS = ("Package", "Architecture", "db:Status-Want", "db:Status-Eflag", "db:St
 FORMAT = "\\t".join("${%s}" % field for field in FIELDS) + "\\n"
 BROKEN = ("half-installed", "half-configured", "unpacked")
 ABSENT = ("not-installed", "config-files")
-# The source of a signed kernel is versioned 6.1.176+1; what the advisories name is its binary's version.
 SIGNED = re.compile(r"-signed(?:-[a-z0-9]+)?$")
 
 
@@ -31,13 +30,17 @@ def installed(names):
 
 def read_fact(line):
     """One line of dpkg-query; None for a package that is not there."""
-    name, arch, want, flag, status, version, source, source_version = line.split("\t")
+    name, arch, want, flag, status, version, source, sourced = line.split("\t")
     if status in ABSENT:
         return None
-    if SIGNED.search(source):
-        source_version = version
-    return {"name": name, "arch": arch, "version": version, "source": source, "source_version": source_version,
+    return {"name": name, "arch": arch, "version": version, "source": source,
+            "source_version": source_version(source, sourced, version),
             "broken": status if status in BROKEN else (flag if flag != "ok" else None), "held": want == "hold"}
+
+
+def source_version(source, sourced, version):
+    """What advisories name. A signed kernel's source is versioned 6.1.176+1: there it is the binary's version."""
+    return version if SIGNED.search(source) else sourced
 
 
 def compare(left, right):
@@ -73,6 +76,14 @@ def rank(character):
 
 def siblings(sources):
     """Installed packages built from any of `sources`: a daemon's conffiles often lie in its -common package."""
-    lines = read(["dpkg-query", "-W", "-f", "${source:Package}\\t${db:Status-Status}\\t${Package}\\n"]).splitlines()
-    rows = [line.split("\t") for line in lines]
-    return sorted({name for source, status, name in rows if source in sources and status not in ABSENT})
+    return sorted({name for source, status, name in everything() if source in sources and status not in ABSENT})
+
+
+def unfinished():
+    """Packages that an earlier run left half-way; the next apt-get would finish them unasked."""
+    return [f"{name} is {status}" for _source, status, name in everything() if status in BROKEN]
+
+
+def everything():
+    fields = "${source:Package}\\t${db:Status-Status}\\t${Package}\\n"
+    return [line.split("\t") for line in read(["dpkg-query", "-W", "-f", fields]).splitlines()]

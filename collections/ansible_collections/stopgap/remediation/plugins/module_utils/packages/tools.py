@@ -1,14 +1,22 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
-"""How package tools are run."""
+"""How package tools are run, and the one way in which they fail."""
 import collections
 import subprocess
 import tempfile
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import command
-from ansible_collections.stopgap.remediation.plugins.module_utils.errors import Surprise
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError, Surprise
 
 Result = collections.namedtuple("Result", "rc output")
+
+
+class InstallError(StopgapError, RuntimeError):
+    """A package manager did not do it; `clean` where it had not begun to change the host."""
+
+    def __init__(self, code, reason, clean):
+        super().__init__(reason)
+        self.code, self.reason, self.clean = code, reason, clean
 
 
 def read(argv, rcs=(0,), timeout=60):

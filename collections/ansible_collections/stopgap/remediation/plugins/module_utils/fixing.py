@@ -1,0 +1,215 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""Installing the vendor's fix, one remedy at a time: what one set of packages lacks must not keep back the others."""
+import collections
+import os
+
+from ansible_collections.stopgap.remediation.plugins.module_utils import decide, steps
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError
+
+Options = collections.namedtuple("Options", "conffiles lock_timeout restart check")
+Outcome = collections.namedtuple("Outcome", "state code reason")
+MEND = "look why, then dpkg --configure -a or apt-get -f install; it is not done unasked"
+REBOOT_MARKS = ("/run/reboot-required", "/var/run/reboot-required")
+
+
+class Fixing:
+    """One run over a host: the lists are fetched once, and only if something has to be installed."""
+
+    def __init__(self, facts, options):
+        self.facts, self.options = facts, options
+        self.family = facts.family
+        self.updated, self.trouble = False, ""
+
+    def fix(self, remedy):
+        """A patch result (contracts, section 3)."""
+        before = self.facts.installed
+        names = here(remedy, before)
+        outcome, candidates = self.attempt(remedy, names)
+        if self.family and not self.options.check:
+            self.facts.refresh()
+            outcome = confirmed(outcome, remedy, self.facts)
+        packages = [shown(name, before, candidates, remedy, self.facts) for name in names]
+        result = {"remedy": remedy["id"], "revision": remedy["revision"], "packages": packages, "conffiles": [],
+                  "restarted": [], "old_code": [], "reboot_required": False}
+        if names and outcome.state in ("installed", "already"):
+            outcome = self.follow_up(remedy, outcome, result, names)
+        moved = any(package["before"] != package["after"] for package in packages)
+        changed = moved or bool(result["restarted"]) or outcome.state in ("installed", "would_install")
+        return dict(result, changed=changed, state=outcome.state, code=outcome.code, reason=outcome.reason)
+
+    # --- the packages
+
+    def attempt(self, remedy, names):
+        """(Outcome, candidates), whatever stands in the way."""
+        try:
+            return self.install(remedy, names)
+        except InstallError as error:
+            return Outcome("refused" if error.clean else "failed", error.code, error.reason), {}
+        except StopgapError as error:
+            return Outcome("failed", "tool_failed", str(error)), {}
+
+    def install(self, remedy, names):
+        """(Outcome, candidates); raises what stood in the way."""
+        verdict = plan(remedy, names, self.facts)
+        if verdict.state == "already" and self.options.conffiles == "replace":
+            return self.take_conffiles(verdict, names), {}
+        if verdict.state != "would_install":
+            return verdict, {}
+        unfinished = self.family.facts.unfinished()
+        if unfinished:
+            return Outcome("refused", "broken_package", f"{', '.join(unfinished[:5])}: {MEND}"), {}
+        for last in (False, True):
+            self.fetch_lists(again=last)
+            candidates = self.family.installer.candidates(names)
+            obstacle = obstacle_in(remedy, candidates, self.facts, self.trouble)
+            if obstacle:
+                return obstacle, candidates
+            try:
+                return self.install_set(names, candidates), candidates
+            except InstallError as error:
+                # one .deb that is gone from the mirror fails its whole set: the lists may have been behind
+                if last or self.options.check or error.code != "download_failed":
+                    raise
+
+    def fetch_lists(self, again):
+        if self.options.check or (self.updated and not again):
+            return
+        self.trouble, self.updated = self.family.installer.update(self.options.lock_timeout), True
+
+    def install_set(self, names, candidates):
+        wanted = [f"{spec(fact)}={candidates[name]['version']}" for name in names for fact in self.facts.installed[name]
+                  if name in candidates and fact["version"] != candidates[name]["version"]]
+        told = ", ".join(wanted)
+        if self.options.check:
+            self.family.installer.simulate(wanted)
+            return Outcome("would_install", "would_install", f"would install {told}")
+        self.family.installer.install(wanted, self.options.conffiles, self.options.lock_timeout)
+        return Outcome("installed", "installed", f"installed {told}")
+
+    def take_conffiles(self, verdict, names):
+        """The fix is on disk, but a local conffile may keep it from working: take the package's now."""
+        edited = self.family.conffiles.still_edited(self.conffiles(names), names)
+        if not edited:
+            return verdict
+        paths = ", ".join(conffile.path for conffile in edited)
+        if self.options.check:
+            return Outcome("would_install", "would_replace_conffiles", f"would take the package's {paths}")
+        owners = sorted({conffile.package for conffile in edited})
+        installed = self.family.facts.installed(owners)
+        wanted = [f"{spec(fact)}={fact['version']}" for name in owners for fact in installed[name]]
+        self.fetch_lists(again=False)
+        self.family.installer.install(wanted, "replace", self.options.lock_timeout, reinstall=True)
+        if self.family.conffiles.still_edited(edited, names):
+            return Outcome("refused", "conffile_kept", f"{paths}: the package's version could not be taken")
+        return Outcome("installed", "conffiles_replaced", f"took the package's {paths}; the old one stays as .dpkg-old")
+
+    def conffiles(self, names):
+        sources = {fact["source"] for name in names for fact in self.facts.installed.get(name, [])}
+        return self.family.conffiles.of(self.family.facts.siblings(sources) if sources else [])
+
+    # --- what follows
+
+    def follow_up(self, remedy, outcome, result, names):
+        """Restart what has to be, and tell what is left: also where a run before this one was cut short."""
+        old_code, unknown = self.old_code(names)
+        steps_due = outcome.state == "installed" or old_code or unknown
+        if steps_due and self.options.restart and not self.options.check:
+            outcome = self.run_steps(remedy, outcome, result)
+            old_code, unknown = self.old_code(names)
+        result.update(conffiles=self.family.conffiles.report(self.conffiles(names)), old_code=old_code,
+                      reboot_required=self.reboot_required(remedy))
+        if old_code:
+            unknown = f"{decide.who(old_code)} still run the old code"
+        return outcome._replace(reason=f"{outcome.reason}; {unknown}") if unknown else outcome
+
+    def old_code(self, names):
+        """(processes, ""), or (None, why it cannot be told): that is not the same as none."""
+        try:
+            return self.facts.old_code(names), ""
+        except OSError as error:
+            return None, f"what still runs the old code is not known: {error}"
+
+    def run_steps(self, remedy, outcome, result):
+        try:
+            done = steps.run_steps(remedy["fix"]["then"])
+        except StopgapError as error:
+            return outcome._replace(code="step_failed", reason=f"{outcome.reason}, but what should follow failed: {error}")
+        result["restarted"] = done["restarted"]
+        return outcome
+
+    def reboot_required(self, remedy):
+        fixed = decide.fixed_on_disk(remedy["affected"]["packages"], self.facts)
+        due = decide.reboot_due(fixed, self.facts.kernel, self.facts.compare)
+        return bool(due) or any(os.path.exists(mark) for mark in REBOOT_MARKS)
+
+
+def plan(remedy, names, facts):
+    """What there is to do, before anything is fetched. Pure."""
+    if facts.unreadable:
+        return Outcome("refused", "no_package_manager", facts.unreadable)
+    verdict = on_disk(remedy, facts)
+    if verdict.code == "fixed_on_disk":
+        return Outcome("already", "already_fixed", verdict.reason)
+    if verdict.code in ("broken_package", "distro_unknown"):
+        return Outcome("refused", verdict.code, verdict.reason)
+    if verdict.code != "below_fixed":
+        return Outcome("already", verdict.code, verdict.reason)
+    if not names:
+        return Outcome("refused", "no_fix_package", f"{verdict.reason}, and the fix names no package that is installed")
+    held = [name for name in names if any(fact["held"] for fact in facts.installed[name])]
+    if held:
+        return Outcome("refused", "held", f"{', '.join(held)}: on hold; release with apt-mark unhold, or mitigate")
+    return Outcome("would_install", "below_fixed", verdict.reason)
+
+
+def obstacle_in(remedy, candidates, facts, trouble):
+    """Why the repositories do not reach the fixed versions, or None. Pure."""
+    reasons = []
+    for package in remedy["affected"]["packages"]:
+        fixes, name = package["fixed_in"].get(facts.distro), package["name"]
+        if not isinstance(fixes, list) or not facts.installed.get(name):
+            continue
+        candidate = candidates.get(name)
+        if candidate is None:
+            reasons.append(("no_candidate", f"{name}: no repository has a version of it"))
+            continue
+        fixed, required = decide.meets(candidate["source_version"], fixes, facts.compare)
+        if not fixed:
+            reasons.append(("candidate_too_old", f"{name}: candidate {candidate['source_version']} < required {required}"))
+    if not reasons:
+        return None
+    told = "; ".join(reason for _code, reason in reasons)
+    if trouble:
+        return Outcome("refused", "repository_down", f"{told}; not every repository could be read: {trouble}")
+    return Outcome("refused", reasons[0][0], told)
+
+
+def confirmed(outcome, remedy, facts):
+    """An installation counts by what dpkg has afterwards, not by an exit code. Pure."""
+    verdict = on_disk(remedy, facts)
+    if outcome.state != "installed" or verdict.code not in ("below_fixed", "broken_package"):
+        return outcome
+    return Outcome("failed", f"still_{verdict.code}", f"{outcome.reason}, yet {verdict.reason}")
+
+
+def on_disk(remedy, facts):
+    return decide.on_disk(remedy["affected"]["packages"], facts.distro, facts.installed, facts.compare)
+
+
+def here(remedy, installed):
+    return [name for name in remedy["fix"]["packages"] if installed.get(name)]
+
+
+def spec(fact):
+    """As apt names one architecture's package; one for all of them has no suffix."""
+    return fact["name"] if fact["arch"] == "all" else f"{fact['name']}:{fact['arch']}"
+
+
+def shown(name, before, candidates, remedy, facts):
+    required = {package["name"]: package["fixed_in"].get(facts.distro) for package in remedy["affected"]["packages"]}
+    fixes = required.get(name)
+    return {"name": name, "before": before[name][0]["version"],
+            "after": (facts.installed.get(name) or [{"version": None}])[0]["version"],
+            "candidate": candidates.get(name, {}).get("version"), "required": fixes if isinstance(fixes, list) else []}
