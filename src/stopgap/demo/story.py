@@ -26,6 +26,7 @@ NGINX, OPENSSL, CUPS, REDIS, PKEXEC = (
     "CVE-2025-49844",
     "CVE-2021-4034",
 )
+WEB, REST = (NGINX, OPENSSL), (REDIS, CUPS, PKEXEC)
 STORY_CASES = {("web1", NGINX), ("web1", OPENSSL), ("cache1", REDIS), ("desk1", CUPS), ("desk1", PKEXEC)}
 PREPARE = Path(__file__).with_name("prepare.yml")
 
@@ -91,7 +92,7 @@ def prepare(lab: Lab, standins: dict[str, list[str]]) -> None:
                 str(extra),
                 str(PREPARE),
             ],
-            env=os.environ | {"ANSIBLE_PIPELINING": "True", "ANSIBLE_CALLBACKS_ENABLED": ""},
+            env=os.environ | {"ANSIBLE_PIPELINING": "True"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -108,13 +109,15 @@ def tell(narrator: Narrator) -> None:
 
 
 def exposed(n: Narrator) -> None:
-    n.chapter("1. Exposed", "Three hosts on two Debian releases. What is exposed on them, really?")
-    n.stopgap("assess", "all")
+    n.chapter("1. Exposed", "Three hosts on two Debian releases. What are they really exposed to?")
+    n.stopgap("assess", *WEB, "-l", "bookworm")
+    n.stopgap("assess", *REST, "-l", "bullseye")
 
 
 def mitigated(n: Narrator) -> None:
     n.chapter("2. Mitigated", "The fixes must wait for a change window: interim mitigations now, proven on each host.")
-    n.stopgap("mitigate", NGINX, REDIS, CUPS, PKEXEC, "--owner", "web-team", "--reason", "change freeze")
+    n.stopgap("mitigate", NGINX, "-l", "bookworm", "--owner", "web-team", "--reason", "change freeze")
+    n.stopgap("mitigate", *REST, "-l", "bullseye", "--owner", "platform-team", "--reason", "change freeze")
     n.chapter(
         "3. On the books", "A mitigation is debt until the fix is in effect. It has an age, an owner and an expiry."
     )
@@ -125,20 +128,21 @@ def fix_out_of_reach(n: Narrator) -> None:
     n.chapter(
         "4. A fix that is not to be had",
         "The hosts know only the main archive. Where that cannot reach the fixed version,\n"
-        "patch says so and changes nothing.",
+        "patch says so and changes nothing: the mitigation stays, and the books say what the fix waits for.",
     )
-    n.stopgap("fix", NGINX, REDIS, CUPS, ends=2)
+    n.stopgap("fix", NGINX, "-l", "bookworm", ends=2)
+    n.stopgap("fix", *REST, "-l", "bullseye", ends=2)
     n.stopgap("debt")
 
 
 def fixed(n: Narrator) -> None:
     n.chapter(
         "5. Fixed",
-        "The security pocket is switched on. The fixes go in, are proven in effect, and the mitigations go.",
+        "The security pocket is switched on. The fixes go in, are proven in effect, and the mitigations are lifted.",
     )
-    for host in n.lab.hosts:
-        n.lab.security(host.name, on=True)
-    n.stopgap("fix", "all", ends=2)
+    n.lab.security_each(on=True)
+    n.stopgap("fix", *WEB, "-l", "bookworm")
+    n.stopgap("fix", *REST, "-l", "bullseye", ends=2)
 
 
 def edited_file(n: Narrator) -> None:
@@ -148,12 +152,13 @@ def edited_file(n: Narrator) -> None:
         "The version is right and the host is not fixed: the mitigation stays in force until the new file is taken.",
     )
     n.stopgap("debt")
-    n.stopgap("fix", CUPS, "--conffiles", "replace")
+    n.stopgap("fix", CUPS, "-l", "desk1", "--conffiles", "replace")
 
 
 def proven(n: Narrator) -> None:
     n.chapter("7. Proven", "Once more from the start, and the books at the end.")
-    n.stopgap("recheck", "all")
+    n.stopgap("recheck", *WEB, "-l", "bookworm")
+    n.stopgap("recheck", *REST, "-l", "bullseye")
     n.stopgap("status")
     n.stopgap("debt")
     check_books(n)
