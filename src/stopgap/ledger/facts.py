@@ -30,6 +30,7 @@ class Entry:
     owner: str = ""
     expires_at: str | None = None
     persists: str = ""
+    withdrawn: bool = False  # the vendor took it back: in effect, and no help
     gone: bool = False  # the host's journal no longer lists it, though it never said lifted
 
     @property
@@ -95,16 +96,15 @@ def _fix_on_disk(facts: Facts, event: Event) -> Facts:
 
 def _hear_of_mitigation(facts: Facts, event: Event) -> Facts:
     """An assessment reads the journal too: it may name an entry nobody told us of, or find one without effect."""
-    told = event.evidence.get("mitigation")
-    name = text_of(told, "entry")
-    if not isinstance(told, dict) or not name:
+    told: Any = event.evidence.get("mitigation")
+    name, code = text_of(told, "entry"), event.evidence.get("code")
+    if not name or not (told.get("in_force") or code == "mitigation_lost"):
         return facts
-    if event.evidence.get("code") == "mitigation_lost":
+    if code == "mitigation_lost":
         facts = _set_proof(facts, name, "lost", event)
-    elif not told.get("in_force"):
-        return facts
     entry = facts.entries.get(name, Entry(name, mitigation=text_of(told, "id")))
-    return _set_entry(facts, replace(entry, state=_further(entry.state, "applied"), gone=False))
+    withdrawn = code == "mitigation_withdrawn"
+    return _set_entry(facts, replace(entry, state=_further(entry.state, "applied"), gone=False, withdrawn=withdrawn))
 
 
 # --- the journal's own history -------------------------------------------------------------------------------------

@@ -108,10 +108,11 @@ def _why_exposed(facts: Facts, lost: str) -> str:
 
 
 def _why_unproven(facts: Facts, entry: Entry) -> str:
-    done = "applied" if entry.state == "applied" else entry.state
+    if entry.withdrawn:
+        return facts.said
     proof = facts.proofs.get(entry.entry)
     because = f": {proof.reason}" if proof and proof.reason else ""
-    return f"mitigation {done}, not proven{because}"
+    return f"mitigation {entry.state}, not proven{because}"
 
 
 def _lost_reason(facts: Facts) -> str:
@@ -130,7 +131,7 @@ def _is_lost(facts: Facts, entry: Entry) -> bool:
 
 def _proven(facts: Facts, entry: Entry) -> bool:
     proof = facts.proofs.get(entry.entry)
-    return entry.state == "applied" and proof is not None and proof.verdict == "pass"
+    return entry.state == "applied" and not entry.withdrawn and proof is not None and proof.verdict == "pass"
 
 
 def _name(entry: Entry) -> str:

@@ -11,7 +11,7 @@ from stopgap.ledger.store import exists, open_ledger, writing
 
 def ingest(folder: Path) -> Iterator[spool.Delivery]:
     """Deliver the spool. The database is opened only when there is something to deliver."""
-    if not spool.busy(folder):
+    if not spool.waiting(folder):
         return
     engine = open_ledger()
 

@@ -50,7 +50,7 @@ def deliver(spool: Path, record: Recorder) -> Iterator[Delivery]:
                 yield _deliver_file(path, file, record)
 
 
-def busy(spool: Path) -> int:
+def waiting(spool: Path) -> int:
     """How many files are still there: of running plays, or not delivered."""
     return len(list(spool.glob("*.jsonl")))
 

@@ -1,0 +1,106 @@
+"""What is still owed: mitigations in force without a fix in effect (debt), or left in force after it (orphans)."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from stopgap.ledger.case import CLOSED, STATES, Case, Mitigation
+from stopgap.ledger.events import is_time
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One mitigation in force. Ages are whole seconds; None where a host never said when."""
+
+    estate: str
+    host: str
+    remedy: str
+    state: str
+    flags: tuple[str, ...]
+    mitigation: str
+    entry: str
+    since: str | None
+    age: int | None
+    owner: str
+    expires_at: str | None
+    overdue: bool
+    persists: str
+    proof: str
+    proof_age: int | None
+    waiting_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    debt: tuple[Owed, ...]
+    orphans: tuple[Owed, ...]
+
+
+def owed(cases: Iterable[Case], now: datetime) -> Books:
+    """The oldest first: those are the ones that get forgotten."""
+    found = [(one.state in CLOSED, _owed(one, mitigation, now)) for one in cases for mitigation in one.mitigations]
+    found.sort(key=lambda pair: (pair[1].since or "", pair[1].host, pair[1].remedy, pair[1].entry))
+    return Books(
+        debt=tuple(row for closed, row in found if not closed), orphans=tuple(row for closed, row in found if closed)
+    )
+
+
+def _owed(case: Case, mitigation: Mitigation, now: datetime) -> Owed:
+    return Owed(
+        estate=case.estate,
+        host=case.host,
+        remedy=case.remedy,
+        state=case.state,
+        flags=case.flags,
+        mitigation=mitigation.id,
+        entry=mitigation.entry,
+        since=mitigation.applied_at,
+        age=seconds_since(mitigation.applied_at, now),
+        owner=mitigation.owner,
+        expires_at=mitigation.expires_at,
+        overdue=(seconds_since(mitigation.expires_at, now) or 0) > 0,
+        persists=mitigation.persists,
+        proof=mitigation.proof,
+        proof_age=seconds_since(mitigation.proven_at, now),
+        waiting_for=case.waiting_for,
+    )
+
+
+def summary(cases: Sequence[Case], books: Books) -> dict[str, Any]:
+    states = Counter(one.state for one in cases)
+    return {
+        "cases": len(cases),
+        "states": {state: states[state] for state in STATES if states[state]},
+        "regressed": sum("regressed" in one.flags for one in cases),
+        "mitigation_lost": sum("mitigation_lost" in one.flags for one in cases),
+        "debt": len(books.debt),
+        "overdue": sum(row.overdue for row in books.debt),
+        "orphans": len(books.orphans),
+    }
+
+
+def summary_line(cases: Sequence[Case], books: Books) -> str:
+    """`5 cases: 2 mitigated, 3 fixed; debt 2 (1 overdue), orphans 0`"""
+    told = summary(cases, books)
+    parts = [f"{count} {state}" for state, count in told["states"].items()]
+    parts += [f"{told[flag]} {flag}" for flag in ("regressed", "mitigation_lost") if told[flag]]
+    late = f" ({told['overdue']} overdue)" if told["overdue"] else ""
+    noun = "case" if told["cases"] == 1 else "cases"
+    return f"{told['cases']} {noun}: {', '.join(parts)}; debt {told['debt']}{late}, orphans {told['orphans']}"
+
+
+def to_dict(row: Owed) -> dict[str, Any]:
+    return {**asdict(row), "flags": list(row.flags)}
+
+
+def seconds_since(moment: str | None, now: datetime) -> int | None:
+    """Negative when it is still to come."""
+    if moment is None or not is_time(moment):
+        return None
+    return int((now - datetime.fromisoformat(moment)).total_seconds())
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
