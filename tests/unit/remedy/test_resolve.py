@@ -20,7 +20,7 @@ mitigations:
     actions:
       - sysctl: {name: net.ipv4.tcp_sack, value: 0}
       - file: {path: /etc/acme.conf, content: "x\\n", validate: acme -t}
-      - command: {check: {run: acme --is "o f f", stdout_has: "yes"}, apply: {run: [acme, "off"]}, revert: {run: acme on}}
+      - command: {check: {run: acme --is "o f f", stdout_has: up}, apply: {run: [acme, "off"]}, revert: {run: acme on}}
       - tasks: {apply: tasks/on.yml, revert: tasks/off.yml}
     then: [{reload: acme}, {run: acme --sync}]
     checks:

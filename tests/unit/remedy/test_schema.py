@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from stopgap.remedy import load
 from stopgap.remedy.schema import as_text, json_schema
 from stopgap.remedy.types import ACTIONS, CHECKS, PROBES, STEPS
 
@@ -26,3 +27,10 @@ def test_unknown_keys_are_errors_everywhere():
     objects = [found for found in json_schema()["$defs"].values() if found.get("type") == "object"]
     assert objects
     assert all(found["additionalProperties"] is False for found in objects)
+
+
+def test_example_of_the_reference_is_a_remedy(tmp_path):
+    reference = (ROOT / "docs" / "reference" / "remedy-format.md").read_text()
+    file = tmp_path / "CVE-2024-6387.yml"
+    file.write_text(reference.split("```yaml\n")[1].split("```")[0])
+    assert load(file).id == file.stem
