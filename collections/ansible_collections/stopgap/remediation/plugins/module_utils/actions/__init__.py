@@ -1,0 +1,28 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""The action types by name. Imports are spelt out because AnsiballZ packs what it can see imported."""
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.command import Command
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file import File
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file_mode import FileMode
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.service import Service
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.sshd_option import SshdOption
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.sysctl import Sysctl
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.tasks import Tasks
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
+
+ACTIONS = {
+    "command": Command,
+    "file": File,
+    "file_mode": FileMode,
+    "service": Service,
+    "sshd_option": SshdOption,
+    "sysctl": Sysctl,
+    "tasks": Tasks,
+}
+
+
+def make(item, types=ACTIONS):
+    """The action of a typed item of a remedy or of the journal."""
+    if item["type"] not in types:
+        raise ActionError("no action type %s here (known: %s)" % (item["type"], ", ".join(sorted(types))))
+    return types[item["type"]](item["params"])

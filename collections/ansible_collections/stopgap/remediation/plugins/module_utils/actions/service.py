@@ -1,0 +1,101 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""A systemd unit stopped or started, disabled or enabled, masked or unmasked."""
+import os
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action, differing
+from ansible_collections.stopgap.remediation.plugins.module_utils.command import must
+
+UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+SUFFIXES = (".service", ".socket", ".timer", ".path", ".mount", ".target", ".automount", ".slice", ".swap")
+RUNNING = ("active", "reloading", "activating", "refreshing")
+# enabling or disabling does not apply to these: what they are is what they stay
+FIXED_ON = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated", "transient")
+FIXED_OFF = ("disabled", "static", "alias", "indirect", "generated", "transient", "")
+
+
+class Service(Action):
+    type = "service"
+    required = ("name",)
+
+    def __init__(self, params):
+        super(Service, self).__init__(params)
+        self.unit = canonical(params["name"])
+
+    @property
+    def resource(self):
+        return "service:" + self.unit
+
+    def read(self):
+        shown = must(["systemctl", "show", "--property=ActiveState,UnitFileState", self.unit])
+        found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        unit_file = found.get("UnitFileState", "")
+        masked = unit_file.startswith("masked")
+        # a failed unit does not run, and nobody can put it back into having failed
+        return {"active": "active" if found["ActiveState"] in RUNNING else "inactive",
+                "masked": unit_file if masked else "no", "enabled": None if masked else unit_file}
+
+    def desired(self, prior):
+        wanted = {}
+        if self.params.get("running") is not None:
+            wanted["active"] = "active" if self.params["running"] else "inactive"
+        if self.params.get("masked") is not None:
+            wanted["masked"] = masked_as(self.params["masked"], prior["masked"])
+        # whether a masked unit is enabled cannot be seen and does not matter
+        if self.params.get("enabled") is not None and wanted.get("masked", prior["masked"]) == "no":
+            wanted["enabled"] = enabled_as(self.params["enabled"], prior["enabled"] or "")
+        return wanted
+
+    def apply(self, prior):
+        self._become(self.desired(prior))
+
+    def revert(self, prior, written):
+        self._become({key: prior[key] for key in written if prior[key] is not None})
+
+    def _become(self, wanted):
+        """The mask comes off first and goes on before the stop, so that no socket starts the unit in between."""
+        now = self.read()
+        if "masked" in differing(now, wanted):
+            for verb in MASKING[now["masked"], wanted["masked"]]:
+                must(["systemctl"] + verb + [self.unit])
+            now = self.read()
+        if "enabled" in differing(now, wanted) and now["masked"] == "no":
+            must(["systemctl"] + ENABLING.get(wanted["enabled"], ["disable"]) + [self.unit])
+        if "active" in differing(now, wanted):
+            must(["systemctl", "start" if wanted["active"] == "active" else "stop", self.unit])
+
+    def show(self, state):
+        parts = [state.get("active"), state.get("enabled"), state.get("masked")]
+        return ", ".join(part for part in parts if part and part != "no")
+
+
+MASKING = {
+    ("no", "masked"): [["mask"]],
+    ("no", "masked-runtime"): [["mask", "--runtime"]],
+    ("masked", "no"): [["unmask"]],
+    ("masked-runtime", "no"): [["unmask", "--runtime"]],
+    ("masked", "masked-runtime"): [["unmask"], ["mask", "--runtime"]],
+    ("masked-runtime", "masked"): [["unmask", "--runtime"], ["mask"]],
+}
+ENABLING = {"enabled": ["enable"], "enabled-runtime": ["enable", "--runtime"]}
+
+
+def masked_as(wanted, prior):
+    if not wanted:
+        return "no"
+    return "masked" if prior == "no" else prior
+
+
+def enabled_as(wanted, prior):
+    fixed, otherwise = (FIXED_ON, "enabled") if wanted else (FIXED_OFF, "disabled")
+    return prior if prior in fixed else otherwise
+
+
+def canonical(name):
+    """The unit's own name, so that ssh and sshd count as one service; read from the alias links, not asked for."""
+    unit = name if name.endswith(SUFFIXES) else name + ".service"
+    for folder in UNIT_FOLDERS:
+        target = os.path.realpath(os.path.join(folder, unit))
+        if os.path.islink(os.path.join(folder, unit)) and target != "/dev/null" and target.endswith(SUFFIXES):
+            return os.path.basename(target)
+    return unit

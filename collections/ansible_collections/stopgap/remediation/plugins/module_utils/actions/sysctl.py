@@ -1,0 +1,122 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""A kernel setting: live in /proc/sys, and in a file so that a boot does not undo it."""
+import glob
+import os
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file import File
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
+
+PROC = "/proc/sys"
+FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+LAST = "/etc/sysctl.conf"
+
+
+class Sysctl(Action):
+    type = "sysctl"
+    required = ("name", "value")
+
+    def __init__(self, params):
+        super(Sysctl, self).__init__(params)
+        self.key = as_path(params["name"])
+        self.value = " ".join(str(params["value"]).split())
+        path = params.get("file") or "%s/90-stopgap-%s.conf" % (FOLDERS[0], params["name"].replace("/", "."))
+        self.file = File({"path": path, "content": "%s = %s\n" % (params["name"], self.value)})
+
+    @property
+    def resource(self):
+        return "sysctl:" + self.key.replace("/", ".")
+
+    @property
+    def live(self):
+        return os.path.join(PROC, self.key)
+
+    def read(self):
+        return dict(self.file.read(), value=self._read_live())
+
+    def capture(self, keeper):
+        if not os.path.exists(self.live):
+            raise ActionError("this kernel has no sysctl %s" % self.params["name"])
+        return dict(self.file.capture(keeper), value=self._read_live())
+
+    def desired(self, prior):
+        return dict(self.file.desired(prior), value=self.value)
+
+    def apply(self, prior):
+        self.file.apply(prior)
+        self._write_live(self.value)
+
+    def revert(self, prior, written):
+        self.file.revert(prior, written)
+        if self._read_live() not in (None, prior["value"]):
+            self._write_live(prior["value"])
+
+    def merge(self, prior, written, current):
+        merged = self.file.merge(prior, {key: written[key] for key in written if key != "value"}, current)
+        return merged if current["value"] == written["value"] else dict(merged, value=current["value"])
+
+    def show(self, state):
+        return "%s, file %s" % (state["value"], self.file.show(state))
+
+    def text(self, state):
+        return "live: %s\n%s" % (state["value"], self.file.text(state))
+
+    def warning(self):
+        """A file read later wins at the next boot."""
+        later = [path for path in read_at_boot() if sets(path, self.key) not in (None, self.value)]
+        if later and later[-1] != self.file.path and comes_after(later[-1], self.file.path):
+            return "%s sets %s again at boot" % (later[-1], self.params["name"])
+        return ""
+
+    def _read_live(self):
+        """None where the key is gone, as with the module it came from."""
+        try:
+            with open(self.live) as stream:
+                return " ".join(stream.read().split())
+        except FileNotFoundError:
+            return None
+
+    def _write_live(self, value):
+        try:
+            with open(self.live, "w") as stream:
+                stream.write(value + "\n")
+        except OSError as error:
+            raise ActionError("the kernel refuses %s = %s: %s" % (self.params["name"], value, error.strerror))
+
+
+def as_path(name):
+    """As sysctl(8): the first separator says which it is; eth0.1 is written eth0/1 in a dotted name."""
+    first = next((char for char in name if char in "./"), "/")
+    path = name if first == "/" else name.translate(str.maketrans("./", "/."))
+    if ".." in path.split("/") or path.startswith("/"):
+        raise ActionError("sysctl: %s is not a name" % name)
+    return path
+
+
+def read_at_boot():
+    """Configuration files in the order they are read: by name over all folders, an earlier folder's first."""
+    by_name = {}
+    for folder in reversed(FOLDERS):
+        by_name.update((os.path.basename(path), path) for path in glob.glob(folder + "/*.conf"))
+    return [by_name[name] for name in sorted(by_name)] + [LAST]
+
+
+def comes_after(path, ours):
+    order = read_at_boot()
+    return ours not in order or order.index(path) > order.index(ours)
+
+
+def sets(path, key):
+    """The value a configuration file gives the key, or None."""
+    value = None
+    try:
+        with open(path, errors="replace") as stream:
+            lines = [line.strip() for line in stream]
+    except OSError:
+        return None
+    for line in lines:
+        name, found, text = line.partition("=")
+        if found and not line.startswith(("#", ";")) and as_path(name.strip().lstrip("-")) == key:
+            value = " ".join(text.split())
+    return value

@@ -1,0 +1,154 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""Files that are either as they were or as they shall be, and on disk when the call returns.
+
+A file's state is a flat dict: kind (absent | file | link), sha256, target, mode, uid, gid; and, for putting it back
+only: mtime_ns, atime_ns, xattrs.
+"""
+import base64
+import errno
+import hashlib
+import os
+import stat
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
+
+COMPARED = ("kind", "sha256", "target", "mode", "uid", "gid")
+CONTENT = ("kind", "sha256", "target", "saved", "mtime_ns", "atime_ns", "xattrs")
+
+
+def snapshot(path):
+    """The state of a path; links are not followed. ActionError for anything that is no plain file or link."""
+    try:
+        info = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return absent()
+    if stat.S_ISLNK(info.st_mode):
+        return dict(absent(), kind="link", target=os.readlink(path), uid=info.st_uid, gid=info.st_gid)
+    if not stat.S_ISREG(info.st_mode):
+        raise ActionError("%s is neither a file nor a link: left alone" % path)
+    return {"kind": "file", "sha256": hash_of(read_bytes(path)), "target": None, "mode": mode_text(info.st_mode),
+            "uid": info.st_uid, "gid": info.st_gid, "mtime_ns": info.st_mtime_ns, "atime_ns": info.st_atime_ns,
+            "xattrs": read_xattrs(path)}
+
+
+def absent():
+    return dict(dict.fromkeys(COMPARED), kind="absent")
+
+
+def restore(path, state, saved):
+    """Make `path` what `state` says, with the content of the file `saved`."""
+    discard(temporary(path))
+    if state["kind"] == "absent":
+        discard(path)
+    elif state["kind"] == "link":
+        os.symlink(state["target"], temporary(path))
+        os.chown(temporary(path), state["uid"], state["gid"], follow_symlinks=False)
+        os.replace(temporary(path), path)
+    else:
+        write(path, read_bytes(saved), state)
+    sync_folder(os.path.dirname(path))
+
+
+def write(path, data, state):
+    """Replace `path` in one step; `state` gives mode and, where present, uid, gid, xattrs and mtime_ns."""
+    draft = temporary(path)
+    discard(draft)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        dress(handle, state)
+        os.fsync(handle)
+    os.replace(draft, path)
+    sync_folder(os.path.dirname(path))
+
+
+def dress(handle, state):
+    """Owner first: changing it clears setuid bits and capabilities. Times last: everything else changes them."""
+    info = os.fstat(handle)
+    if state.get("uid") is not None and (state["uid"], state["gid"]) != (info.st_uid, info.st_gid):
+        os.chown(handle, state["uid"], state["gid"])
+    os.chmod(handle, int(state["mode"], 8))
+    write_xattrs(handle, state.get("xattrs") or {})
+    if state.get("mtime_ns") is not None:
+        os.utime(handle, ns=(state["atime_ns"], state["mtime_ns"]))
+
+
+def temporary(path):
+    """Always the same name, so that a second run clears away what a killed one left; hidden from drop-in globs."""
+    return os.path.join(os.path.dirname(path), ".%s.stopgap" % os.path.basename(path))
+
+
+def discard(path):
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+
+
+def sync_folder(path):
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def missing_folders(path):
+    """The parents of `path` that do not exist, outermost first."""
+    missing = []
+    folder = os.path.dirname(path)
+    while not os.path.isdir(folder):
+        missing.insert(0, folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+def make_folders(path):
+    for folder in missing_folders(path):
+        os.mkdir(folder)
+        os.chmod(folder, 0o755)  # noqa: S103 - whatever the umask says
+        sync_folder(os.path.dirname(folder))
+
+
+def remove_folders(folders):
+    """Remove those of them that are empty, innermost first."""
+    for folder in sorted(folders, key=len, reverse=True):
+        try:
+            os.rmdir(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                raise
+
+
+def read_xattrs(path):
+    try:
+        names = os.listxattr(path)
+    except OSError:  # the file system has none
+        return {}
+    return {name: base64.b64encode(os.getxattr(path, name)).decode("ascii") for name in names}
+
+
+def write_xattrs(handle, xattrs):
+    """Only what differs: a new file already has its security label, and setting one may not be allowed."""
+    present = read_xattrs(handle)
+    for name, value in xattrs.items():
+        if present.get(name) != value:
+            os.setxattr(handle, name, base64.b64decode(value))
+
+
+def read_bytes(path):
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def hash_of(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def mode_text(mode):
+    return "%04o" % stat.S_IMODE(mode)

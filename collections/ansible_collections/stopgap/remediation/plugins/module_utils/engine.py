@@ -1,0 +1,233 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""Put a mitigation in force, or lift it: the one place that knows in which order the journal and the host change.
+
+Whatever the moment of a crash, the journal tells a second run enough to finish or to undo it:
+
+    of an action   pending ──► applying ──► applied ──► reverting ──► reverted
+    of an entry    intended ──────────────► applied ──► lifting ────► lifted      (or undone, where applying failed)
+"""
+import collections
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions import make
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, StopgapError
+from ansible_collections.stopgap.remediation.plugins.module_utils.holds import HOLDING, Holds, Keeper, foreign, put, put_back
+from ansible_collections.stopgap.remediation.plugins.module_utils.journal import now
+from ansible_collections.stopgap.remediation.plugins.module_utils.steps import run_steps
+
+Outcome = collections.namedtuple("Outcome", "state reason pending")
+# what a change can meet on a host; anything else is a bug, and the journal still knows the way back
+TROUBLE = (StopgapError, OSError)
+
+
+class Engine(object):
+    """Works on the entries of a locked journal; a ReadOnlyJournal makes it predict.
+
+    `done` are the [entry, number] of actions that the role has run on the controller.
+    """
+
+    def __init__(self, journal, entries, done=(), steps=run_steps):
+        self.journal, self.entries, self.steps = journal, entries, steps
+        self.done = {(entry, number) for entry, number in done}
+        self.holds = Holds(journal, entries)
+        self.touched = set()  # id(action) of each that changed the host in this run, or would
+        self.followed = set()  # entries whose `then` was begun in this run
+        self.notes = []
+
+    # -- put in force
+
+    def present(self, entry):
+        try:
+            todo = self._prepare(entry)
+            if not todo and entry["state"] == "applied":
+                return Outcome("applied", "in force already", [])
+            if self.journal.read_only:
+                return self._predict("would_apply", [action for action in todo if action["changed"]])
+            self._intend(entry)
+            return self._apply_all(entry, todo)
+        except TROUBLE as error:
+            if entry["state"] == "intended" and not self.journal.read_only:
+                return self._undo(entry, error)
+            return Outcome("failed", "%s; nothing was changed" % error, [])
+
+    def _prepare(self, entry):
+        """Capture what is not held yet; returns the actions still to be done."""
+        for action in entry["actions"]:
+            if action["state"] in ("applying", "reverting") and self.holds.above(action):
+                self.holds.hand_up(action)  # half done and no longer on top: let go, and take it anew
+                action["state"] = "pending"
+        for action in entry["actions"]:
+            if action["state"] in ("pending", "reverted"):
+                self.holds.capture(entry, action)
+        return [action for action in entry["actions"]
+                if action["state"] != "applied" or self.holds.lost(action["resource"])]
+
+    def _intend(self, entry):
+        if entry["state"] == "intended":
+            self.journal.write(entry)
+            return
+        self.journal.record(entry, "intended")
+        if not any(known is entry for known in self.entries):
+            self.entries.append(entry)
+
+    def _apply_all(self, entry, todo):
+        for action in todo:
+            self._apply(entry, action)
+        pending = [task(entry, action, "apply") for action in todo if action["state"] == "applying"]
+        if pending:
+            return Outcome("pending_tasks", "task files are to be run on the controller", pending)
+        if any(action["changed"] for action in entry["actions"]):
+            self._follow(entry)
+        entry["expires_at"] = entry["expires_at"] or expiry(entry)
+        self.journal.record(entry, "applied")
+        return Outcome("applied", self._told("in force"), [])
+
+    def _apply(self, entry, action):
+        if action["state"] == "applied":  # and lost since
+            self.touched.add(id(action))
+            self.holds.reinstate(action["resource"])
+            return
+        self._advance(entry, action, "applying")
+        act = make(action)
+        if act.on_controller and not self._is_done(entry, action):
+            return
+        if action["changed"]:
+            self.touched.add(id(action))
+            put(act, action)
+            self.notes += filter(None, [act.warning()])
+        self._advance(entry, action, "applied")
+
+    def _undo(self, entry, error):
+        """Take the entry back, newest action first. The journal knows the way already: a full disk is no hindrance."""
+        problems = []
+        for action in reversed(entry["actions"]):
+            try:
+                self._take_back(action)
+            except TROUBLE as problem:
+                problems.append(str(problem))
+        if problems:
+            return Outcome("failed", "%s; not all could be put back, so lift it: %s" % (error, "; ".join(problems)), [])
+        try:
+            if entry["entry"] in self.followed or any(item["state"] == "applied" for item in entry["history"]):
+                self._follow(entry)
+            self.journal.record(entry, "undone", str(error))
+        except TROUBLE as problem:
+            return Outcome("failed", "%s; all was put back, but then: %s; so lift it" % (error, problem), [])
+        return Outcome("failed", "%s; everything was put back" % error, [])
+
+    def _take_back(self, action):
+        if action["state"] not in HOLDING:
+            return
+        if self.holds.above(action):
+            self.holds.hand_up(action)
+        elif make(action).on_controller:
+            raise ActionError("%s has to be taken back by its task file" % action["resource"])
+        elif action["changed"]:
+            put_back(make(action), action, self.holds.full(action["prior"]))
+        action["state"] = "reverted"
+
+    # -- lift
+
+    def absent(self, entry, force=False, reason=None):
+        try:
+            theirs = [] if force else self._foreign(entry)
+            if theirs:
+                return Outcome("refused", "somebody changed it since, nothing was lifted: %s" % "; ".join(theirs), [])
+            if self.journal.read_only:
+                return self._predict("would_lift", [action for action in entry["actions"] if self._is_ours(action)])
+            if entry["state"] != "lifting":
+                entry["expires_at"] = None
+                self.journal.record(entry, "lifting", reason)
+            return self._lift_all(entry, force)
+        except TROUBLE as error:
+            return Outcome("failed", "%s; lift it again when this is mended" % error, [])
+
+    def _foreign(self, entry):
+        """What somebody changed, over all actions before the first is reverted."""
+        found = []
+        for action in filter(self._is_ours, entry["actions"]):
+            current = make(action).read()
+            found += ["%s: %s is %s, not %s" % (action["resource"], key, current.get(key), action["written"][key])
+                      for key in foreign(action, current)]
+        return found
+
+    def _is_ours(self, action):
+        """Ours to restore, and nobody's else."""
+        return action["state"] in HOLDING and action["changed"] and not self.holds.above(action)
+
+    def _lift_all(self, entry, force):
+        pending = []
+        for action in reversed(entry["actions"]):
+            if pending and not make(action).on_controller:
+                break  # task files come last in a mitigation, so they are taken back before anything else
+            if action["state"] in HOLDING and not self._revert(entry, action, force):
+                pending.append(task(entry, action, "revert"))
+        if pending:
+            return Outcome("pending_tasks", "task files are to be run on the controller", pending)
+        if any(action.get("restored") for action in entry["actions"]):
+            self._follow(entry)
+        self.journal.record(entry, "lifted")
+        return Outcome("lifted", self._told("lifted"), [])
+
+    def _revert(self, entry, action, force):
+        """False where the role has to run a task file first."""
+        if self.holds.above(action):
+            self.holds.hand_up(action)
+            self._advance(entry, action, "reverted")
+            return True
+        act = make(action)
+        asked = action["state"] == "reverting"
+        if force:
+            self._keep_foreign(entry, action, act)
+        action["restored"] = action["restored"] or action["changed"]
+        self._advance(entry, action, "reverting")
+        if act.on_controller:
+            if action["params"].get("revert") and not (asked and self._is_done(entry, action)):
+                return False
+        elif action["changed"]:
+            self.touched.add(id(action))
+            put_back(act, action, self.holds.full(action["prior"]))
+        self._advance(entry, action, "reverted")
+        return True
+
+    def _keep_foreign(self, entry, action, act):
+        """What `force` overwrites is saved too: nothing is changed before its prior state is on disk."""
+        try:
+            theirs = act.capture(Keeper(self.holds, entry))
+        except ActionError:  # there is nothing left of it
+            return
+        if foreign(action, theirs):
+            action["overwritten"] = theirs
+
+    # -- both
+
+    def _advance(self, entry, action, state):
+        if action["state"] != state:
+            action["state"] = state
+            self.journal.write(entry)
+
+    def _follow(self, entry):
+        self.followed.add(entry["entry"])
+        self.notes += self.steps(entry["then"])["left"]
+
+    def _is_done(self, entry, action):
+        if (entry["entry"], entry["actions"].index(action)) not in self.done:
+            return False
+        self.touched.add(id(action))
+        return True
+
+    def _predict(self, state, changing):
+        self.touched.update(id(action) for action in changing)
+        return Outcome(state, state.replace("_", " "), [])
+
+    def _told(self, text):
+        return "; ".join([text] + self.notes)
+
+
+def task(entry, action, phase):
+    return {"entry": entry["entry"], "action": entry["actions"].index(action), "phase": phase,
+            "file": action["params"][phase], "vars": action["params"].get("vars") or {}}
+
+
+def expiry(entry):
+    return None if entry["ttl_seconds"] is None else now(seconds_ahead=entry["ttl_seconds"])

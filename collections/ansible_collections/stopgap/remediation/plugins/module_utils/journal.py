@@ -1,0 +1,194 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""The host's own record of what was changed and how to take it back (contracts §4).
+
+Nothing on a host changes before `write` has returned for it: that call is on disk when it returns.
+"""
+import contextlib
+import datetime
+import errno
+import fcntl
+import json
+import os
+import time
+import uuid
+
+from ansible_collections.stopgap.remediation.plugins.module_utils import durable
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import JournalError
+
+BASE = "/var/lib/stopgap"
+FACTS = "/etc/ansible/facts.d/stopgap.fact"
+OVER = ("lifted", "undone")
+LOCK_WAIT = 10
+
+
+class Journal(object):
+    read_only = False
+
+    def __init__(self, base=BASE, facts=FACTS, lock_wait=LOCK_WAIT):
+        self.base = base
+        self.facts = facts
+        self.folder = os.path.join(base, "journal")
+        self.lock_wait = lock_wait
+
+    def entries(self):
+        """Every entry, oldest first. Entries are replaced whole, so reading needs no lock."""
+        with explained("read", self.base):
+            try:
+                names = sorted(os.listdir(self.folder))
+            except FileNotFoundError:
+                return []
+            paths = [os.path.join(self.folder, name, "entry.json") for name in names]
+            # a folder without an entry is what a run killed before its first write leaves: nothing was done
+            return sorted((load(path) for path in paths if os.path.exists(path)), key=opened_at)
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Hold the journal for changes. JournalError where it cannot be written or another run holds it."""
+        with explained("write", self.base):
+            durable.make_folders(self.base)
+            for folder in (self.base, self.folder):
+                self._make_folder(folder)
+                os.chmod(folder, 0o700)
+            lock = os.open(os.path.join(self.base, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._wait_for(lock)
+            with explained("write", self.base):
+                durable.write(os.path.join(self.base, "writable"), b"tried before every change\n", {"mode": "0600"})
+            yield self
+        finally:
+            os.close(lock)
+
+    def write(self, entry):
+        with explained("write", self.base):
+            self._make_folder(self._of(entry))
+            durable.write(os.path.join(self._of(entry), "entry.json"), as_json(entry), {"mode": "0600"})
+
+    def record(self, entry, state, reason=None):
+        """Write the entry with a new state, its moment and, where somebody gave one, the reason."""
+        item = dict({"state": state, "at": now()}, **({"reason": reason} if reason else {}))
+        later = dict(entry, state=state, history=entry["history"] + [item])
+        self.write(later)
+        entry.update(later)  # only now: what is not on disk has not happened
+
+    def save(self, entry, path):
+        """Keep a copy of a file before it is changed; returns its name below the journal."""
+        with explained("write", self.base):
+            folder = os.path.join(self._of(entry), "saved")
+            self._make_folder(self._of(entry))
+            self._make_folder(folder)
+            name = "%s/saved/%d" % (entry["entry"], len(os.listdir(folder)))
+            data = durable.read_bytes(path)
+            durable.write(self.path_of(name), data, {"mode": "0600"})
+            return name
+
+    def path_of(self, saved):
+        return os.path.join(self.folder, saved)
+
+    def publish(self):
+        """Rewrite the local fact. It is a view: where it cannot be written, the next change tries again."""
+        fact = as_json({"mitigations": [fact_of(entry) for entry in self.entries() if in_force(entry)]})
+        with contextlib.suppress(FileNotFoundError):
+            if durable.read_bytes(self.facts) == fact:
+                return
+        durable.make_folders(self.facts)
+        durable.write(self.facts, fact, {"mode": "0644"})
+
+    def _of(self, entry):
+        return os.path.join(self.folder, entry["entry"])
+
+    def _make_folder(self, folder):
+        if not os.path.isdir(folder):
+            os.mkdir(folder, 0o700)
+            durable.sync_folder(os.path.dirname(folder))
+
+    def _wait_for(self, lock):
+        deadline = time.monotonic() + self.lock_wait
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise JournalError("another run holds %s/lock: nothing was changed, try again when it has ended"
+                                       % self.base)
+            time.sleep(0.1)
+
+
+class ReadOnlyJournal(Journal):
+    """For check mode: takes no lock and keeps every change to itself."""
+
+    read_only = True
+
+    @contextlib.contextmanager
+    def locked(self):
+        yield self
+
+    def write(self, entry):
+        pass
+
+    def save(self, entry, path):
+        return None
+
+    def publish(self):
+        pass
+
+
+def new_entry(remedy, mitigation, owner, reason):
+    return {"format": 1, "entry": "%s-%s" % (now("%Y%m%dT%H%M%SZ"), uuid.uuid4().hex[:8]),
+            "remedy": remedy["id"], "revision": remedy["revision"], "mitigation": mitigation["id"],
+            "state": None, "history": [], "owner": owner, "reason": reason,
+            "ttl_seconds": mitigation.get("ttl_seconds"), "expires_at": None,
+            "persists": mitigation.get("persists", "always"), "then": mitigation.get("then", []),
+            "actions": [{"type": item["type"], "params": item["params"], "state": "pending", "changed": False}
+                        for item in mitigation["actions"]]}
+
+
+def in_force(entry):
+    return entry["state"] not in OVER
+
+
+def fact_of(entry):
+    applied = [item["at"] for item in entry["history"] if item["state"] == "applied"]
+    fact = {key: entry[key] for key in ("remedy", "mitigation", "entry", "state", "expires_at")}
+    return dict(fact, applied_at=applied[-1] if applied else None)
+
+
+def opened_at(entry):
+    return entry["history"][0]["at"], entry["entry"]
+
+
+def now(layout="%Y-%m-%dT%H:%M:%S.%fZ", seconds_ahead=0):
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds_ahead)
+    return moment.strftime(layout)
+
+
+def as_json(value):
+    return (json.dumps(value, sort_keys=True, indent=1) + "\n").encode("utf-8")
+
+
+def load(path):
+    try:
+        return json.loads(durable.read_bytes(path).decode("utf-8"))
+    except ValueError as error:
+        raise JournalError("%s is damaged (%s): nothing will be changed on this host until it is mended" % (path, error))
+
+
+@contextlib.contextmanager
+def explained(verb, base):
+    """Turn what the system says about the journal into a sentence with the way out."""
+    try:
+        yield
+    except JournalError:
+        raise
+    except OSError as error:
+        hint = HINTS.get(error.errno, "")
+        raise JournalError("cannot %s the journal in %s: %s%s" % (verb, base, error.strerror or error, hint))
+
+
+HINTS = {
+    errno.EACCES: " (it is root's: is become on?)",
+    errno.EPERM: " (it is root's: is become on?)",
+    errno.ENOSPC: " (make room first: nothing is changed that could not be taken back)",
+    errno.EDQUOT: " (make room first: nothing is changed that could not be taken back)",
+    errno.EROFS: " (the file system is read-only)",
+}

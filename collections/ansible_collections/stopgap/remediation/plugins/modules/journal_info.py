@@ -1,0 +1,65 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+
+DOCUMENTATION = r"""
+module: journal_info
+short_description: Read which mitigations a host holds
+version_added: "0.1.0"
+author: Stopgap developers (@stopgap)
+description:
+  - Returns the host's journal of mitigations, those that were lifted included, without saved contents.
+extends_documentation_fragment:
+  - stopgap.remediation.attributes
+options: {}
+seealso:
+  - module: stopgap.remediation.mitigation
+"""
+
+EXAMPLES = r"""
+- name: What does this host hold?
+  stopgap.remediation.journal_info:
+  register: journal
+"""
+
+RETURN = r"""
+entries:
+  description: Every entry with its whole history, oldest first.
+  returned: always
+  type: list
+  elements: dict
+host_id:
+  description: A hash of the machine id, to tell a reinstalled host from the one that was there before.
+  returned: always
+  type: str
+"""
+
+import hashlib
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
+from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal
+from ansible_collections.stopgap.remediation.plugins.module_utils.mitigate import entry_info
+
+MACHINE_ID = "/etc/machine-id"
+
+
+def host_id():
+    """Hashed with a name of ours, as machine-id(5) asks; empty where there is none."""
+    try:
+        with open(MACHINE_ID) as stream:
+            return hashlib.sha256(("stopgap:" + stream.read().strip()).encode("utf-8")).hexdigest()[:32]
+    except OSError:
+        return ""
+
+
+def main():
+    module = AnsibleModule({}, supports_check_mode=True)
+    try:
+        entries = Journal().entries()
+    except (StopgapError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, entries=[entry_info(entry) for entry in entries], host_id=host_id())
+
+
+if __name__ == "__main__":
+    main()
