@@ -20,6 +20,7 @@ from ansible.template import Templar
 # The verifier's agent is read by this (src/stopgap/verify/agent.py); it survives every login shell's quoting.
 BOOTSTRAP = 'exec(input("stopgap> "))'
 FALLBACK_PYTHON = "/usr/bin/python3"
+KEYWORDS = ("become", "become_exe", "become_flags", "become_method", "become_user", "port", "remote_user")
 # Before 2.19 a template that comes to `omit` is this kind of string, later it is an exception.
 OMITTED = re.compile("^__omit_place_holder__")
 
@@ -47,8 +48,9 @@ class Connections:
     def _resolve(self, host):
         variables = self._hostvars._variable_manager.get_vars(play=self._play, host=host, task=self._task)
         templar = Templar(loader=self._loader, variables=variables)
-        context = self._context(host, variables, templar)
-        connection = self._connection(context, variables, templar)
+        task = task_of(self._task, templar)
+        context = self._context(host, task, variables, templar)
+        connection = self._connection(task, context, variables, templar)
         build = ARGV.get(connection.transport)
         if build is None:
             return {"error": "verification speaks %s, not %s" % (", ".join(sorted(ARGV)), connection.transport)}
@@ -66,43 +68,60 @@ class Connections:
             become_prompt=become and prompt_pattern(become),
         )
 
-    def _context(self, host, variables, templar):
+    def _context(self, host, task, variables, templar):
         context = PlayContext(play=self._play, passwords=self._passwords)
-        context = context.set_task_and_variable_override(task=self._task, variables=variables, templar=templar)
+        context = context.set_task_and_variable_override(task=task, variables=variables, templar=templar)
         context.post_validate(templar=templar)
         context.remote_addr = context.remote_addr or host.address
         return context
 
-    def _connection(self, context, variables, templar):
-        kind = templated(["ansible_connection"], variables, templar).get("ansible_connection") or self._task.connection
+    def _connection(self, task, context, variables, templar):
+        kind = templated(["ansible_connection"], variables, templar).get("ansible_connection") or task.connection
         connection = connection_loader.get(
-            kind, context, new_stdin=None, task_uuid=self._task._uuid, ansible_playbook_pid=str(os.getppid())
+            kind, context, new_stdin=None, task_uuid=task._uuid, ansible_playbook_pid=str(os.getppid())
         )
         if connection is None:
             raise AnsibleError("there is no connection plugin %s" % kind)
-        keys = self._task.dump_attrs()
+        keys = task.dump_attrs()
         del keys["retries"]
         keys["timeout"] = context.timeout
         if context.password:
             keys["password"] = context.password
         set_options(connection, "connection", keys, variables, templar)
         set_options(connection._shell, "shell", keys, variables, templar)
-        connection.set_become_plugin(self._become(variables, templar))
+        connection.set_become_plugin(find_become(task, variables, templar))
         if connection.become:
             if context.become_pass:
                 keys["become_pass"] = context.become_pass
             set_options(connection.become, "become", keys, variables, templar)
         return connection
 
-    def _become(self, variables, templar):
-        own = templated(["ansible_become", "ansible_become_method"], variables, templar)
-        if not boolean(own.get("ansible_become", self._task.become) or False):
-            return None
-        method = own.get("ansible_become_method") or self._task.become_method
-        plugin = become_loader.get(method)
-        if plugin is None:
-            raise AnsibleError("there is no become plugin %s" % method)
-        return plugin
+
+def task_of(task, templar):
+    """The task as this host would have it: Ansible made the task's keywords those of the first host of the batch.
+
+    A `connection` or `delegate_to` of the task's own is left out. Whoever writes one knows that the task runs on the
+    controller, and would get the controller's verdict for every host.
+    """
+    written = task.get_ds() or {}
+    own = task.copy(exclude_parent=True)
+    own.delegate_to = None
+    own.connection = templar.template(task._parent.connection)
+    for name in KEYWORDS:
+        value = written.get(name)
+        setattr(own, name, templar.template(getattr(task._parent, name) if value is None else value))
+    return own
+
+
+def find_become(task, variables, templar):
+    own = templated(["ansible_become", "ansible_become_method"], variables, templar)
+    if not boolean(own.get("ansible_become", task.become) or False):
+        return None
+    method = own.get("ansible_become_method") or task.become_method
+    plugin = become_loader.get(method)
+    if plugin is None:
+        raise AnsibleError("there is no become plugin %s" % method)
+    return plugin
 
 
 def typed_passwords(play_context, task_vars):
