@@ -12,6 +12,7 @@ from stopgap.lab.engine import Container, Engine, detect_engine
 from stopgap.lab.errors import LabError
 from stopgap.lab.hosts import Host, HostSpec, check_name, require_unique
 from stopgap.lab.image import INIT, Recipe, ensure_images, recipe_for
+from stopgap.lab.limits import raise_limits
 from stopgap.lab.mirror import find_security_mirror
 from stopgap.lab.paths import machine_lock, private_dir, state_root
 
@@ -84,6 +85,7 @@ class Lab:
     def _create(self, specs: Sequence[HostSpec]) -> None:
         if not specs:
             return
+        raise_limits()
         recipes = {spec.name: recipe_for(spec) for spec in specs}
         ensure_images(self._engine, recipes.values(), self._say)
         seed.ensure_lab_secrets(private_dir(self.folder), self.name)

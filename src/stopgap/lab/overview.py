@@ -7,6 +7,7 @@ from stopgap.lab import namespace, network
 from stopgap.lab.engine import Engine, detect_engine
 from stopgap.lab.image import REPOSITORY
 from stopgap.lab.lab import LABEL, Lab
+from stopgap.lab.limits import restore_limits
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def prune() -> list[str]:
 
 def _remove_shared(engine: Engine) -> None:
     network.remove_network(engine)
+    restore_limits()
     if engine.prefix:
         namespace.drop()
         detect_engine.cache_clear()
