@@ -77,7 +77,9 @@ def learn(facts: Facts, event: Event) -> Facts:
 
 def _assessed(facts: Facts, event: Event) -> Facts:
     if event.verdict == "unknown":
-        return replace(facts, doubt=event.reason, doubt_is_silence=event.evidence.get("code") in UNANSWERED)
+        return replace(
+            facts, doubt=event.reason or "no reason given", doubt_is_silence=event.evidence.get("code") in UNANSWERED
+        )
     facts = replace(facts, doubt="", said=event.reason, answered_at=event.at)
     facts = _hear_of_mitigation(facts, event)
     if event.verdict == "not_affected":

@@ -1,0 +1,64 @@
+"""Events written short: `{mitigation: applied, entry: E1}` at the n-th minute, and all the rest filled in."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+from stopgap.ledger.events import KINDS, Event, parse_event
+
+START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+RUN = "01a1ff3a-cf6e-7395-9742-248dd26742d3"
+_numbers = itertools.count(1)
+
+
+def moment(minutes: int) -> str:
+    return (START + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def event_id(number: int) -> str:
+    return f"01a1ff3a-cf6e-7395-9742-{number:012x}"
+
+
+def raw_event(**changes) -> dict:
+    """A good event as the callback writes it, with these fields changed."""
+    return {
+        "id": event_id(next(_numbers)),
+        "at": moment(0),
+        "estate": "default",
+        "host": "web1",
+        "remedy": "CVE-1",
+        "revision": 1,
+        "kind": "assessed",
+        "verdict": "exposed",
+        "reason": "nginx 1 < 2",
+        "evidence": {"code": "below_fixed"},
+        "actor": "ann",
+        "run": RUN,
+        "origin": "laptop",
+        **changes,
+    }
+
+
+def event(**changes) -> Event:
+    return parse_event(raw_event(**changes))
+
+
+def short_event(minute: int, said: dict) -> Event:
+    """From a case file: the key that is a kind holds the verdict; reason and times apart, the rest is evidence."""
+    said = dict(said)
+    kind = next(key for key in said if key in KINDS and not (key == "mitigation" and "verified" in said))
+    verdict = said.pop(kind)
+    at, reason = said.pop("at", minute), said.pop("reason", "")
+    if "evidence_mitigation" in said:
+        in_effect = said.pop("in_effect", said.get("code") != "mitigation_lost")
+        said["mitigation"] = {"id": "m", "entry": said.pop("evidence_mitigation"), "in_force": in_effect}
+    if kind == "mitigation":
+        said["mitigation"] = said.pop("mitigation_id", "m")
+        said["heard_at"] = moment(said.pop("heard", minute))
+    return event(
+        kind=kind,
+        verdict=verdict,
+        at=moment(at),
+        reason=reason,
+        evidence=said,
+        remedy="" if kind == "journal" else "CVE-1",
+    )

@@ -1,0 +1,79 @@
+"""The border: what is no event is refused in a sentence, and what a host wrote cannot drive anything."""
+
+import json
+
+import pytest
+from tests.unit.ledger.makers import raw_event
+
+from stopgap.ledger.errors import BadEvent
+from stopgap.ledger.events import EVIDENCE_LIMIT, LINE_LIMIT, REASON_LIMIT, parse_line
+
+DEEP = "[" * 100_000
+
+
+def line(**changes) -> bytes:
+    return json.dumps(raw_event(**changes)).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b"{}", "keys missing or unknown"),
+        (DEEP.encode(), "nested too deeply"),
+        (b"1" * 5000, "not JSON"),
+        (b"x" * (LINE_LIMIT + 1), "longer than"),
+        (line(evidence=float("nan")), "NaN is not a JSON number"),
+        (line(id="1"), "id '1'"),
+        (line(id="01a1ff3a-cf6e-4395-9742-248dd26742d3"), "not well formed"),
+        (line(at="yesterday"), "at 'yesterday'"),
+        (line(at="2026-13-41T17:00:00.000000Z"), "not a moment"),
+        (line(run="../../etc"), "run '../../etc'"),
+        (line(remedy="CVE 1; drop table"), "remedy"),
+        (line(remedy=""), "remedy must be empty for a journal event"),
+        (line(kind="journal", verdict="seen"), "remedy must be empty for a journal event"),
+        (line(host=""), "host '' is empty"),
+        (line(host="a\nb"), "unprintable"),
+        (line(host="h" * 256), "too long"),
+        (line(estate="e" * 65), "too long"),
+        (line(actor=None), "actor is not text"),
+        (line(revision="1"), "revision"),
+        (line(revision=True), "revision"),
+        (line(revision=-1), "revision"),
+        (line(origin="moon"), "origin 'moon'"),
+        (line(kind="assessed", verdict="fixed"), "kind 'assessed' with verdict 'fixed'"),
+        (line(kind="invented"), "kind 'invented'"),
+        (line(evidence=[]), "evidence is not an object"),
+        (line(evidence={"a": ["x" * 1000] * 100}), "evidence is larger"),
+        (line(evidence={"a": [[[[[[[[[[[[[[1]]]]]]]]]]]]]]}), "evidence is nested too deeply"),
+        (line() [:-20], "not JSON"),
+    ],
+)  # fmt: skip
+def test_what_is_no_event_is_refused_with_a_sentence(text, says):
+    with pytest.raises(BadEvent, match=says.replace("[", r"\[").replace(".", r"\.")) as raised:
+        parse_line(text)
+    assert len(str(raised.value)) < 400
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["\x1b[2J\x1b]0;owned\x07", "a\x00b", "\ud800", "\u202egnp.exe", "\u2028\u2029", "\x9b31m", "x" * 10_000, "a\r\nb"],
+)
+def test_host_text_is_cleaned_and_bounded(hostile):
+    event = parse_line(line(reason=hostile, evidence={hostile[:100]: [hostile]}))
+    kept = event.reason + json.dumps(event.evidence, ensure_ascii=False)
+    assert kept.isprintable()
+    kept.encode("utf-8")
+    assert len(event.reason) <= REASON_LIMIT
+    assert len(kept) < EVIDENCE_LIMIT
+
+
+def test_heard_at_orders_and_a_bad_one_is_ignored():
+    heard = "2026-11-21T12:34:56.000000Z"
+    assert parse_line(line(evidence={"heard_at": heard})).heard_at == heard
+    for bad in ("soon", 7, None, "2026-99-99T12:34:56.000000Z"):
+        event = parse_line(line(evidence={"heard_at": bad}))
+        assert event.heard_at == event.at

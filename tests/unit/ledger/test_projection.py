@@ -1,0 +1,40 @@
+"""What events make of a case: one file a behaviour, one runner."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.unit.ledger.makers import START, event, moment, short_event
+
+from stopgap.ledger.case import to_dict
+from stopgap.ledger.debts import owed
+from stopgap.ledger.projection import project
+
+CASES = Path(__file__).parents[2] / "cases" / "projection"
+TIMES = ("since", "exposed_at", "mitigated_at", "installed_at", "effective_at", "lifted_at")
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
+def test_projection(path):
+    told = yaml.safe_load(path.read_text())
+    case = project(short_event(minute, said) for minute, said in enumerate(told["events"], start=1))
+    books = owed([case], START)
+    seen = to_dict(case) | {
+        "debt": [row.entry for row in books.debt],
+        "orphans": [row.entry for row in books.orphans],
+        "applied_at": next((one.applied_at for one in case.mitigations), None),
+    }
+    wanted = {
+        name: moment(value) if name in (*TIMES, "applied_at") and value is not None else value
+        for name, value in told["expect"].items()
+    }
+    assert {name: seen[name] for name in wanted} == wanted
+
+
+def test_no_event_of_a_remedy_is_no_case():
+    with pytest.raises(ValueError, match="no case"):
+        project([event(kind="journal", verdict="seen", remedy="", evidence={"in_force": []})])
+
+
+def test_the_last_revision_told_is_the_case_s():
+    assert project([event(revision=1), event(revision=2), event(revision=0)]).revision == 2
