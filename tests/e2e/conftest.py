@@ -25,6 +25,6 @@ def books(small_fleet, tmp_path):
     """The small fleet with an empty ledger; every mitigation is lifted again afterwards."""
     found = Books(small_fleet, tmp_path / "state")
     yield found
-    done = found.stopgap("lift", "all", "--force", "--reason", "end of a test")
-    assert not found.held("web1"), done.stdout
-    assert not found.held("cache1"), done.stdout
+    if any(found.held(host.name) for host in small_fleet.hosts):
+        done = found.stopgap("lift", "all", "--force", "--reason", "end of a test")
+        assert not any(found.held(host.name) for host in small_fleet.hosts), done.stdout

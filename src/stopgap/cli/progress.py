@@ -15,7 +15,7 @@ COLOURS = {"fixed": "green", "mitigated": "yellow", "not_affected": "dim", "patc
 MOST_ROWS = 60
 # C0, C1, bidirectional controls: nothing a host says may steer the terminal (P9)
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-HIDDEN = {"include_tasks", "include_role", "validate_argument_spec"}  # the play's own plumbing
+HIDDEN = {"include_tasks", "validate_argument_spec", "outcome"}  # the play's plumbing, and what the table tells
 
 
 def safe(text: object, most: int = 400) -> str:
@@ -115,7 +115,7 @@ def _summary(request: RunRequest, result: RunResult, cases: list[dict[str, objec
     broken = set(result.failures) | set(result.unreachable)
     hosts = len(set(result.verdicts) | broken)
     missed = len({host for host, verdict in result.verdicts.items() if verdict != "proven"} | broken)
-    end = f"{missed} not where {request.verb} should bring them" if missed else "all where they should be"
+    end = f"{missed} of them not there yet" if missed else "all as they should be"
     if request.verb == "sync":
         return "journals read; 'stopgap status' and 'stopgap debt' show the ledger"
-    return f"{hosts} hosts: {told}; {end}"
+    return f"{hosts} host{'s' * (hosts != 1)}: {told}; {end}"

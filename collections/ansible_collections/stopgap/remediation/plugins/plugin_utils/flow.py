@@ -10,7 +10,7 @@ GOALS = {
     "remediate": ("not_affected", "mitigated", "fixed"),
     "verify": ("not_affected", "mitigated", "fixed"),
     "recheck": ("not_affected", "mitigated", "fixed"),
-    "lift": ("not_affected", "fixed"),
+    "lift": (),  # not a state: nothing is held any more
 }
 
 
@@ -118,7 +118,8 @@ def outcomes(said, mode):
         if mode == "assess":
             case.update(state=assessment["state"], reason=assessment["reason"])
         stuck = index["lift"].get(case["remedy"], {}).get("state") in ("refused", "failed")
-        case["met"] = case["state"] in GOALS[mode] and not stuck
+        done = not assessment["evidence"].get("mitigation") if mode == "lift" else case["state"] in GOALS[mode]
+        case["met"] = done and not stuck
         found.append(case)
     return found
 
