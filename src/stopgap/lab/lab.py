@@ -133,13 +133,13 @@ class Lab:
             lambda host: self._engine.podman("start", host.container),
             [host for host in wanted if host.state != "running"],
         )
-        self.wait([host.name for host in wanted])
+        readiness.wait_ready(self.ssh_config, wanted)
 
     # Handling hosts
 
-    def wait(self, hosts: Sequence[str], timeout: float = 120) -> None:
+    def wait(self, hosts: Sequence[str], timeout: float = readiness.TIMEOUT) -> None:
         """Return once these hosts have started and let ssh in."""
-        readiness.wait_ready(self.ssh_config, hosts, timeout)
+        readiness.wait_ready(self.ssh_config, [self.host(name) for name in hosts], timeout)
 
     def exec(self, host: str, argv: Sequence[str], check: bool = True, input: str | bytes | None = None) -> Result:
         """Run a command as root inside the host, not by way of ssh."""
