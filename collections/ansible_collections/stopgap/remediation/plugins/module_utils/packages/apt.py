@@ -22,7 +22,7 @@ CONFFILES = {
 }
 LOCKED = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|Unable to lock")
 # apt-get update says 0 although repositories failed, unless each of these is looked for.
-NOT_FETCHED = re.compile(r"^(?:E: |W: (?:Failed to fetch|GPG error|An error occurred during the signature))\s*(.*)$",
+NOT_FETCHED = re.compile(r"^(?:E: |W: (?=Failed to fetch|GPG error|An error occurred during the signature))(.*)$",
                          re.MULTILINE)
 # The first that matches names what went wrong. Those marked True have changed nothing on the host.
 COMPLAINTS = (
