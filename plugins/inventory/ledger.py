@@ -3,14 +3,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+
 DOCUMENTATION = r"""
 name: ledger
 short_description: Group hosts by the state of their cases in the Stopgap ledger
 description:
-  - Adds the hosts of the ledger to groups named after states, so that a play can run over what is still exposed, or owed.
-  - Groups are C(stopgap_STATE), C(stopgap_debt), C(stopgap_orphan), C(stopgap_regressed), C(stopgap_mitigation_lost), and
-    for each remedy C(stopgap_REMEDY_STATE), as in C(stopgap_cve_2023_44487_exposed).
-  - Use it beside the inventory that says how to reach the hosts. Empty groups exist too, so C(hosts) may always name them.
+  - Adds the hosts of the ledger to groups named after states, so that a play can run over what is still exposed, or
+    owed.
+  - Groups are C(stopgap_STATE), C(stopgap_debt), C(stopgap_orphan), C(stopgap_regressed), C(stopgap_mitigation_lost),
+    and for each remedy C(stopgap_REMEDY_STATE), as in C(stopgap_cve_2023_44487_exposed).
+  - Use it beside the inventory that says how to reach the hosts. Groups without a remedy in their name always exist.
   - Runs C(python -m stopgap.ledger cases --json); found through C(inventory_plugins) in ansible.cfg.
 options:
   plugin:
@@ -47,15 +58,6 @@ plugin: ledger
 estate: production
 """
 
-import json
-import os
-import re
-import subprocess
-import sys
-
-from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin
-
 STATES = ("unknown", "not_affected", "exposed", "mitigated", "patched", "fixed")
 MARKS = ("debt", "orphan", "regressed", "mitigation_lost")
 
@@ -64,7 +66,7 @@ class InventoryModule(BaseInventoryPlugin):
     NAME = "ledger"
 
     def verify_file(self, path):
-        named = os.path.basename(path)
+        named = Path(path).name
         ours = named.endswith((".stopgap.yml", ".stopgap.yaml")) or named in ("ledger.yml", "ledger.yaml")
         return ours and super().verify_file(path)
 
@@ -97,9 +99,9 @@ class InventoryModule(BaseInventoryPlugin):
                 command, env=environ, capture_output=True, text=True, timeout=self.get_option("timeout"), check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise AnsibleParserError("the ledger could not be read: %s" % error) from error
+            raise AnsibleParserError(f"the ledger could not be read: {error}") from error
         if done.returncode:
-            raise AnsibleParserError("the ledger could not be read: %s" % done.stderr.strip())
+            raise AnsibleParserError(f"the ledger could not be read: {done.stderr.strip()}")
         return json.loads(done.stdout)["cases"]
 
 
@@ -109,7 +111,8 @@ def groups_of(case, prefix):
     marks = [flag for flag in case["flags"] if flag in MARKS]
     if owed:
         marks.append("orphan" if case["state"] in ("fixed", "not_affected") else "debt")
-    return [group_name(prefix, *words) for mark in [case["state"], *marks] for words in ((mark,), (case["remedy"], mark))]
+    marks.append(case["state"])
+    return [group_name(prefix, mark) for mark in marks] + [group_name(prefix, case["remedy"], mark) for mark in marks]
 
 
 def group_name(*words):
