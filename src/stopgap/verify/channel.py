@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 class Channel:
-    """`spec` is a connection of contracts.md §5. Returns from __init__ once the agent runs, or raises HostUnreachable."""
+    """`spec` is a connection of contracts.md §5. Made once the agent runs; raises HostUnreachable."""
 
     def __init__(self, spec: dict[str, Any], timeout: float):
         self._spec = spec

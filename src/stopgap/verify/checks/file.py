@@ -1,4 +1,4 @@
-"""`file {path, exists?, mode?, matches?, lacks_match?}`: the file has to be there, unless `exists: false` is asked for."""
+"""`file {path, exists?, mode?, matches?, lacks_match?}`: unless `exists` is false, the file has to be there."""
 
 import re
 from typing import Any

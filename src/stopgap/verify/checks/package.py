@@ -26,39 +26,42 @@ def name(params: dict[str, Any]) -> str:
 def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     if params["at_least"] == "fixed":
         return _check_fixed(host, params["name"], context.remedy["affected"]["packages"])
-    installed = _installed(host, params["name"])
-    if not installed:
+    found = installed(host, params["name"])
+    if not found:
         return failed(f"{params['name']} is not installed")
-    return _compare(host, installed, [params["at_least"]])
+    return _compare(host, found, [params["at_least"]])
 
 
 def _check_fixed(host: AgentHost, wanted: str, affected: list[dict[str, Any]]) -> Verdict:
     """An absent package cannot be vulnerable, but says nothing of the others: then all of them are looked at."""
     if wanted not in [package["name"] for package in affected]:
         return unknown(f"the remedy names no fixed version of {wanted}")
-    distro = _distro(host)
-    if installed := _installed(host, wanted):
-        return _compare_fixed(host, installed, wanted, affected, distro)
+    if found := installed(host, wanted):
+        return _compare_fixed(host, found, wanted, affected)
     for other in {package["name"] for package in affected} - {wanted}:
-        if installed := _installed(host, other):
-            verdict = _compare_fixed(host, installed, other, affected, distro)
+        if found := installed(host, other):
+            verdict = _compare_fixed(host, found, other, affected)
             if verdict.word != "pass":
                 return Verdict(verdict.word, f"{wanted} is not installed, but {verdict.reason}")
     return passed(f"{wanted} is not installed")
 
 
-def _compare_fixed(
-    host: AgentHost, installed: list[Installed], wanted: str, affected: list[dict[str, Any]], distro: str
-) -> Verdict:
-    fixed = next(package["fixed_in"] for package in affected if package["name"] == wanted).get(distro)
+def _compare_fixed(host: AgentHost, found: list[Installed], wanted: str, affected: list[dict[str, Any]]) -> Verdict:
+    fixed = fixed_in(host, wanted, affected)
     if fixed is None:
-        return unknown(f"the remedy does not say which version of {wanted} is fixed in {distro}")
+        return unknown(f"the remedy does not say which version of {wanted} is fixed in {distro(host)}")
     if fixed == "not_affected":
-        return passed(f"{wanted} in {distro} is not affected")
-    return _compare(host, installed, fixed)
+        return passed(f"{wanted} in {distro(host)} is not affected")
+    return _compare(host, found, fixed)
 
 
-def _distro(host: AgentHost) -> str:
+def fixed_in(host: AgentHost, wanted: str, affected: list[dict[str, Any]]) -> Any:
+    """A list of versions, "not_affected", or None where the remedy does not name this host's distribution."""
+    by_distro: dict[str, Any] = next((package["fixed_in"] for package in affected if package["name"] == wanted), {})
+    return by_distro.get(distro(host))
+
+
+def distro(host: AgentHost) -> str:
     system, release = host.system_info.distribution, host.system_info.release
     if not system or not release:
         raise Surprise("os-release names no distribution and version")
@@ -67,7 +70,7 @@ def _distro(host: AgentHost) -> str:
     return f"{system}-{release}" if system == "ubuntu" else f"{system}-{release.split('.')[0]}"
 
 
-def _installed(host: AgentHost, package: str) -> list[Installed]:
+def installed(host: AgentHost, package: str) -> list[Installed]:
     """All architectures. testinfra's `is_installed` is wrong where two of them are installed."""
     if not host.exists("dpkg-query"):
         raise Surprise("this host has no dpkg-query: only Debian's packages can be compared yet")
@@ -82,9 +85,9 @@ def _installed(host: AgentHost, package: str) -> list[Installed]:
     return found
 
 
-def _compare(host: AgentHost, installed: list[Installed], required: list[str]) -> Verdict:
+def _compare(host: AgentHost, found: list[Installed], required: list[str]) -> Verdict:
     """Several versions are the fixes of several streams: between the lowest and the highest one there is no telling."""
-    for package in installed:
+    for package in found:
         if package.version in required:
             continue
         reached = [version for version in required if _is_at_least(host, package.version, version)]
@@ -93,7 +96,7 @@ def _compare(host: AgentHost, installed: list[Installed], required: list[str]) -
             return failed(f"{said} is older than {' and '.join(required)}")
         if len(reached) < len(required):
             return unknown(f"{said} is newer than {', '.join(reached)} only: which stream is it?")
-    first = installed[0]
+    first = found[0]
     return passed(f"{first.name} {first.version} is at least {' and '.join(required)}")
 
 

@@ -4,22 +4,16 @@ The collection's own processes.py does the looking, so that assess, patch and ve
 """
 
 import json
+import shlex
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from stopgap.collection import collection_root
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.checks.context import Context
+from stopgap.verify.checks.package import distro, fixed_in, installed
 from stopgap.verify.errors import Surprise
-from stopgap.verify.verdict import Verdict, failed, passed
-
-# Who is not root sees no maps of others, and would call everything clean.
-CALL = """
-import json, os, sys
-if os.geteuid() != 0:
-    sys.exit("only root can see what other users' processes run")
-print(json.dumps(old_code([%r])))
-"""
+from stopgap.verify.verdict import Verdict, failed, passed, unknown
 
 
 def name(params: dict[str, Any]) -> str:
@@ -28,22 +22,25 @@ def name(params: dict[str, Any]) -> str:
 
 def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     package = params["not_on_old_code"]
-    out = host.check_output(f"{host.backend.python} -", stdin=_source() + CALL % package)
-    found = json.loads(out)
+    if not installed(host, package):
+        return _absent(host, package, context)
+    command = f"{host.backend.python} - {shlex.quote(package)}"
+    found = json.loads(host.check_output(command, stdin=_source()))
     if not isinstance(found, list):
-        raise Surprise(f"not a list of processes: {out}")
+        raise Surprise(f"not a list of processes: {found}")
     if not found:
         return passed(f"no process runs code that {package} has replaced")
     shown = ", ".join(f"{one['name']}[{one['pid']}]" for one in found[:5])
     return failed(f"{len(found)} on the old code of {package}: {shown}")
 
 
+def _absent(host: AgentHost, package: str, context: Context) -> Verdict:
+    """A package that was removed takes the list of its files with it: what still runs of it cannot be told any more."""
+    if fixed_in(host, package, context.remedy["affected"]["packages"]) in (None, "not_affected"):
+        return passed(f"{package} is not installed, and the remedy names none for {distro(host)}")
+    return unknown(f"{package} is not installed, so there is no telling what still runs of it")
+
+
 @cache
 def _source() -> str:
-    return (_collection_root() / "plugins/module_utils/processes.py").read_text(encoding="utf-8")
-
-
-def _collection_root() -> Path:
-    from stopgap.collection import collection_root
-
-    return collection_root()
+    return (collection_root() / "plugins/module_utils/processes.py").read_text(encoding="utf-8")

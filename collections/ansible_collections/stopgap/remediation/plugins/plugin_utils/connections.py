@@ -16,6 +16,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.template import Templar
+from ansible.utils.sentinel import Sentinel
 
 # The verifier's agent is read by this (src/stopgap/verify/agent.py); it survives every login shell's quoting.
 BOOTSTRAP = 'exec(input("stopgap> "))'
@@ -106,11 +107,19 @@ def task_of(task, templar):
     written = task.get_ds() or {}
     own = task.copy(exclude_parent=True)
     own.delegate_to = None
-    own.connection = templar.template(task._parent.connection)
+    own.connection = templar.template(inherited(task, "connection"))
     for name in KEYWORDS:
         value = written.get(name)
-        setattr(own, name, templar.template(getattr(task._parent, name) if value is None else value))
+        setattr(own, name, templar.template(inherited(task, name) if value is None else value))
     return own
+
+
+def inherited(task, name):
+    """A keyword of the block, role or play around a task, else the command line's. A plain getattr sees the block only."""
+    value = task._get_parent_attribute(name, omit=True)
+    if value is Sentinel:
+        value = task.fattributes[name].default
+    return value() if callable(value) else value
 
 
 def find_become(task, variables, templar):
