@@ -7,7 +7,7 @@ from typing import Any
 
 from stopgap.lab import namespace
 from stopgap.lab.command import Result, run
-from stopgap.lab.machine import inspect_machine, require_root, require_tools
+from stopgap.lab.machine import find_podman, inspect_machine, require_root, require_tools
 
 # Without CAP_SYS_RESOURCE no limit can be raised: hosts take these instead of podman's own.
 FIXED_LIMITS = ("--ulimit=nofile=1024:20000", "--ulimit=nproc=10000:10000")
@@ -24,13 +24,14 @@ class Container:
 class Engine:
     """Podman as it has to be called on this machine."""
 
+    program: str = "podman"
     prefix: tuple[str, ...] = ()
     run_options: tuple[str, ...] = ()
 
     def podman(
         self, *args: str, stdin: str | bytes | None = None, check: bool = True, timeout: float | None = None
     ) -> Result:
-        return run([*self.prefix, "podman", *args], stdin=stdin, check=check, timeout=timeout)
+        return run([*self.prefix, self.program, *args], stdin=stdin, check=check, timeout=timeout)
 
     def containers(self, label: str) -> list[Container]:
         """Containers in any state that carry `label` (`key` or `key=value`)."""
@@ -61,7 +62,8 @@ def detect_engine() -> Engine:
     require_root()
     require_tools()
     machine = inspect_machine()
+    program = find_podman()
     options = FIXED_LIMITS if machine.limits_fixed else ()
     if not machine.hybrid_cgroups:
-        return Engine((), options)
-    return Engine(tuple(namespace.entered()), (*options, f"--cgroup-parent={namespace.CGROUP_PARENT}"))
+        return Engine(program, (), options)
+    return Engine(program, tuple(namespace.entered()), (*options, f"--cgroup-parent={namespace.CGROUP_PARENT}"))

@@ -9,13 +9,14 @@ import yaml
 
 from stopgap.lab.engine import Engine
 from stopgap.lab.hosts import Host
+from stopgap.lab.machine import WRAPPER_MARK
 from stopgap.lab.paths import write_private
 
 USER = "ops"
 PODMAN_WRAPPER = """\
 #!/bin/sh
-# podman as the lab runs it.
-{refuse_mount}exec {prefix}sh -c 'cd "$1" && shift && exec podman "$@"' sh "$PWD" "$@"
+{mark}.
+{refuse_mount}exec {prefix}sh -c 'cd "$1" && shift && exec "$@"' sh "$PWD" {program} "$@"
 """
 REFUSE_MOUNT = """\
 if [ "$1" = mount ]; then
@@ -59,7 +60,12 @@ def ssh_config(folder: Path, hosts: Sequence[Host]) -> str:
 
 def podman_wrapper(engine: Engine) -> str:
     prefix = "".join(f"{shlex.quote(word)} " for word in engine.prefix)
-    return PODMAN_WRAPPER.format(prefix=prefix, refuse_mount=REFUSE_MOUNT if engine.prefix else "")
+    return PODMAN_WRAPPER.format(
+        mark=WRAPPER_MARK.decode(),
+        prefix=prefix,
+        program=shlex.quote(engine.program),
+        refuse_mount=REFUSE_MOUNT if engine.prefix else "",
+    )
 
 
 def write_inventory(folder: Path, engine: Engine, hosts: Sequence[Host], public_keys: dict[str, str]) -> None:

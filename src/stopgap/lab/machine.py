@@ -9,6 +9,8 @@ from stopgap.lab.errors import LabError
 
 CAP_SYS_RESOURCE = 1 << 24
 
+WRAPPER_MARK = b"# podman as the lab runs it"
+
 # Program -> Debian package that brings it.
 TOOLS = {
     "podman": "podman",
@@ -50,6 +52,15 @@ def _capabilities(status: str) -> int:
         if line.startswith("CapEff:"):
             return int(line.split()[1], 16)
     return 0
+
+
+def find_podman(path: str | None = None) -> str:
+    """Podman itself: a lab's wrapper of the same name may stand before it on PATH, and would call itself."""
+    for folder in (os.environ.get("PATH", os.defpath) if path is None else path).split(os.pathsep):
+        program = Path(folder) / "podman"
+        if os.access(program, os.X_OK) and WRAPPER_MARK not in program.read_bytes()[:200]:
+            return str(program)
+    raise LabError("podman is not installed: run `stopgap lab setup`")
 
 
 def missing_packages() -> list[str]:
