@@ -70,6 +70,8 @@ class Holds(object):
             act = make(action)
             first = {key: wanted[key] for key in action["written"] if key not in seen}
             seen.update(first)
+            if not first:
+                continue
             theirs = act.capture(Keeper(self, entry))
             action["prior"] = act.merge(action["prior"], first, theirs)
             action["changed"] = action["changed"] or bool(differing(action["prior"], action["written"]))

@@ -57,8 +57,12 @@ class File(Action):
         durable.remove_folders(prior["folders"])
 
     def merge(self, prior, written, current):
+        """Another content goes with its times and labels, and another kind of thing is another thing altogether."""
+        changed = differing(current, written)
+        if "kind" in changed or ("sha256" in changed and prior["kind"] != current["kind"]):
+            return dict(current, folders=prior["folders"])
         merged = super(File, self).merge(prior, written, current)
-        if differing(current, {key: written[key] for key in ("kind", "sha256")}):
+        if "sha256" in changed:
             merged.update((key, current.get(key)) for key in durable.CONTENT)
         return merged
 

@@ -54,7 +54,8 @@ class Sysctl(Action):
 
     def merge(self, prior, written, current):
         merged = self.file.merge(prior, {key: written[key] for key in written if key != "value"}, current)
-        return merged if current["value"] == written["value"] else dict(merged, value=current["value"])
+        theirs = current["value"] != written.get("value", current["value"])
+        return dict(merged, value=current["value"] if theirs else prior["value"])
 
     def show(self, state):
         return "%s, file %s" % (state["value"], self.file.show(state))

@@ -1,0 +1,74 @@
+"""kill -9 at every single change, while applying and while lifting; then a second run."""
+
+import itertools
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.unit.collection.target import killed_at, remedy
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions import make
+
+OLD = 1_600_000_000_123_456_789
+
+
+@pytest.fixture
+def host(target):
+    Path(target.path("old.conf")).write_text("theirs\n")
+    os.chmod(target.path("old.conf"), 0o4640)
+    os.utime(target.path("old.conf"), ns=(OLD, OLD))
+    os.symlink("old.conf", target.path("link.conf"))
+    Path(target.path("tool")).write_text("#!/bin/true\n")
+    os.chmod(target.path("tool"), 0o4755)
+    return target
+
+
+def files(host):
+    return remedy("CVE-1", host.file("old.conf"), host.file("a/b/new.conf"), host.file("link.conf"),
+                  host.mode("tool", "0700"))
+
+
+def command(host):
+    """By itself: a command takes longer than all the rest."""
+    return remedy("CVE-2", host.flag("flag"))
+
+
+def assert_in_force(host):
+    assert [entry["state"] for entry in host.in_force()] == ["applied"]
+    for action in host.in_force()[0]["actions"]:
+        current = make(action).read()
+        assert {key: current[key] for key in action["written"]} == action["written"]
+
+
+@pytest.mark.parametrize("deeds", [files, command])
+@pytest.mark.parametrize("crash_in", ["present", "absent"])
+def test_crash_at_every_moment_is_finished_or_undone(host, crash_in, deeds):
+    before, wanted = host.tree(), deeds(host)
+    for moment in itertools.count(1):
+        if crash_in == "absent":
+            host.present(wanted)
+        killed = killed_at(moment, lambda: host.run(crash_in, wanted))
+        if moment % 2:
+            host.present(wanted)
+            assert_in_force(host)
+        host.absent(wanted)
+        assert host.tree() == before, moment
+        assert not host.in_force()
+        shutil.rmtree(host.base)
+        if not killed:
+            break
+    assert moment > 20
+
+
+@pytest.mark.parametrize("first", ["present", "absent"])
+def test_crash_in_the_second_run_too(host, first):
+    before, wanted = host.tree(), files(host)
+    for moment in range(1, 120, 7):
+        killed_at(moment, lambda: host.run("present", wanted))
+        killed_at(moment // 2 + 1, lambda: host.run(first, wanted))
+        killed_at(moment // 3 + 1, lambda: host.run("absent", wanted))
+        host.present(wanted)
+        assert_in_force(host)
+        host.absent(wanted)
+        assert host.tree() == before, moment
