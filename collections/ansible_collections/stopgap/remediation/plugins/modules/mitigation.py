@@ -40,19 +40,12 @@ options:
     type: bool
     default: false
   done:
-    description: Actions of type C(tasks) that were run on the controller since the last call.
+    description:
+      - Actions of type C(tasks) that were run on the controller since the last call, as RV(results[].pending_tasks) named them.
+      - Of each, C(entry) and C(action) count.
     type: list
     elements: dict
     default: []
-    suboptions:
-      entry:
-        description: The journal entry, as in RV(results[].pending_tasks).
-        type: str
-        required: true
-      action:
-        description: The number of the action in the entry.
-        type: int
-        required: true
 seealso:
   - module: stopgap.remediation.journal_info
 """
@@ -127,8 +120,7 @@ ARGUMENTS = {
     "owner": {"type": "str", "default": ""},
     "reason": {"type": "str", "default": ""},
     "force": {"type": "bool", "default": False},
-    "done": {"type": "list", "elements": "dict", "default": [],
-             "options": {"entry": {"type": "str", "required": True}, "action": {"type": "int", "required": True}}},
+    "done": {"type": "list", "elements": "dict", "default": []},
 }
 
 
