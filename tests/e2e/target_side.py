@@ -51,13 +51,14 @@ def assess(lab, host, *remedies):
 
 
 def patch(lab, host, *remedies, conffiles="keep", lock_timeout=60, restart=True, check=False):
-    answers = ask(lab, host, "patch", remedies, conffiles=conffiles, lock_timeout=lock_timeout, restart=restart, check=check)
+    options = {"conffiles": conffiles, "lock_timeout": lock_timeout, "restart": restart, "check": check}
+    answers = ask(lab, host, "patch", remedies, **options)
     return answers[0] if len(remedies) == 1 else answers
 
 
 def remedy(name, distro, fixed, packages=None, then=(), when=()):
     """A resolved remedy for one package."""
-    return {"id": f"CVE-{name}", "revision": 1,
-            "affected": {"packages": [{"name": name, "introduced": None, "fixed_in": {distro: [fixed]}}], "when": list(when)},
+    package = {"name": name, "introduced": None, "fixed_in": {distro: [fixed]}}
+    return {"id": f"CVE-{name}", "revision": 1, "affected": {"packages": [package], "when": list(when)},
             "mitigations": [], "checks": [], "indicators": [],
             "fix": {"packages": packages or [name], "then": list(then), "reboot": "if_required", "obligations": []}}

@@ -39,7 +39,7 @@ def generated(count, seed=20241):
     """Pairs of versions close to one another: real ones, and what a few small changes make of them."""
     chance = random.Random(seed)  # noqa: S311
     real = [version for pair in PAIRS for version in pair] + ["0:1.0", "1.0-0", "1.00", "2", "2-0~"]
-    parts = "0 1 9 10 007 . - + ~ a Z rc deb12u +b +really ubuntu dfsg".split() + [""]
+    parts = [".", "-", "+", "~", "a", "Z", "rc", "0", "1", "9", "10", "007", "deb12u", "+b", "+really", "ubuntu", ""]
 
     def changed(version):
         for _ in range(chance.randint(0, 3)):

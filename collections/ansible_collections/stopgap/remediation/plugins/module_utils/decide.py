@@ -169,8 +169,13 @@ def reboot_due(fixed, running, compare):
 
 
 def who(old_code):
-    names = sorted({f"{process['name']} (pid {process['pid']})" for process in old_code})
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    """`nginx (67, 68), redis-server (57)`: enough to find them, short enough to read."""
+    pids = {}
+    for process in old_code:
+        pids.setdefault(process["name"], set()).add(process["pid"])
+    told = [f"{name} ({', '.join(str(pid) for pid in sorted(pids[name])[:3])}{', …' * (len(pids[name]) > 3)})"
+            for name in sorted(pids)]
+    return ", ".join(told[:5]) + (f" and {len(told) - 5} more" if len(told) > 5 else "")
 
 
 # --- not fixed: mitigated?

@@ -119,7 +119,7 @@ class Fixing:
             outcome = self.run_steps(remedy, outcome, result)
             old_code, unknown = self.old_code(names)
         result.update(conffiles=self.family.conffiles.report(self.conffiles(names)), old_code=old_code,
-                      reboot_required=self.reboot_required(remedy))
+                      reboot_required=self.reboot_required(remedy, old_code or []))
         if old_code:
             unknown = f"{decide.who(old_code)} still run the old code"
         return outcome._replace(reason=f"{outcome.reason}; {unknown}") if unknown else outcome
@@ -139,7 +139,9 @@ class Fixing:
         result["restarted"] = done["restarted"]
         return outcome
 
-    def reboot_required(self, remedy):
+    def reboot_required(self, remedy, old_code):
+        if any(process["pid"] == 1 for process in old_code):
+            return True
         fixed = decide.fixed_on_disk(remedy["affected"]["packages"], self.facts)
         due = decide.reboot_due(fixed, self.facts.kernel, self.facts.compare)
         return bool(due) or any(os.path.exists(mark) for mark in REBOOT_MARKS)

@@ -28,12 +28,11 @@ def old_code(packages, files=None, proc="/proc"):
     `files(package)` lists a package's paths. Raises Unreadable where /proc or the package manager does not tell.
     """
     owners = owners_of(packages, files or package_files)
-    manager = manager_cgroup(proc)
     found = []
     for pid in pids(proc):
         stale = stale_files(proc, pid, owners)
         for package in sorted(stale):
-            found.append({"pid": pid, "name": process_name(proc, pid), "unit": unit_of(proc, pid, manager),
+            found.append({"pid": pid, "name": process_name(proc, pid), "unit": unit_of(proc, pid),
                           "files": sorted(stale[package]), "package": package})
     return found
 
@@ -58,7 +57,7 @@ def pids(proc):
         raise Unreadable(f"cannot list {proc}: {error.strerror}")
     if 1 not in numbers:  # hidepid, or /proc not mounted: what we cannot see could be anything
         raise Unreadable(f"{proc} does not show every process")
-    return numbers
+    return [number for number in numbers if number != os.getpid()]  # we end before anybody acts on this
 
 
 def stale_files(proc, pid, owners):
@@ -128,33 +127,27 @@ def process_name(proc, pid):
         return ""
 
 
-def unit_of(proc, pid, manager=""):
+def unit_of(proc, pid):
     """The systemd unit of a process as this host's manager knows it, or None."""
+    own, manager = cgroups(proc, pid), cgroups(proc, 1)
+    for hierarchy in ("name=systemd", ""):  # systemd's own (v1 and hybrid), the unified one
+        path = own.get(hierarchy, "")
+        # A container that shares its host's view of cgroups starts further down: where its manager sits.
+        top = manager.get(hierarchy, "").rpartition("/init.scope")[0]
+        path = path[len(top):] if path.startswith(top + "/") else path
+        unit = next((part for part in path.split("/") if UNIT.search(part)), None)
+        if unit:
+            return unit
+    return None
+
+
+def cgroups(proc, pid):
+    """{hierarchy: path}; empty for a process that has ended."""
     try:
-        group = cgroup_of(proc, pid)
+        lines = read(proc, pid, "cgroup").splitlines()
     except OSError:
-        return None
-    if manager and group.startswith(manager + "/"):
-        group = group[len(manager):]
-    return next((part for part in group.split("/") if UNIT.search(part)), None)
-
-
-def cgroup_of(proc, pid):
-    """The path in systemd's own hierarchy (v1 and hybrid), else in the unified one."""
-    paths = {}
-    for line in read(proc, pid, "cgroup").splitlines():
-        _number, controllers, path = line.split(":", 2)
-        paths[controllers] = path
-    return paths.get("name=systemd") or paths.get("", "")
-
-
-def manager_cgroup(proc):
-    """Where this host's systemd sits: a container that shares its host's cgroup view starts further down."""
-    try:
-        group = cgroup_of(proc, 1)
-    except OSError:
-        return ""
-    return group[:-len("/init.scope")] if group.endswith("/init.scope") else ""
+        return {}
+    return {hierarchy: path for _number, hierarchy, path in (line.split(":", 2) for line in lines)}
 
 
 def read(proc, pid, name):
