@@ -63,7 +63,7 @@ def run_check(host: AgentHost, check: Item, context: Context) -> Item:
         return _result(kind, kind, unknown(f"this release has no check of type {kind}"), 0.0)
     started = time.monotonic()
     verdict = answer(host, lambda: CHECKS[kind].check(host, params, context))
-    return _result(f"{kind}:{CHECKS[kind].name(params)}", kind, verdict, time.monotonic() - started)
+    return _result(_name(kind, params), kind, verdict, time.monotonic() - started)
 
 
 def answer(host: AgentHost, ask: Callable[[], Verdict]) -> Verdict:
@@ -77,6 +77,13 @@ def answer(host: AgentHost, ask: Callable[[], Verdict]) -> Verdict:
         return unknown(str(error))
     except Exception as error:  # one check, fed with what a strange host says, must not cost the others their verdict
         return unknown(f"{type(error).__name__}: {error}")
+
+
+def _name(kind: str, params: Any) -> str:
+    try:
+        return f"{kind}:{CHECKS[kind].name(params)}"
+    except (KeyError, TypeError):  # the verdict says what is wrong with these parameters
+        return kind
 
 
 def _result(name: str, kind: str, verdict: Verdict, seconds: float) -> Item:
