@@ -235,9 +235,9 @@ class CallbackModule(CallbackBase):
             return {}
         groups = sorted(host.get_groups(), key=lambda group: (group.depth, group.priority))
         found = get_group_vars(groups)
-        found.update(host.vars)
-        loader = self._play.get_loader()
-        found.update(get_vars_from_inventory_sources(loader, inventory._sources, groups + [host], "all"))
+        for own, entities in (({}, groups), (host.vars, [host])):  # the host's own word counts last
+            found.update(own)
+            found.update(get_vars_from_inventory_sources(self._play.get_loader(), inventory._sources, entities, "all"))
         return found
 
     def _plain(self, value):

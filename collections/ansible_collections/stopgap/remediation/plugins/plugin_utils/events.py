@@ -124,7 +124,7 @@ def journal_info(result, _asked, trouble):
     entries = [item for item in _dicts(result["entries"]) if _is_asked(item.get("remedy"), {}) and _entry(item)]
     told = [event for item in entries for event in _history(item)]
     held = [[item["remedy"], item["entry"]] for item in entries if item.get("state") in ("intended", "applied", "lifting")]
-    evidence = {"in_force": held[:IN_FORCE_LIMIT], "host_id": clean(str(result.get("host_id") or ""), 100)}
+    evidence = {"in_force": held[:IN_FORCE_LIMIT], "host_id": _trim(result.get("host_id"), DEPTH_LIMIT)}
     if len(held) > IN_FORCE_LIMIT or len(entries) != len(result["entries"]):
         evidence["truncated"] = True  # then what is missing here is not gone
     return told + [_event("journal", "seen", "", 0, "", evidence)]
@@ -248,7 +248,7 @@ def _trim(value, depth):
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return int(value) if abs(value) < 2**63 else str(value)[:40]
+        return int(value) if abs(value) < 2**63 else "a number out of bounds"
     if isinstance(value, float):
         return float(value) if value == value and abs(value) != float("inf") else str(value)
     return clean(value, TEXT_LIMIT)

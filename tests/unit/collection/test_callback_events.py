@@ -1,0 +1,236 @@
+"""From results to events: who may say what, ids that repeat, and answers of hosts that are not answers."""
+
+import json
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.stopgap.remediation.plugins.plugin_utils import events, witness
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile
+from stopgap.ledger.events import parse_event, parse_line
+
+AT = "2026-11-21T17:00:00.123456Z"
+ENTRY = "20261121T170000Z-0a1b2c3d"
+ASKED = {"CVE-1": 3, "CVE-2": 1}
+HOSTILE = ["\x1b[2J", "a\x00b", "\ud800", "\u202eevil", "x" * 100_000, {"a": {}}, [], None, 7, float("nan"), 10**5000]
+
+
+def hear(action, result, trouble="", host="web1", asked=ASKED, by=None):
+    by = by or witness.Witness(events.uuid7(), "ann", "laptop")
+    told = by.hear(events.PREFIX + action, host, lambda _host: "default", result, asked, trouble)
+    for one in told:
+        parse_line(json.dumps(one).encode())  # the ledger takes all we make
+    return told
+
+
+def held(**changes):
+    history = [{"state": "intended", "at": AT}, {"state": "applied", "at": AT}]
+    item = {"remedy": "CVE-1", "revision": 3, "mitigation": "m", "state": "applied", "entry": ENTRY, "reason": "done"}
+    return {**item, "history": history, "owner": "ann", "expires_at": AT, "persists": "always", **changes}
+
+
+def test_uuid7_is_one_and_tells_its_time():
+    made = uuid.UUID(events.uuid7())
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    assert abs((made.int >> 80) / 1000 - datetime.now(UTC).timestamp()) < 5
+
+
+def test_journal_ids_repeat_and_differ():
+    name = events.journal_id(AT, "default", "web1", ENTRY, "applied")
+    assert name == events.journal_id(AT, "default", "web1", ENTRY, "applied")
+    assert uuid.UUID(name).int >> 80 == int(datetime.fromisoformat(AT).timestamp() * 1000)
+    others = {
+        events.journal_id(AT, *who)
+        for who in [
+            ("lab", "web1", ENTRY, "applied"),
+            ("default", "web2", ENTRY, "applied"),
+            ("default", "web1", ENTRY, "lifted"),
+        ]
+    }
+    assert len(others | {name}) == 4
+
+
+def test_a_sync_gives_the_events_the_run_gave():
+    run = {one["id"] for one in hear("mitigation", {"results": [held()]})}
+    sync = {
+        one["id"] for one in hear("journal_info", {"entries": [held()], "host_id": "x"}) if one["kind"] != "journal"
+    }
+    assert run == sync
+    assert len(run) == 2
+
+
+def test_every_remedy_asked_gets_an_answer():
+    told = hear(
+        "assess", {"assessments": [{"remedy": "CVE-1", "state": "exposed", "code": "below_fixed", "reason": "old"}]}
+    )
+    assert [(one["remedy"], one["verdict"], one["revision"]) for one in told] == [
+        ("CVE-1", "exposed", 3),
+        ("CVE-2", "unknown", 1),
+    ]
+
+
+def test_a_failed_assessment_is_unknown_with_its_message():
+    told = hear("assess", {"msg": "no python"}, trouble="no python")
+    assert {(one["verdict"], one["reason"]) for one in told} == {("unknown", "assessment failed: no python")}
+
+
+def test_a_host_speaks_of_itself_and_of_what_it_was_asked():
+    forged = {"host": "other", "actor": "root", "run": "x", "origin": "awx", "estate": "prod", "id": "1", "at": "then"}
+    item = {"remedy": "CVE-1", "state": "exposed", "code": "below_fixed", "reason": "", **forged}
+    stranger = {**item, "remedy": "CVE-9"}
+    told = hear("assess", {"assessments": [item, stranger], **forged})
+    assert {one["remedy"] for one in told} == set(ASKED)
+    assert {(one["host"], one["actor"], one["origin"], one["estate"]) for one in told} == {
+        ("web1", "ann", "laptop", "default")
+    }
+
+
+@pytest.mark.parametrize("action", ["assess", "mitigation", "patch", "journal_info"])
+@pytest.mark.parametrize("junk", HOSTILE, ids=lambda junk: repr(junk)[:20] if not isinstance(junk, int) else "number")
+def test_junk_from_a_host_makes_events_the_ledger_takes(action, junk):
+    item = held(
+        reason=junk, evidence={"a": junk}, code=junk, owner=junk, expires_at=junk, packages=junk, actions=[junk]
+    )
+    for state in ("exposed", "applied", "refused", junk):
+        for name in ("CVE-1", junk):
+            one = {**item, "state": state, "remedy": name}
+            hear(action, {"assessments": [one, junk], "results": [one, junk], "entries": [one, junk], "host_id": junk})
+    hear(action, {"assessments": junk, "results": junk, "entries": junk})
+    hear(
+        action,
+        {"results": [held(history=[{"state": "applied", "at": junk}], entry=ENTRY)], "entries": [held(entry=junk)]},
+    )
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    action=st.sampled_from(sorted(events.TELLERS)),
+    value=JSON,
+    verdict=st.sampled_from([*events.STATES, "pass", "failed"]),
+)
+def test_any_answer_makes_events_the_ledger_takes(action, value, verdict):
+    item = {
+        "remedy": "CVE-1",
+        "state": verdict,
+        "verdict": verdict,
+        "reason": value,
+        "evidence": value,
+        "checks": value,
+    }
+    result = {
+        "assessments": [item],
+        "results": [item] if "verify" not in action else {"web1": [item]},
+        "entries": value,
+    }
+    hear(action.removeprefix(events.PREFIX), result)
+
+
+def test_a_long_journal_never_makes_the_rest_look_gone():
+    entries = [held(entry=f"20261121T170000Z-{n:08x}", history=[]) for n in range(events.IN_FORCE_LIMIT + 5)]
+    seen = hear("journal_info", {"entries": entries})[-1]
+    assert seen["evidence"]["truncated"] is True
+    odd = hear("journal_info", {"entries": [held(), {"remedy": "; rm"}]})[-1]
+    assert odd["evidence"]["truncated"] is True
+    assert "truncated" not in hear("journal_info", {"entries": [held()]})[-1]["evidence"]
+
+
+def test_a_journal_that_could_not_be_read_says_nothing():
+    assert hear("journal_info", {"msg": "boom"}, trouble="boom") == []
+    assert hear("journal_info", {}) == []
+
+
+def test_refusals_and_failures_are_kept_with_the_history():
+    told = hear("mitigation", {"results": [held(state="refused", reason="somebody changed /etc/x")]}, trouble="")
+    assert [one["verdict"] for one in told] == ["intended", "applied", "refused"]
+    broken = hear("mitigation", {"msg": "module broke"}, trouble="module broke")
+    assert [(one["remedy"], one["verdict"], one["reason"]) for one in broken] == [
+        ("CVE-1", "failed", "module broke"),
+        ("CVE-2", "failed", "module broke"),
+    ]
+
+
+def test_what_would_be_done_is_no_event():
+    assert hear("patch", {"results": [{"remedy": "CVE-1", "state": "would_install"}]}) == []
+    assert hear("mitigation", {"results": [held(state="would_apply", entry=None, history=[])]}) == []
+
+
+def test_a_proof_names_the_entry_this_run_heard_of():
+    by = witness.Witness(events.uuid7(), "ann", "laptop")
+    hear("mitigation", {"results": [held()]}, by=by)
+    answer = {
+        "remedy": "CVE-1",
+        "phase": "mitigation",
+        "mitigation": "m",
+        "verdict": "pass",
+        "reason": "",
+        "checks": [],
+    }
+    told = hear("verify", {"results": {"web1": [answer], "web2": [answer]}}, by=by)
+    assert [(one["host"], one["evidence"].get("entry")) for one in told] == [("web1", ENTRY), ("web2", None)]
+
+
+def test_silence_is_told_once_when_the_remedies_are_known():
+    by = witness.Witness(events.uuid7(), "ann", "laptop")
+    by.hear_silence("web1", "timed out")
+    assert by.silences(lambda _host: "lab") == []
+    by.hear_remedies([{"id": "CVE-1", "revision": 2}, {"id": "; rm -rf"}, 7])
+    (told,) = by.silences(lambda _host: "lab")
+    assert (told["verdict"], told["evidence"]["code"], told["revision"], told["estate"]) == (
+        "unknown",
+        "unreachable",
+        2,
+        "lab",
+    )
+    assert parse_event(told).reason == "unreachable: timed out"
+    assert by.silences(lambda _host: "lab") == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "environ", "origin"),
+    [
+        ({}, {}, "laptop"),
+        ({"awx_job_id": 7}, {}, "awx"),
+        ({}, {"JOB_ID": "7"}, "awx"),
+        ({}, {"MOLECULE_SCENARIO_NAME": "default"}, "molecule"),
+    ],
+)
+def test_origin(variables, environ, origin):
+    assert witness.origin_of(variables, environ) == origin
+
+
+def test_actor(monkeypatch):
+    assert witness.actor_of({"awx_user_name": "ann"}, {}) == "ann"
+    monkeypatch.setattr(witness.getpass, "getuser", lambda: "root")
+    assert witness.actor_of({}, {"SUDO_USER": "bob"}) == "bob"
+    assert witness.actor_of({}, {}) == "root"
+
+
+def test_run_may_be_named_beforehand():
+    given_name = "01a1ff3a-cf6e-7395-9742-248dd26742d3"
+    assert witness.run_of({"STOPGAP_RUN": given_name}) == given_name
+    assert uuid.UUID(witness.run_of({"STOPGAP_RUN": "../../x"})).version == 7
+
+
+def test_a_write_cut_short_costs_one_line(tmp_path, monkeypatch):
+    spool = SpoolFile(str(tmp_path / "spool"), "run")
+    spool.write({"a": 1})
+    real = __import__("os").write
+    with monkeypatch.context() as full:
+        full.setattr("os.write", lambda fd, data: real(fd, data[:4]))
+        with pytest.raises(OSError, match="only part"):
+            spool.write({"b": 2})
+    spool.write({"c": 3})
+    spool.close()
+    lines = (tmp_path / "spool" / "run.jsonl").read_text().splitlines()
+    assert (lines[0], lines[-1], len(lines)) == ('{"a":1}', '{"c":3}', 3)
+    assert (tmp_path / "spool" / "run.jsonl").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700

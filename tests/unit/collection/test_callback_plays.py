@@ -1,0 +1,259 @@
+"""The callback in real runs of ansible-playbook: our names on modules that answer what the play says."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+TOP = Path(__file__).parents[3]
+PLUGINS = TOP / "collections/ansible_collections/stopgap/remediation/plugins"
+CALLBACK = "stopgap.remediation.ledger"
+
+MODULE = """#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+spec = {"remedies": {"type": "list"}, "say": {"type": "dict"}, "fail": {"type": "str"}}
+module = AnsibleModule(spec, supports_check_mode=True)
+if module.params["fail"]:
+    module.fail_json(msg=module.params["fail"])
+module.exit_json(**module.params["say"])
+"""
+ACTION = """
+from ansible.plugins.action import ActionBase
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        return dict(self._task.args["say"])
+"""
+REMEDIES = [{"id": "CVE-1", "revision": 2}]
+EXPOSED = {
+    "assessments": [{"remedy": "CVE-1", "state": "exposed", "code": "below_fixed", "reason": "1 < 2", "evidence": {}}]
+}
+CHOOSE = {"stopgap.remediation.remedies": {"say": {"remedies": REMEDIES}}, "run_once": True}
+ASSESS = {"stopgap.remediation.assess": {"remedies": REMEDIES, "say": EXPOSED}}
+
+
+@pytest.fixture(scope="module")
+def collections(tmp_path_factory):
+    """Our callback with its helpers, and beside it modules of the same names that say what they are told."""
+    top = tmp_path_factory.mktemp("collections")
+    plugins = top / "ansible_collections/stopgap/remediation/plugins"
+    for kind in ("callback", "plugin_utils"):
+        shutil.copytree(PLUGINS / kind, plugins / kind, ignore=shutil.ignore_patterns("__pycache__"))
+    (plugins / "modules").mkdir()
+    (plugins / "action").mkdir()
+    for name in ("assess", "mitigation", "patch", "journal_info", "remedies", "verify"):
+        (plugins / "modules" / f"{name}.py").write_text(MODULE)
+    for name in ("remedies", "verify"):
+        (plugins / "action" / f"{name}.py").write_text(ACTION)
+    return top
+
+
+@pytest.fixture
+def play(collections, tmp_path):
+    def run(*tasks, words=(), environ=None, **play):
+        book = [{"hosts": "all", "gather_facts": False, "tasks": list(tasks), **play}]
+        (tmp_path / "play.yml").write_text(yaml.safe_dump(book))
+        (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory()))
+        (tmp_path / "group_vars").mkdir(exist_ok=True)
+        (tmp_path / "group_vars/all.yml").write_text("stopgap_estate: lab\n")
+        command = [Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.yml", "play.yml", *words]
+        environ = environment(collections, tmp_path) | (environ or {})
+        return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def inventory():
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    return {"all": {"hosts": {"web1": here, "web2": {**here, "stopgap_estate": "other"}}}}
+
+
+def environment(collections, tmp_path):
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE", "STOPGAP", "MOLECULE"))
+    }
+    return kept | {
+        "ANSIBLE_CONFIG": str(tmp_path / "none.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
+        "ANSIBLE_HOME": str(tmp_path / "home"),
+        "STOPGAP_STATE_DIR": str(tmp_path / "state"),
+        "STOPGAP_DELIVER": "false",
+        "LOGNAME": "ann",
+        "ANSIBLE_NOCOLOR": "1",
+        "PYTHONPATH": str(TOP / "src"),
+    }
+
+
+@pytest.fixture
+def spooled(tmp_path):
+    def read():
+        files = sorted((tmp_path / "state/spool").glob("*.jsonl"))
+        return [json.loads(line) for path in files for line in path.read_text().splitlines()]
+
+    return read
+
+
+def short(events):
+    return sorted((one["host"], one["remedy"], one["kind"], one["verdict"]) for one in events)
+
+
+def test_a_play_leaves_its_record(play, spooled):
+    history = [{"state": state, "at": "2026-11-21T17:00:00.000000Z"} for state in ("intended", "applied")]
+    entry = {
+        "remedy": "CVE-1",
+        "revision": 2,
+        "mitigation": "m",
+        "state": "applied",
+        "entry": "E-1",
+        "history": history,
+    }
+    answer = {
+        "remedy": "CVE-1",
+        "revision": 2,
+        "phase": "mitigation",
+        "mitigation": "m",
+        "verdict": "pass",
+        "checks": [],
+    }
+    done = play(
+        CHOOSE,
+        ASSESS,
+        {"stopgap.remediation.mitigation": {"remedies": REMEDIES, "say": {"results": [entry]}}},
+        {
+            "stopgap.remediation.verify": {"say": {"results": {"web1": [answer], "web2": [answer]}}},
+            "run_once": True,
+            "register": "v",
+        },
+        {"ansible.builtin.debug": {"var": "v"}},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = spooled()
+    assert short(told) == sorted(
+        (host, "CVE-1", *said)
+        for host in ("web1", "web2")
+        for said in [
+            ("assessed", "exposed"),
+            ("mitigation", "intended"),
+            ("mitigation", "applied"),
+            ("verified", "pass"),
+        ]
+    )
+    assert {(one["host"], one["estate"]) for one in told} == {("web1", "lab"), ("web2", "other")}
+    assert {one["evidence"]["entry"] for one in told if one["kind"] in ("mitigation", "verified")} == {"E-1"}
+    assert {one["origin"] for one in told} == {"laptop"}
+    assert len({one["run"] for one in told}) == 1
+
+
+def test_short_names_and_loops(play, spooled):
+    say = {"results": [{"remedy": "CVE-1", "state": "refused", "reason": "{{ item }}"}]}
+    done = play(
+        {"assess": {"remedies": REMEDIES, "say": EXPOSED}},
+        {"patch": {"remedies": REMEDIES, "say": say}, "loop": ["held", "no candidate"]},
+        collections=["stopgap.remediation"],
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [one for one in spooled() if one["host"] == "web1"]
+    assert [(one["kind"], one["reason"]) for one in told] == [
+        ("assessed", "1 < 2"),
+        ("patch", "held"),
+        ("patch", "no candidate"),
+    ]
+
+
+def test_check_mode_leaves_nothing(play, spooled):
+    assert play(CHOOSE, ASSESS, words=["--check"]).returncode == 0
+    assert spooled() == []
+    assert play(CHOOSE, {**ASSESS, "check_mode": True}).returncode == 0
+    assert spooled() == []
+
+
+def test_a_failed_assessment_is_unknown(play, spooled):
+    done = play(CHOOSE, {"stopgap.remediation.assess": {"remedies": REMEDIES, "fail": "no dpkg here"}})
+    assert done.returncode == 2
+    assert {(one["host"], one["verdict"], one["reason"]) for one in spooled()} == {
+        (host, "unknown", "assessment failed: no dpkg here") for host in ("web1", "web2")
+    }
+
+
+UNREACHABLE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+
+
+def test_unreachable_before_the_remedies_are_known(play, spooled):
+    away = {"ansible.builtin.ping": {}, "vars": UNREACHABLE, "when": "inventory_hostname == 'web2'"}
+    done = play(away, CHOOSE, ASSESS)
+    assert done.returncode == 4, done.stdout
+    told = {one["host"]: one for one in spooled()}
+    assert told["web1"]["verdict"] == "exposed"
+    assert (told["web2"]["verdict"], told["web2"]["evidence"]["code"]) == ("unknown", "unreachable")
+    assert told["web2"]["reason"].startswith("unreachable: ")
+    assert told["web2"]["revision"] == 2
+
+
+def test_nobody_reachable_still_leaves_unknown(play, spooled):
+    done = play({"ansible.builtin.ping": {}, "vars": UNREACHABLE}, words=["-e", "stopgap_remedies=CVE-7,CVE-8"])
+    assert done.returncode == 4, done.stdout
+    assert short(spooled()) == [
+        (host, name, "assessed", "unknown") for host in ("web1", "web2") for name in ("CVE-7", "CVE-8")
+    ]
+
+
+def test_no_log_is_kept_out_and_said(play, spooled):
+    done = play(CHOOSE, {**ASSESS, "no_log": True})
+    assert done.returncode == 0
+    assert "hidden by no_log" in done.stderr + done.stdout
+    assert {one["verdict"] for one in spooled()} == {"unknown"}
+
+
+def test_a_fact_does_not_choose_the_estate(play, spooled):
+    fact = {"stopgap.remediation.journal_info": {"say": {"ansible_facts": {"stopgap_estate": "stolen"}}}}
+    assert play(fact, CHOOSE, ASSESS).returncode == 0
+    assert {one["estate"] for one in spooled()} == {"lab", "other"}
+
+
+def test_awx_is_named_by_its_own_variables(play, spooled):
+    words = ["-e", "awx_job_id=12", "-e", "awx_user_name=bob", "-e", "stopgap_estate=prod"]
+    assert play(CHOOSE, ASSESS, words=words).returncode == 0
+    assert {(one["origin"], one["actor"], one["estate"]) for one in spooled()} == {("awx", "bob", "prod")}
+
+
+def test_delivered_at_the_end(play, spooled, tmp_path):
+    done = play(CHOOSE, ASSESS, environ={"STOPGAP_DELIVER": "true"})
+    assert done.returncode == 0
+    assert "WARNING" not in done.stderr + done.stdout
+    assert spooled() == []
+    listed = subprocess.run(
+        [sys.executable, "-m", "stopgap.ledger", "cases", "--json"],
+        env=os.environ | {"STOPGAP_STATE_DIR": str(tmp_path / "state")},
+        capture_output=True,
+        check=True,
+    )
+    assert {(one["host"], one["state"]) for one in json.loads(listed.stdout)["cases"]} == {
+        ("web1", "exposed"),
+        ("web2", "exposed"),
+    }
+
+
+def test_database_away_is_one_warning_and_no_failure(play, spooled):
+    done = play(CHOOSE, ASSESS, environ={"STOPGAP_DELIVER": "true", "STOPGAP_LEDGER_URL": "sqlite:////proc/none/x"})
+    assert done.returncode == 0
+    said = " ".join((done.stderr + done.stdout).split())
+    assert said.count("are not in the ledger yet") == 1
+    assert "stopgap ledger ingest" in said
+    assert len(spooled()) == 2
+
+
+def test_a_spool_that_cannot_be_written_is_a_warning_and_no_failure(play, tmp_path):
+    done = play(CHOOSE, ASSESS, environ={"STOPGAP_STATE_DIR": "/proc/none"})
+    assert done.returncode == 0
+    assert "part of this run is not recorded" in " ".join((done.stderr + done.stdout).split())
+
+
+def test_plays_of_others_leave_nothing(play, tmp_path):
+    assert play({"ansible.builtin.ping": {}}).returncode == 0
+    assert not (tmp_path / "state").exists()
