@@ -1,0 +1,164 @@
+"""What patch would do before it touches anything: plans and obstacles, on recorded facts."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.stopgap.remediation.plugins.module_utils import fixing
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import Surprise
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages import dpkg
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError
+
+REMEDY = {"id": "CVE-1", "revision": 1, "fix": {"packages": ["a", "b"], "then": []},
+          "affected": {"packages": [{"name": "a", "introduced": None, "fixed_in": {"debian-12": ["2-1"]}}], "when": []}}
+LOCKED = InstallError("lock_timeout", "/var/lib/dpkg/lock is still held by process 7 (apt)", clean=True)
+BROKE = InstallError("dpkg_failed", "apt-get: it broke", clean=False)
+GONE = InstallError("download_failed", "apt-get: 404", clean=True)
+STALE = {"a": {"version": "1-9", "source_version": "1-9"}}
+NEW = {"a": {"version": "2-1+b1", "source_version": "2-1"}}
+
+
+def fact(name="a", version="1-1", arch="amd64", **more):
+    return {"name": name, "arch": arch, "version": version, "source": name, "source_version": version, "broken": None,
+            "held": False, **more}
+
+
+class Host:
+    """Facts and family of a made-up host, which remembers what was asked of apt."""
+
+    def __init__(self, *installed, candidates=None, trouble="", errors=()):
+        self.distro, self.kernel, self.unreadable, self.compare = "debian-12", None, None, dpkg.compare
+        self.installed = {one["name"]: [one] for one in installed}
+        self.calls, self.errors = [], list(errors)
+        self.family = SimpleNamespace(
+            facts=SimpleNamespace(unfinished=list, siblings=sorted, installed=lambda names: self.installed),
+            conffiles=SimpleNamespace(of=lambda packages: [], report=lambda found: [], still_edited=lambda *_: []),
+            installer=SimpleNamespace(update=self.update, candidates=lambda names: candidates or {},
+                                      install=self.install, simulate=lambda wanted: self.calls.append("simulate")))
+        self.trouble = trouble
+
+    def update(self, limit):
+        self.calls.append("update")
+        return self.trouble
+
+    def install(self, wanted, conffiles, limit, reinstall=False):
+        self.calls.append(wanted)
+        if self.errors:
+            raise self.errors.pop(0)
+        for one in wanted:
+            name, _equals, version = one.partition("=")
+            name, _colon, arch = name.partition(":")
+            self.installed = {**self.installed, name: [fact(name, version.partition("+b")[0], arch)]}
+
+    def old_code(self, names):
+        return []
+
+    def refresh(self):
+        pass
+
+
+def fix(host, check=False, conffiles="keep"):
+    return fixing.Fixing(host, fixing.Options(conffiles, 300, True, check)).fix(REMEDY)
+
+
+def test_the_fix_is_installed_at_exactly_the_candidate():
+    host = Host(fact(), candidates=NEW)
+    result = fix(host)
+    assert host.calls == ["update", ["a:amd64=2-1+b1"]]
+    assert (result["state"], result["changed"]) == ("installed", True)
+    assert result["packages"] == [
+        {"name": "a", "before": "1-1", "after": "2-1", "candidate": "2-1+b1", "required": ["2-1"]}]
+
+
+def test_check_mode_fetches_and_installs_nothing():
+    host = Host(fact(), candidates=NEW)
+    assert fix(host, check=True)["state"] == "would_install"
+    assert host.calls == ["simulate"]
+
+
+def test_a_fixed_host_asks_apt_nothing():
+    host = Host(fact(version="2-1"))
+    result = fix(host)
+    assert (result["state"], result["changed"], host.calls) == ("already", False, [])
+
+
+@pytest.mark.parametrize(("host", "code"), [
+    (Host(fact(held=True), candidates=NEW), "held"),
+    (Host(fact(broken="unpacked", version="2-1"), candidates=NEW), "broken_package"),
+    (Host(fact(), candidates={}), "no_candidate"),
+    (Host(fact(), candidates=STALE), "candidate_too_old"),
+    (Host(fact(), candidates=STALE, trouble="no route"), "repository_down"),
+    (Host(fact(), candidates=NEW, errors=[LOCKED]), "lock_timeout"),
+    (Host(fact(), candidates=NEW, errors=[GONE, GONE]), "download_failed"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_refusals_change_nothing(host, code):
+    result = fix(host)
+    assert (result["state"], result["code"], result["changed"]) == ("refused", code, False)
+
+
+def test_a_refusal_that_only_lacks_versions_says_both():
+    result = fix(Host(fact(), candidates=STALE))
+    assert result["reason"] == "a: candidate 1-9 < required 2-1"
+
+
+def test_a_repository_that_is_down_is_no_obstacle_where_the_fix_is_to_be_had():
+    assert fix(Host(fact(), candidates=NEW, trouble="no route to another one"))["state"] == "installed"
+
+
+def test_a_missing_deb_is_looked_for_once_more_in_fresh_lists():
+    host = Host(fact(), candidates=NEW, errors=[GONE])
+    assert fix(host)["state"] == "installed"
+    assert host.calls.count("update") == 2
+
+
+def test_lists_are_fetched_once_for_all_remedies():
+    host = Host(fact(), candidates=STALE)
+    run = fixing.Fixing(host, fixing.Options("keep", 300, True, False))
+    run.fix(REMEDY)
+    run.fix(REMEDY)
+    assert host.calls == ["update"]
+
+
+def test_what_broke_on_the_way_is_failed():
+    result = fix(Host(fact(), candidates=NEW, errors=[BROKE]))
+    assert (result["state"], result["code"]) == ("failed", "dpkg_failed")
+
+
+def test_an_installation_counts_by_what_dpkg_has_afterwards():
+    host = Host(fact(), candidates=NEW)
+    host.family.installer.install = lambda *_, **__: None
+    assert fix(host)["code"] == "still_below_fixed"
+
+
+def test_a_fix_without_an_installed_package_is_refused():
+    remedy = {**REMEDY, "fix": {"packages": ["c"], "then": []}}
+    host = Host(fact())
+    assert fixing.plan(remedy, fixing.here(remedy, host.installed), host).code == "no_fix_package"
+
+
+def test_old_code_that_cannot_be_told_is_null_and_said(monkeypatch):
+    host = Host(fact(version="2-1"))
+
+    def refuse(names):
+        raise PermissionError("cannot read the maps of process 1")
+
+    monkeypatch.setattr(host, "old_code", refuse)
+    result = fix(host)
+    assert result["old_code"] is None
+    assert "is not known: cannot read the maps of process 1" in result["reason"]
+
+
+def test_a_restart_that_fails_is_told_and_the_fix_stays_installed(monkeypatch):
+    def refuse(steps):
+        raise Surprise("systemctl try-restart a: exit code 1")
+
+    monkeypatch.setattr(fixing.steps, "run_steps", refuse)
+    result = fix(Host(fact(), candidates=NEW))
+    assert (result["state"], result["code"]) == ("installed", "step_failed")
+    assert "try-restart a" in result["reason"]
+
+
+def test_an_old_init_needs_a_reboot(monkeypatch):
+    host = Host(fact(version="2-1"))
+    monkeypatch.setattr(host, "old_code", lambda names: [{"pid": 1, "name": "systemd"}])
+    assert fix(host)["reboot_required"] is True
