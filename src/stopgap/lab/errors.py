@@ -5,6 +5,10 @@ class LabError(RuntimeError):
     """One sentence: what happened, and what to do about it."""
 
 
+class SuiteGoneError(LabError):
+    """The archive does not carry this release, as happens to old ones."""
+
+
 class CommandError(LabError):
     """A command of the lab failed."""
 

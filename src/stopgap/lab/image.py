@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stopgap.lab.engine import Engine
-from stopgap.lab.errors import LabError
+from stopgap.lab.errors import LabError, SuiteGoneError
 from stopgap.lab.hosts import HostSpec
 from stopgap.lab.mirror import find_mirror, inherited_options
 from stopgap.lab.paths import RECIPE, machine_lock, private_dir, state_root
@@ -105,7 +105,7 @@ def _build(engine: Engine, recipe: Recipe) -> None:
 def build_error(recipe: Recipe, log: str) -> LabError:
     """Read from mmdebstrap's log what the user can do."""
     if "does not have a Release file" in log:
-        return LabError(
+        return SuiteGoneError(
             f"The archive at {recipe.mirror} does not carry {recipe.suite} (any more): choose another release, "
             "or set STOPGAP_LAB_MIRROR to an archive that has it"
         )
