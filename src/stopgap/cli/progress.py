@@ -2,14 +2,16 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-from stopgap.engine.model import Event, HostAnswered, RunRequest, RunResult, Said, StepStarted, first_line
+from stopgap.engine.model import Changed, Event, HostAnswered, RunRequest, RunResult, Said, StepStarted, first_line
 
 COLOURS = {"fixed": "green", "mitigated": "yellow", "not_affected": "dim", "patched": "yellow", "exposed": "red"}
 MOST_ROWS = 60
@@ -54,6 +56,9 @@ class Progress:
                 self.step = event.name
         elif isinstance(event, HostAnswered):
             self._answered(event)
+        elif isinstance(event, Changed):
+            self.console.print(f"  {safe(event.host)} {'would change' if self.request.check else 'changes'}:")
+            self.console.print(safe(event.text, 20_000), soft_wrap=True)
         elif isinstance(event, Said) and (self.request.verbosity or "WARNING" in event.text):
             self.console.print(safe(event.text, 2000))
 
@@ -64,7 +69,9 @@ class Progress:
         if event.status == "unreachable" or (event.status == "failed" and not event.action.endswith(".outcome")):
             why = safe(first_line(event.result.get("msg") or event.text))
             self.console.print(f"  [red]{safe(event.host)}[/] {event.status}: {why}")
-        if self.request.verbosity or (self.request.diff and event.result.get("diff")):
+        for told in predictions(event.result) if self.request.check else ():
+            self.console.print(f"  {safe(event.host)} {told}")
+        if self.request.verbosity:
             self.console.print(safe(event.text, 20_000))
         if self.live:
             self.live.update(f"{safe(self.step)} … {sum(self.answers.values())} answered")
@@ -75,6 +82,15 @@ class Progress:
             counts = ", ".join(f"{n} {status}" for status, n in told.items())
             self.console.print(f"  {safe(self.step)}: {counts}")
         self.answers.clear()
+
+
+def predictions(result: dict[str, Any]) -> Iterator[str]:
+    """What a module says it would do, one line a remedy; a host's answer may have any shape (P9)."""
+    items = result.get("results")
+    for item in items if isinstance(items, list) else []:
+        if isinstance(item, dict) and str(item.get("state", "")).startswith("would_"):
+            what = item.get("mitigation") or item.get("reason") or ""
+            yield f"{safe(item.get('remedy'))}: {safe(item['state']).replace('_', ' ')} {safe(what)}"
 
 
 def show_result(request: RunRequest, result: RunResult) -> None:

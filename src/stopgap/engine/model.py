@@ -57,13 +57,21 @@ class HostAnswered:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """What one host changes in one task, as ``--diff`` shows it."""
+
+    host: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Said:
     """A line Ansible printed outside any task: a warning or an error."""
 
     text: str
 
 
-Event = StepStarted | HostAnswered | Said
+Event = StepStarted | HostAnswered | Changed | Said
 
 
 @dataclass

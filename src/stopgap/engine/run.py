@@ -17,6 +17,7 @@ import ansible_runner
 
 from stopgap.collection import collection_root
 from stopgap.engine.model import (
+    Changed,
     EngineError,
     Event,
     HostAnswered,
@@ -154,6 +155,8 @@ def translate(raw: dict[str, Any]) -> Iterator[Event]:
             result=data.get("res") or {},
             text=str(raw.get("stdout") or ""),
         )
+    elif kind == "runner_on_file_diff" and raw.get("stdout", "").strip():
+        yield Changed(str(data.get("host", "")), str(raw["stdout"]).replace("\r\n", "\n").strip())
     elif kind in ("verbose", "warning", "error", "deprecated") and raw.get("stdout", "").strip():
         yield Said(str(raw["stdout"]).strip())
 

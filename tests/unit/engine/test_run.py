@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from stopgap.engine import run as engine
-from stopgap.engine.model import ExitCode, HostAnswered, RunRequest, RunResult, Said, StepStarted, collect
+from stopgap.engine.model import Changed, ExitCode, HostAnswered, RunRequest, RunResult, Said, StepStarted, collect
 
 
 def test_values_reach_ansible_as_single_words():
@@ -54,6 +54,8 @@ def test_translate_names_what_matters():
     start = {"event": "playbook_on_task_start", "event_data": {"task": "Assess"}}
     assert list(engine.translate(start)) == [StepStarted("Assess")]
     assert list(engine.translate({"event": "warning", "stdout": "[WARNING]: x"})) == [Said("[WARNING]: x")]
+    diff = {"event": "runner_on_file_diff", "stdout": "+line", "event_data": {"host": "web1", "task": "x"}}
+    assert list(engine.translate(diff)) == [Changed("web1", "+line")]
     assert list(engine.translate({"event": "playbook_on_stats"})) == []
 
 
