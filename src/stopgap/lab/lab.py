@@ -119,6 +119,7 @@ class Lab:
             *self._engine.run_options,
             f"--network={network.NAME}",
             f"--ip={address}",
+            f"--mac-address={network.mac_address(address)}",
             f"--volume={folder}:/stopgap-lab:ro",
             recipe.image,
             INIT,

@@ -80,6 +80,11 @@ def free_addresses(subnet: Network, taken: Iterable[str]) -> Iterator[str]:
     raise LabError(f"All addresses of {subnet} are taken: remove a lab with `stopgap lab down`")
 
 
+def mac_address(address: str) -> str:
+    """A host's own for good: after a boot with a new one, neighbours would talk to the old one for half a minute."""
+    return "0a:58:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
+
+
 def set_link(engine: Engine, container: str, up: bool) -> None:
     """Plug or unplug the host's cable: the machine's end of its link goes up or down, the host's settings stay."""
     inside = run(["nsenter", "-t", str(engine.pid(container)), "-n", "ip", "-json", "link", "show", "dev", "eth0"])
