@@ -1,0 +1,180 @@
+"""`stopgap status`, `debt` and `ledger` as a user runs them."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from tests.unit.ledger.makers import START, event, moment
+
+from stopgap.cli import ledger_view as view
+from stopgap.ledger import book, debts
+from stopgap.ledger.case import Case
+from stopgap.ledger.projection import project
+from stopgap.ledger.store import open_ledger, writing
+
+LATE = "2026-11-21T13:00:00.000000Z"
+APPLIED = {"mitigation": "limits", "entry": "E1", "owner": "ann", "persists": "until_reboot", "expires_at": LATE}
+PROVEN = {"phase": "mitigation", "mitigation": "limits"}
+
+
+def stopgap(*words, **more):
+    return subprocess.run(
+        [sys.executable, "-m", "stopgap", *words], capture_output=True, text=True, check=False, **more
+    )
+
+
+@pytest.fixture
+def fleet(state):
+    told = [
+        event(host="web1"),
+        event(host="web1", kind="mitigation", verdict="applied", evidence=APPLIED, at=moment(1)),
+        event(host="web1", kind="verified", verdict="pass", evidence=PROVEN, at=moment(2)),
+        event(host="web1", kind="patch", verdict="refused", reason="nginx: candidate 1 < required 2", at=moment(3)),
+        event(host="web2", reason="[red]old[/red]"),
+        event(host="web3", kind="mitigation", verdict="applied", evidence={**APPLIED, "entry": "E3"}, at=moment(1)),
+        event(host="web3", verdict="patched", evidence={"code": "awaiting_proof"}),
+        event(host="web3", kind="verified", verdict="pass", evidence={"phase": "fix"}, at=moment(2)),
+    ]
+    with writing(open_ledger()) as connection:
+        book.record(connection, told)
+    return state
+
+
+def test_an_empty_ledger_says_how_to_begin(state):
+    for verb in ("status", "debt"):
+        done = stopgap(verb)
+        assert done.returncode == 0
+        assert "ledger is empty: `stopgap assess" in done.stdout
+    assert json.loads(stopgap("status", "--json").stdout)["cases"] == []
+    assert json.loads(stopgap("debt", "--json").stdout)["debt"] == []
+
+
+def test_status_in_plain_lines(fleet):
+    lines = stopgap("status").stdout.splitlines()
+    assert lines[0].split() == ["host", "remedy", "state", "since", "reason"]
+    assert lines[1].split()[:3] == ["web1", "CVE-1", "mitigated"]
+    assert lines[2].endswith("[red]old[/red]")
+    assert lines[-1] == "3 cases: 1 exposed, 1 mitigated, 1 fixed; debt 1 (1 overdue), orphans 1"
+
+
+def test_status_filters(fleet):
+    assert [one["host"] for one in json.loads(stopgap("status", "--state", "fixed", "--json").stdout)["cases"]] == [
+        "web3"
+    ]
+    assert "No case matches" in stopgap("status", "--host", "nowhere").stdout
+    assert stopgap("status", "--state", "nonsense").returncode == 1
+
+
+def test_debt_says_what_the_fix_waits_for(fleet):
+    done = stopgap("debt")
+    row = next(line for line in done.stdout.splitlines() if line.startswith("web1"))
+    assert "nginx: candidate 1 < required 2" in row
+    assert "limits (until_reboot)" in row
+    assert "OVERDUE" in row
+    assert "ann" in row
+    assert "orphans: in force after their fix" in done.stdout
+    told = json.loads(stopgap("debt", "--json").stdout)
+    assert [(one["host"], one["entry"], one["overdue"]) for one in told["debt"]] == [("web1", "E1", True)]
+    assert [(one["host"], one["entry"]) for one in told["orphans"]] == [("web3", "E3")]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--fail-on", "overdue"], 4), (["--fail-on", "any", "--json"], 4), ([], 0), (["--host", "web2"], 0)],
+)
+def test_debt_fails_on_what_it_was_told_to(fleet, words, code):
+    assert stopgap("debt", *words).returncode == code
+
+
+def test_a_terminal_of_100_columns_shows_a_table(fleet):
+    shown = on_a_terminal("status") + on_a_terminal("debt")
+    assert "─" in shown
+    assert "[red]old[/red]" in shown
+    assert max(len(line) for line in plain(shown).splitlines()) <= 100
+    assert "nginx: candidate" in plain(shown)
+
+
+def on_a_terminal(verb):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "stopgap", verb]
+    with subprocess.Popen(command, stdout=theirs, env=os.environ | {"COLUMNS": "100", "TERM": "xterm"}) as process:
+        os.close(theirs)
+        shown = b""
+        while part := read(ours):
+            shown += part
+        process.wait()
+    os.close(ours)
+    return shown.decode()
+
+
+def read(descriptor):
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # Linux: the other end is closed
+        return b""
+
+
+def plain(text):
+    return re.sub("\x1b\\[[0-9;]*m", "", text)
+
+
+def test_the_ledger_group(fleet):
+    assert stopgap("ledger", "check").stdout == "every case is what its events say\n"
+    assert stopgap("ledger", "rebuild").stdout == "3 cases rebuilt\n"
+    assert "nothing to deliver" in stopgap("ledger", "ingest").stdout
+
+
+def test_an_undelivered_spool_is_mentioned(fleet):
+    (fleet / "spool").mkdir()
+    (fleet / "spool" / "x.jsonl").write_text("")
+    assert "1 spool files are not in the ledger yet" in stopgap("status").stderr
+    assert "1 files delivered" in stopgap("ledger", "ingest").stdout
+
+
+def test_a_broken_ledger_is_one_sentence(state):
+    done = stopgap("status", env=os.environ | {"STOPGAP_LEDGER_URL": "nonsense"})
+    assert done.returncode == 1
+    assert done.stderr.startswith("stopgap: STOPGAP_LEDGER_URL is not a database URL")
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[2Jx", "[bold]x[/bold]", "[/]", "a\x00b", "\u202ex", "\x9b31m", "\ud800"])
+def test_whatever_is_in_a_row_the_terminal_is_safe(hostile, capsys, monkeypatch):
+    for tty in (True, False):
+        monkeypatch.setattr("sys.stdout.isatty", lambda tty=tty: tty)
+        case = Case("default", hostile, hostile, state=hostile, since=hostile, reason=hostile, flags=(hostile,))
+        view.show(view.STATUS_COLUMNS, view.status_rows([case]))
+    out = plain(capsys.readouterr().out)  # without the colours that are ours
+    assert not set(out) & {"\x1b", "\x00", "\x9b", "\u202e", "\ud800"}
+    if hostile.startswith("[bold"):
+        assert out.count("[bold]x[/bold]") >= 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (5, "5s"),
+        (65, "1m 5s"),
+        (60, "1m"),
+        (3600, "1h"),
+        (3 * 86400 + 4 * 3600 + 5, "3d 4h"),
+        (-5, "0s"),
+        (None, "-"),
+    ],
+)
+def test_ages(seconds, text):
+    assert view.age(seconds) == text
+
+
+def test_owed_counts_seconds_from_the_host_s_word():
+    told = [
+        event(),
+        event(kind="mitigation", verdict="applied", evidence={**APPLIED, "expires_at": "soon"}, at=moment(10)),
+    ]
+    (row,) = debts.owed([project(told)], START + timedelta(minutes=15)).debt
+    assert (row.age, row.expires_at, row.overdue, row.proof_age) == (300, None, False, None)
