@@ -157,8 +157,7 @@ def read(proc, pid, name):
 
 def package_files(package, admin=DPKG):
     """Every path of an installed dpkg package, with what its symlinks lead to."""
-    info = os.path.join(admin, "info", glob.escape(package))
-    lists = glob.glob(info + ".list") + glob.glob(info + ":*.list")
+    lists = file_lists(package, admin)
     if not lists:
         raise Unreadable(f"no list of the files of {package}: is it installed?")
     moved = diversions(package.partition(":")[0], os.path.join(admin, "diversions"))
@@ -169,6 +168,12 @@ def package_files(package, admin=DPKG):
     # redis-server is a link to redis-check-rdb, and that is the name the kernel knows.
     paths.update(os.path.realpath(path) for path in list(paths) if os.path.islink(path))
     return paths
+
+
+def file_lists(package, admin=DPKG):
+    """dpkg's own lists of a package's files, one an architecture; none for a package that is not installed."""
+    info = os.path.join(admin, "info", glob.escape(package))
+    return glob.glob(info + ".list") + glob.glob(info + ":*.list")
 
 
 def diversions(package, path):

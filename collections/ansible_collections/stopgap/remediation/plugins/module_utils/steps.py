@@ -9,6 +9,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 # Restarting these ends sessions or the system's own bookkeeping: told, never done.
 UNTOUCHABLE = re.compile(r"\.scope$|^(init|user@.*|dbus|dbus-broker|systemd-logind|getty@.*|serial-getty@.*|"
                          r"container-getty@.*|console-getty|gdm3?|lightdm|sddm|display-manager)(\.service)?$|^-?$")
+MANAGER = "init.scope"  # systemd itself: it can run its new code without losing a unit
 
 
 def run_steps(steps):
@@ -26,19 +27,31 @@ def run_steps(steps):
 
 def restart(unit, outcome):
     """A unit that does not run stays down: it runs no old code, and somebody may have stopped it on purpose."""
-    must(["systemctl", "try-restart", unit])
-    outcome["restarted"].append(unit)
+    if runs(unit):
+        must(["systemctl", "restart", unit])
+        outcome["restarted"].append(unit)
 
 
 def reload(unit, outcome):
-    must(["systemctl", "try-reload-or-restart", unit])
+    if runs(unit):
+        must(["systemctl", "reload-or-restart", unit])
+
+
+def runs(unit):
+    """Asked first: try-restart fails on a masked unit before systemd 248, though there is nothing to do."""
+    return must(["systemctl", "show", "--property=ActiveState", unit]).strip() != "ActiveState=inactive"
 
 
 def restart_users_of(package, outcome):
     from ansible_collections.stopgap.remediation.plugins.module_utils import processes
+    if not processes.file_lists(package):
+        return  # not installed: a remedy may name what other releases call the package
     users = processes.old_code([package])
     for unit in sorted({user["unit"] or "" for user in users}):
-        if UNTOUCHABLE.search(unit):
+        if unit == MANAGER:
+            must(["systemctl", "daemon-reexec"])
+            outcome["restarted"].append(unit)
+        elif UNTOUCHABLE.search(unit):
             outcome["left"] += [told(user) for user in users if (user["unit"] or "") == unit]
         else:
             restart(unit, outcome)
