@@ -15,12 +15,14 @@ CASES = sorted((Path(__file__).parents[2] / "cases/old_code").glob("*.yml"))
 MAP = "7f000-7f001 r-xp 00000000 {device} {inode} {pad}{path}\n"
 
 
-def make_process(proc, pid, maps=(), comm="nginx", root="/", cgroup="0::/init.scope", device="ff:ff", inode=7):
+def make_process(proc, pid, maps=(), comm="nginx", root="/", cgroup="0::/init.scope", cmdline="nginx",
+                 device="ff:ff", inode=7):
     folder = proc / str(pid)
     folder.mkdir(parents=True)
     lines = [MAP.format(device=device, inode=inode, pad=" " * 20, path=path) for path in maps]
     (folder / "maps").write_text("".join(lines) + "7f000-7f001 rw-p 00000000 00:00 0\n")
     (folder / "comm").write_text(comm + "\n")
+    (folder / "cmdline").write_text(cmdline.replace(" ", "\0", 1) + "\0")
     (folder / "cgroup").write_text(cgroup + "\n")
     (folder / "root").symlink_to(root)
     return folder

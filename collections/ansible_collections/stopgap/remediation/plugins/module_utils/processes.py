@@ -15,6 +15,7 @@ DPKG = "/var/lib/dpkg"
 MERGED = re.compile(r"/(?:bin|sbin|lib|lib32|lib64|libx32)/")
 # What package managers append to a file they are about to replace or remove (rpm: ;hex).
 PENDING = re.compile(r"(?:\.dpkg-(?:tmp|new)|;[0-9a-f]{8})$")
+PROGRAMS = re.compile(r"/(?:s?bin|lib|libexec)/")
 UNIT = re.compile(r"\.(?:service|scope)$")
 
 
@@ -74,7 +75,7 @@ def stale_files(proc, pid, owners):
         deleted = path.endswith(" (deleted)")
         if deleted:
             path = PENDING.sub("", path[:-len(" (deleted)")])
-        path = inside(root, path)
+        path = nameless(proc, pid, owners) if deleted and path == "/" else inside(root, path)
         owner = owner_of(path, owners, deleted)
         if owner and (deleted or replaced(f"{proc}/{pid}/root{path}", device, inode)):
             stale.setdefault(owner, set()).add(path)
@@ -94,6 +95,21 @@ def mappings(maps):
 def inside(root, path):
     """A path as the process sees it: from outside a chroot, its prefix shows."""
     return path[len(root):] if root != "/" and path.startswith(root + "/") else path
+
+
+def nameless(proc, pid, owners):
+    """The program of a process for which the kernel has only `/ (deleted)`.
+
+    That is what is left of a file that was a mount of its own, as systemd makes one for ExecPaths= (redis-server):
+    replacing the file takes its mount away, and with it the path.
+    """
+    try:
+        started_as, name = read(proc, pid, "cmdline").split("\0")[0].split(" ")[0], process_name(proc, pid)
+    except OSError:
+        return "/"
+    if canonical(started_as) in owners:
+        return started_as
+    return next((path for path in sorted(owners) if PROGRAMS.search(path) and os.path.basename(path)[:15] == name), "/")
 
 
 def owner_of(path, owners, deleted):
