@@ -1,0 +1,232 @@
+"""The actions that need systemd, a kernel and sshd, on a real host: done, seen to be so, and taken back exactly."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from stopgap.lab import HostSpec, Lab
+
+COLLECTIONS = Path(__file__).parents[2] / "collections"
+MODULE_UTILS = "ansible_collections/stopgap/remediation/plugins/module_utils"
+DRIVER = """
+import json, sys
+sys.path.insert(0, "/opt/stopgap-test")
+from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal
+from ansible_collections.stopgap.remediation.plugins.module_utils.mitigate import mitigate
+asked = json.load(sys.stdin)
+print(json.dumps(mitigate(Journal(), asked.pop("remedies"), **asked)[0]))
+"""
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def lab():
+    found = Lab("actions")
+    found.down()
+    try:
+        found.up([HostSpec("web1", "bookworm", ("nginx",))])
+        found.exec("web1", ["mkdir", "-p", "/opt/stopgap-test"])
+        found.exec("web1", ["tar", "-x", "-C", "/opt/stopgap-test"], input=packed())
+        yield found
+    finally:
+        found.down()
+
+
+def packed():
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for path in sorted((COLLECTIONS / MODULE_UTILS).rglob("*.py")):
+            tar.add(path, arcname=str(path.relative_to(COLLECTIONS)))
+    return data.getvalue()
+
+
+@pytest.fixture
+def mitigate(lab):
+    """One remedy with one mitigation; whatever a test leaves in force is lifted."""
+    used = []
+
+    def call(state, *actions, then=(), name="CVE-1", **options):
+        remedy = {"id": name, "revision": 1, "mitigations": [
+            {"id": "m", "status": "valid", "ttl_seconds": 60, "persists": "always",
+             "actions": list(actions), "then": list(then)}]}
+        used.append(remedy)
+        asked = json.dumps({"remedies": [remedy], "state": state, **options})
+        return json.loads(lab.exec("web1", ["python3", "-c", DRIVER], input=asked).stdout)[0]
+
+    yield call
+    for remedy in used:
+        lab.exec("web1", ["python3", "-c", DRIVER],
+                 input=json.dumps({"remedies": [remedy], "state": "absent", "force": True}))
+
+
+@pytest.fixture
+def shows(lab):
+    def call(unit):
+        shown = lab.exec("web1", ["systemctl", "show", "--property=ActiveState,UnitFileState", unit]).stdout
+        return tuple(sorted(shown.split()))
+    return call
+
+
+def action(kind, **params):
+    return {"type": kind, "params": params}
+
+
+@pytest.mark.parametrize(("before", "params", "shown"), [
+    ((), {"running": False}, ("ActiveState=inactive", "UnitFileState=enabled")),
+    ((), {"enabled": False}, ("ActiveState=active", "UnitFileState=disabled")),
+    ((), {"running": False, "enabled": False}, ("ActiveState=inactive", "UnitFileState=disabled")),
+    ((), {"running": False, "masked": True}, ("ActiveState=inactive", "UnitFileState=masked")),
+    ((), {"masked": True}, ("ActiveState=active", "UnitFileState=masked")),
+    (("disable",), {"running": False, "masked": True}, ("ActiveState=inactive", "UnitFileState=masked")),
+    (("stop",), {"running": False, "enabled": False}, ("ActiveState=inactive", "UnitFileState=disabled")),
+    (("stop", "disable"), {"running": False, "masked": True}, ("ActiveState=inactive", "UnitFileState=masked")),
+], ids=str)
+def test_service(lab, mitigate, shows, before, params, shown):
+    for verb in before:
+        lab.exec("web1", ["systemctl", verb, "nginx"])
+    was = shows("nginx")
+    assert mitigate("present", action("service", name="nginx", **params))["state"] == "applied"
+    assert shows("nginx") == shown
+    assert not mitigate("present", action("service", name="nginx", **params))["changed"]
+    assert mitigate("absent", action("service", name="nginx", **params))["state"] == "lifted"
+    assert shows("nginx") == was
+    lab.exec("web1", ["systemctl", "enable", "--now", "nginx"])
+
+
+def test_service_that_does_not_exist_can_be_masked(mitigate, shows):
+    masked = action("service", name="no-such", masked=True, running=False)
+    assert mitigate("present", masked)["state"] == "applied"
+    assert shows("no-such") == ("ActiveState=inactive", "UnitFileState=masked")
+    assert mitigate("absent", masked)["state"] == "lifted"
+    assert shows("no-such") == ("ActiveState=inactive", "UnitFileState=")
+
+
+def test_service_started_by_hand_since_refuses(lab, mitigate, shows):
+    down = action("service", name="nginx", running=False, enabled=False)
+    mitigate("present", down)
+    lab.exec("web1", ["systemctl", "enable", "nginx"])
+    lab.exec("web1", ["systemctl", "mask", "nginx"])
+    told = mitigate("absent", down)
+    assert told["state"] == "refused"
+    assert "service:nginx.service: enabled is None" in told["reason"]
+    lab.exec("web1", ["systemctl", "unmask", "nginx"])
+    assert mitigate("absent", down)["state"] == "lifted"
+    assert shows("nginx") == ("ActiveState=active", "UnitFileState=enabled")
+
+
+def test_service_under_its_other_name_is_the_same_service(mitigate):
+    told = mitigate("present", action("service", name="sshd", running=True))
+    assert told["actions"][0]["resource"] == "service:ssh.service"
+
+
+def test_service_of_two_remedies_that_decide_different_things(mitigate, shows):
+    down, masked = action("service", name="nginx", running=False), action("service", name="nginx", masked=True)
+    mitigate("present", down, name="CVE-1")
+    mitigate("present", masked, name="CVE-2")
+    mitigate("absent", down, name="CVE-1")
+    assert shows("nginx") == ("ActiveState=inactive", "UnitFileState=masked")
+    mitigate("absent", masked, name="CVE-2")
+    assert shows("nginx") == ("ActiveState=active", "UnitFileState=enabled")
+
+
+def test_sysctl_live_and_over_a_boot(lab, mitigate):
+    key, path = "net.ipv4.conf.all.log_martians", "/etc/sysctl.d/90-stopgap-net.ipv4.conf.all.log_martians.conf"
+    assert lab.exec("web1", ["cat", "/proc/sys/net/ipv4/conf/all/log_martians"]).stdout.strip() == "0"
+    told = mitigate("present", action("sysctl", name=key, value="1"))
+    assert (told["state"], told["reason"]) == ("applied", "in force")
+    assert lab.exec("web1", ["cat", "/proc/sys/net/ipv4/conf/all/log_martians"]).stdout.strip() == "1"
+    assert lab.exec("web1", ["cat", path]).stdout == f"{key} = 1\n"
+    mitigate("absent", action("sysctl", name=key, value="1"))
+    assert lab.exec("web1", ["cat", "/proc/sys/net/ipv4/conf/all/log_martians"]).stdout.strip() == "0"
+    assert lab.exec("web1", ["test", "-e", path], check=False).returncode == 1
+
+
+def test_sysctl_that_the_kernel_does_not_have(mitigate):
+    told = mitigate("present", action("sysctl", name="net.ipv4.no_such", value="1"))
+    assert (told["state"], told["changed"]) == ("failed", False)
+    assert "this kernel has no sysctl net.ipv4.no_such" in told["reason"]
+
+
+def test_sshd_option_is_in_effect(lab, mitigate):
+    grace = action("sshd_option", name="LoginGraceTime", value="0")
+    before = lab.exec("web1", ["sshd", "-T"]).stdout
+    assert "logingracetime 0\n" not in before
+    told = mitigate("present", grace, then=[{"type": "reload", "params": "ssh"}])
+    assert told["state"] == "applied", told["reason"]
+    assert "logingracetime 0\n" in lab.exec("web1", ["sshd", "-T"]).stdout
+    assert mitigate("absent", grace, then=[{"type": "reload", "params": "ssh"}])["state"] == "lifted"
+    assert lab.exec("web1", ["sshd", "-T"]).stdout == before
+
+
+def test_sshd_option_written_in_another_way_than_sshd_prints_it(mitigate):
+    assert mitigate("present", action("sshd_option", name="LoginGraceTime", value="1m"))["state"] == "applied"
+
+
+def test_sshd_option_that_sshd_does_not_know_is_put_back(lab, mitigate):
+    told = mitigate("present", action("sshd_option", name="NoSuchOption", value="yes"))
+    assert told["state"] == "failed"
+    assert "Bad configuration option: NoSuchOption" in told["reason"]
+    assert lab.exec("web1", ["ls", "/etc/ssh/sshd_config.d"]).stdout == ""
+
+
+def test_sshd_option_set_before_our_drop_in_is_put_back(lab, mitigate):
+    config = lab.exec("web1", ["cat", "/etc/ssh/sshd_config"]).stdout
+    lab.write_file("web1", "/etc/ssh/sshd_config", "LoginGraceTime 90\n" + config)
+    told = mitigate("present", action("sshd_option", name="LoginGraceTime", value="0"))
+    lab.write_file("web1", "/etc/ssh/sshd_config", config)
+    assert told["state"] == "failed"
+    assert "sshd uses 90, not 0" in told["reason"]
+    assert lab.exec("web1", ["ls", "/etc/ssh/sshd_config.d"]).stdout == ""
+
+
+def test_sshd_option_without_the_include_says_so(lab, mitigate):
+    config = lab.exec("web1", ["cat", "/etc/ssh/sshd_config"]).stdout
+    lab.write_file("web1", "/etc/ssh/sshd_config", config.replace("Include", "#Include"))
+    told = mitigate("present", action("sshd_option", name="LoginGraceTime", value="0"))
+    lab.write_file("web1", "/etc/ssh/sshd_config", config)
+    assert "/etc/ssh/sshd_config does not include" in told["reason"]
+
+
+def test_file_mode_outlives_a_reinstallation(lab, mitigate):
+    stat = ["stat", "-c", "%a %U:%G", "/usr/bin/passwd"]
+    before = lab.exec("web1", stat).stdout
+    assert before == "4755 root:root\n"
+    narrow = action("file_mode", path="/usr/bin/passwd", mode="0755")
+    mitigate("present", narrow)
+    lab.exec("web1", ["apt-get", "install", "--reinstall", "-y", "passwd"])
+    assert lab.exec("web1", stat).stdout == "755 root:root\n"
+    assert mitigate("absent", narrow)["state"] == "lifted"
+    assert lab.exec("web1", stat).stdout == before
+    assert lab.exec("web1", ["dpkg-statoverride", "--list", "/usr/bin/passwd"], check=False).stdout == ""
+
+
+def test_steps_leave_a_stopped_unit_stopped(lab, mitigate, shows):
+    lab.exec("web1", ["systemctl", "stop", "nginx"])
+    told = mitigate("present", action("file", path="/etc/nginx/conf.d/x.conf", content="# x\n"),
+                    then=[{"type": "restart", "params": "nginx"}, {"type": "reload", "params": "nginx"}])
+    assert told["state"] == "applied", told["reason"]
+    assert shows("nginx")[0] == "ActiveState=inactive"
+    lab.exec("web1", ["systemctl", "start", "nginx"])
+
+
+def test_file_refused_by_its_validator_is_put_back(lab, mitigate):
+    told = mitigate("present", action("file", path="/etc/nginx/conf.d/x.conf", content="no such thing;\n",
+                                      validate=["nginx", "-t"]))
+    assert told["state"] == "failed"
+    assert 'unknown directive "no"' in told["reason"]
+    assert lab.exec("web1", ["nginx", "-t"]).returncode == 0
+
+
+def test_restart_users_of_a_replaced_library(lab, mitigate):
+    library = lab.exec("web1", ["sh", "-c", "readlink -f /usr/lib/*/libssl.so.3"]).stdout.strip()
+    lab.exec("web1", ["cp", "-p", library, library + ".new"])
+    lab.exec("web1", ["mv", library + ".new", library])
+    pid = lab.exec("web1", ["cat", "/run/nginx.pid"]).stdout
+    told = mitigate("present", action("file", path="/etc/nginx/conf.d/x.conf", content="# x\n"),
+                    then=[{"type": "restart_users_of", "params": "libssl3"}])
+    assert told["state"] == "applied", told["reason"]
+    assert lab.exec("web1", ["cat", "/run/nginx.pid"]).stdout != pid

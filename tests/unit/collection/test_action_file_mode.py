@@ -1,0 +1,85 @@
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.unit.collection.target import remedy
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions import file_mode
+
+
+@pytest.fixture
+def dpkg(target, monkeypatch):
+    """A dpkg database of its own, in which one package owns the tool."""
+    if not shutil.which("dpkg-statoverride"):
+        pytest.skip("this machine has no dpkg")
+    admin = target.root.parent / "dpkg"
+    (admin / "info").mkdir(parents=True)
+    (admin / "updates").mkdir()
+    (admin / "status").write_text("Package: tools\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
+                                  "Maintainer: x <x@example.org>\nDescription: x\n\n")
+    (admin / "info/tools.list").write_text(target.path("tool") + "\n")
+    (admin / "info/format").write_text("1\n")
+    monkeypatch.setattr(file_mode, "ADMINDIR", str(admin))
+    Path(target.path("tool")).write_text("x")
+    os.chmod(target.path("tool"), 0o4755)
+    return admin / "statoverride"
+
+
+def overrides(path):
+    return path.read_text() if path.exists() else ""
+
+
+def test_file_mode_is_registered_with_dpkg_and_taken_off_again(target, dpkg):
+    wanted, before = remedy("CVE-1", target.mode("tool", "0755")), target.tree()
+    target.present(wanted)
+    assert overrides(dpkg) == f"root root 755 {target.path('tool')}\n"
+    assert not target.present(wanted)[0]["changed"]
+    target.absent(wanted)
+    assert overrides(dpkg) == ""
+    assert target.tree() == before
+
+
+def test_file_mode_restores_an_override_that_was_there(target, dpkg):
+    dpkg.write_text(f"root daemon 4754 {target.path('tool')}\n")
+    target.present(remedy("CVE-1", target.mode("tool", "0755")))
+    assert overrides(dpkg) == f"root root 755 {target.path('tool')}\n"
+    target.absent(remedy("CVE-1"))
+    assert overrides(dpkg) == f"root daemon 4754 {target.path('tool')}\n"
+
+
+def test_file_mode_of_what_no_package_owns_is_only_set(target, dpkg):
+    Path(target.path("own")).write_text("x")
+    target.present(remedy("CVE-1", target.mode("own")))
+    assert overrides(dpkg) == ""
+
+
+def test_file_mode_reset_by_a_reinstallation_is_lost_and_set_again(target, dpkg):
+    wanted = remedy("CVE-1", target.mode("tool", "0755"))
+    target.present(wanted)
+    os.chmod(target.path("tool"), 0o4755)
+    assert target.present(wanted)[0]["changed"]
+    assert os.stat(target.path("tool")).st_mode & 0o7777 == 0o755
+
+
+def test_file_mode_of_a_link_is_that_of_its_target(target):
+    Path(target.path("real")).write_text("x")
+    Path(target.path("link")).symlink_to("real")
+    actions = [file_mode.FileMode(target.mode(name)["params"]) for name in ("real", "link")]
+    assert len({action.resource for action in actions}) == 1
+
+
+def test_file_mode_gone_since_needs_force_and_nothing_else(target):
+    Path(target.path("tool")).write_text("x")
+    target.present(remedy("CVE-1", target.mode("tool")))
+    os.chmod(target.path("tool"), 0o640)
+    os.unlink(target.path("tool"))
+    assert target.absent(remedy("CVE-1"))[0]["state"] == "refused"
+    assert target.absent(remedy("CVE-1"), force=True)[0]["state"] == "lifted"
+
+
+def test_file_mode_of_an_unknown_user_changes_nothing(target):
+    Path(target.path("tool")).write_text("x")
+    told = target.present(remedy("CVE-1", target.mode("tool", owner="nobody-such")))[0]
+    assert "no user or group nobody-such" in told["reason"]
+    assert not target.entries()
