@@ -10,9 +10,10 @@ from typing import Any
 
 from stopgap.ledger.events import Event, is_time
 
-# How far an entry's own history has come. It only ever goes forward, whatever the clocks of hosts say.
-PROGRESS = ("intended", "applied", "lifting", "undone", "lifted")
+# The states of an entry's own history. Its order is the journal's (evidence.step), whatever the clocks of hosts say;
+# an entry cut short or lost may be applied again, one that is over stays over.
 IN_FORCE = frozenset({"intended", "applied", "lifting"})
+OVER = frozenset({"lifted", "undone"})
 
 # Nobody answered: the next verification that passes is an answer. Any other doubt is the host's own.
 UNANSWERED = frozenset({"unreachable"})
@@ -24,7 +25,8 @@ class Entry:
 
     entry: str
     mitigation: str = ""
-    state: str = "intended"
+    state: str = "applied"  # until its own history is heard: an assessment named it
+    step: int = -1  # the place of `state` in the entry's history
     applied_at: str | None = None
     ended_at: str | None = None
     owner: str = ""
@@ -106,14 +108,14 @@ def _hear_of_mitigation(facts: Facts, event: Event) -> Facts:
         facts = _set_proof(facts, name, "lost", event)
     entry = facts.entries.get(name, Entry(name, mitigation=text_of(told, "id")))
     withdrawn = code == "mitigation_withdrawn"
-    return _set_entry(facts, replace(entry, state=_further(entry.state, "applied"), gone=False, withdrawn=withdrawn))
+    return _set_entry(facts, replace(entry, gone=False, withdrawn=withdrawn))
 
 
 # --- the journal's own history -------------------------------------------------------------------------------------
 
 
 def _mitigation(facts: Facts, event: Event) -> Facts:
-    if event.verdict not in PROGRESS:
+    if event.verdict not in IN_FORCE | OVER:
         return replace(facts, act_refused=event.reason)
     name = text_of(event.evidence, "entry")
     if not name:
@@ -124,19 +126,30 @@ def _mitigation(facts: Facts, event: Event) -> Facts:
 
 def _with_history(entry: Entry, event: Event) -> Entry:
     when = min(event.at, event.heard_at)  # a host whose clock is ahead must not act in the future
-    ended = event.verdict in ("lifted", "undone")
+    ended = event.verdict in OVER
+    first = min(when, entry.applied_at or when)
+    state, step = _latest(entry, event)
     expires = text_of(event.evidence, "expires_at")
     return replace(
         entry,
         gone=False,
-        state=_further(entry.state, event.verdict),
+        state=state,
+        step=step,
         mitigation=text_of(event.evidence, "mitigation") or entry.mitigation,
         owner=text_of(event.evidence, "owner") or entry.owner,
         persists=text_of(event.evidence, "persists") or entry.persists,
         expires_at=expires if is_time(expires) else entry.expires_at,
-        applied_at=when if event.verdict == "applied" else entry.applied_at,
+        applied_at=first if event.verdict == "applied" else entry.applied_at,
         ended_at=when if ended else entry.ended_at,
     )
+
+
+def _latest(entry: Entry, event: Event) -> tuple[str, int]:
+    step = event.evidence.get("step")
+    step = step if type(step) is int else entry.step
+    if entry.state in OVER or (step < entry.step and event.verdict not in OVER):
+        return entry.state, entry.step
+    return event.verdict, step
 
 
 def _journal(facts: Facts, event: Event) -> Facts:
@@ -219,10 +232,6 @@ def _set_proof(facts: Facts, entry: str, verdict: str, event: Event) -> Facts:
     before = facts.proofs.get(entry)
     passed = event.at if verdict == "pass" else before.passed_at if before else None
     return replace(facts, proofs={**facts.proofs, entry: Proof(verdict, event.reason, passed)})
-
-
-def _further(one: str, other: str) -> str:
-    return max(one, other, key=PROGRESS.index)
 
 
 def text_of(evidence: Any, key: str) -> str:

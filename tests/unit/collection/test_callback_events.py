@@ -234,3 +234,10 @@ def test_a_write_cut_short_costs_one_line(tmp_path, monkeypatch):
     assert (lines[0], lines[-1], len(lines)) == ('{"a":1}', '{"c":3}', 3)
     assert (tmp_path / "spool" / "run.jsonl").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_long_history_keeps_its_end_and_its_places():
+    history = [{"state": state, "at": AT} for state in ("intended", "applied") * 80]
+    told = hear("mitigation", {"results": [held(history=history)]})
+    assert len(told) == events.LIST_LIMIT
+    assert (told[-1]["evidence"]["step"], told[-1]["verdict"]) == (159, "applied")

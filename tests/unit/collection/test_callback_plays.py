@@ -257,3 +257,25 @@ def test_a_spool_that_cannot_be_written_is_a_warning_and_no_failure(play, tmp_pa
 def test_plays_of_others_leave_nothing(play, tmp_path):
     assert play({"ansible.builtin.ping": {}}).returncode == 0
     assert not (tmp_path / "state").exists()
+
+
+def test_ansible_runner_leaves_the_same_record(collections, tmp_path, spooled):
+    """Under ansible-runner (so under AWX) a callback loads by its full name only."""
+    private = tmp_path / "private"
+    (private / "project").mkdir(parents=True)
+    (private / "inventory").mkdir()
+    play = [{"hosts": "all", "gather_facts": False, "tasks": [CHOOSE, ASSESS]}]
+    (private / "project/play.yml").write_text(yaml.safe_dump(play))
+    (private / "inventory/hosts.yml").write_text(yaml.safe_dump(inventory()))
+    scripts = Path(sys.executable).parent
+    environ = environment(collections, tmp_path)
+    environ["PATH"] = f"{scripts}{os.pathsep}{environ['PATH']}"
+    command = [scripts / "ansible-runner", "run", private, "-p", "play.yml"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert short(spooled()) == [(host, "CVE-1", "assessed", "exposed") for host in ("web1", "web2")]
+
+
+def test_molecule_is_named_by_its_environment(play, spooled):
+    assert play(CHOOSE, ASSESS, environ={"MOLECULE_SCENARIO_NAME": "default"}).returncode == 0
+    assert {one["origin"] for one in spooled()} == {"molecule"}

@@ -20,7 +20,12 @@ CODES = ["below_fixed", "mitigation_lost", "awaiting_proof", "old_code", "unreac
 SHAPES = {
     "assessed": st.fixed_dictionaries({"code": st.sampled_from(CODES), "mitigation": st.none() | HELD}),
     "mitigation": st.fixed_dictionaries(
-        {"entry": ENTRIES, "mitigation": st.just("m"), "heard_at": st.integers(0, 50).map(moment)}
+        {
+            "entry": ENTRIES,
+            "mitigation": st.just("m"),
+            "heard_at": st.integers(0, 50).map(moment),
+            "step": st.integers(0, 4),
+        }
     ),
     "patch": st.just({}),
     "verified": st.fixed_dictionaries(

@@ -181,13 +181,13 @@ def _history(item):
     heard = now()
     lines = _dicts(item.get("history")) or [{"state": item.get("state"), "at": heard}]
     events = []
-    for line in lines[:LIST_LIMIT]:
+    for step, line in list(enumerate(lines))[-LIST_LIMIT:]:
         if line.get("state") in HISTORY:
             event = _event(
                 "mitigation", line["state"], item["remedy"], item.get("revision"), item.get("reason"), _entry_evidence(item)
             )
             at = line.get("at") if is_time(line.get("at")) else heard
-            event["evidence"]["heard_at"] = heard
+            event["evidence"].update(heard_at=heard, step=step)
             events.append(dict(event, at=at, entry=item["entry"]))
     return events
 
