@@ -1,7 +1,6 @@
 """dpkg's facts and its order of versions, against dpkg itself."""
 
 import csv
-import io
 import random
 import subprocess
 from pathlib import Path
@@ -83,12 +82,11 @@ def test_order_is_that_of_the_dpkg_program():
 
 
 def test_every_known_security_update_is_newer():
-    table = Path("/work/shared/data/debian_pairs.tsv")
-    if not table.exists():
-        pytest.skip("the table of real Debian updates is not on this machine")
-    rows = list(csv.DictReader(io.StringIO(table.read_text()), delimiter="\t"))
+    """Read from the Debian archive in November 2026."""
+    table = Path(__file__).parents[2] / "cases/dpkg/security_updates.tsv"
+    rows = list(csv.DictReader(table.read_text().splitlines(), delimiter="\t"))
     assert rows
-    assert [row for row in rows if dpkg.compare(row["old(main)"], row["new(security)"]) != -1] == []
+    assert [row for row in rows if dpkg.compare(row["old"], row["new"]) != -1] == []
 
 
 @pytest.mark.parametrize(("left", "right"), [("1.0", "1.0-0"), ("0:1.0", "1.0"), ("1.0a", "1.0a0"), ("1.00", "1.0")])
