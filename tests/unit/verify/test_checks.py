@@ -240,7 +240,8 @@ class TestPackage:
                 for name, lines in packages.items()
             )
             query = f'for name; do :; done; case $name in {cases} *) echo "no packages found" >&2; exit 1;; esac'
-            cat = f'[ "$1" = /etc/os-release ] && printf "ID=debian\\nVERSION_ID=\\"{release}\\"\\n" || exec /bin/cat "$@"'
+            os_release = f'printf "ID=debian\\nVERSION_ID=\\"{release}\\"\\n"'
+            cat = f'[ "$1" = /etc/os-release ] && {os_release} || exec /bin/cat "$@"'
             return fake_tool(dpkg_query=query, cat=cat)
 
         return make
@@ -290,7 +291,8 @@ class TestPackage:
         assert word(distro(libx=[self.line("1:2.0-3")]), "package", params, REMEDY) == "fail"
 
     @pytest.mark.parametrize(
-        ("version", "verdict"), [("0.9", "fail"), ("1.0-5", "pass"), ("1.1", "unknown"), ("2.0-5", "pass"), ("3", "pass")]
+        ("version", "verdict"),
+        [("0.9", "fail"), ("1.0-5", "pass"), ("1.1", "unknown"), ("2.0-5", "pass"), ("3", "pass")],
     )
     def test_between_the_fixes_of_two_streams_there_is_no_telling(self, distro, version, verdict):
         host = distro(stream=[self.line(version, name="stream:amd64")])

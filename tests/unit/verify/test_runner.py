@@ -1,0 +1,206 @@
+"""Whole requests, as a function and as the program that Ansible runs."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from stopgap.verify.errors import BadRequest
+from stopgap.verify.runner import verify
+
+
+def command(*argv, **params):
+    return {"type": "command", "params": {"run": list(argv), **params}}
+
+
+REMEDY = {
+    "id": "CVE-1",
+    "revision": 3,
+    "affected": {"packages": []},
+    "mitigations": [
+        {"id": "withdrawn", "status": "withdrawn", "checks": [command("false")]},
+        {"id": "first", "status": "valid", "checks": [command("echo", "1")]},
+        {"id": "second", "status": "partial", "checks": [command("echo", "2")]},
+    ],
+    "fix": {"obligations": [{"id": "rotate", "checks": [command("echo", "obligation")]}]},
+    "checks": [command("echo", "fix")],
+}
+FIX = {"remedy": "CVE-1", "phase": "fix", "mitigation": None}
+
+
+def request(connections, targets=(FIX,), **more):
+    hosts = {name: list(targets) for name in connections}
+    return {"remedies": [REMEDY], "targets": hosts, "connections": connections, "forks": 20, "timeout": 10, **more}
+
+
+def run(request, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "stopgap.verify"], input=json.dumps(request), capture_output=True, text=True, cwd=cwd
+    )
+
+
+def ids(entry):
+    return [check["id"] for check in entry["checks"]]
+
+
+def test_the_fix_is_proven_by_the_remedys_checks_and_those_of_its_obligations(local):
+    (entry,) = verify(request({"a": local}))["a"]
+    assert ids(entry) == ["command:echo fix", "command:echo obligation"]
+    assert {key: entry[key] for key in ("remedy", "revision", "phase", "mitigation", "verdict", "reason")} == {
+        "remedy": "CVE-1",
+        "revision": 3,
+        "phase": "fix",
+        "mitigation": None,
+        "verdict": "pass",
+        "reason": "all 2 checks passed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown", "checks", "verdict"),
+    [
+        (None, "first", ["command:echo 1"], "pass"),
+        ("second", "second", ["command:echo 2"], "pass"),
+        ("withdrawn", "withdrawn", ["command:false"], "unknown"),
+        ("nonsense", "nonsense", [], "unknown"),
+    ],
+)
+def test_a_mitigation_is_proven_by_its_own_checks(local, chosen, shown, checks, verdict):
+    target = {"remedy": "CVE-1", "phase": "mitigation", "mitigation": chosen}
+    (entry,) = verify(request({"a": local}, [target]))["a"]
+    assert (entry["mitigation"], ids(entry), entry["verdict"]) == (shown, checks, verdict)
+
+
+def test_p04_an_unreachable_host_is_unknown_and_costs_the_others_nothing(local):
+    hang = {"argv": ["sleep", "60"], "python": "python3"}
+    connections = {"a": local, "b": {"error": "no way there"}, "c": hang, "d": {"argv": ["false"]}, "e": local}
+    started = time.monotonic()
+    results = verify(request(connections, timeout=3))
+    assert time.monotonic() - started < 12
+    assert {host: entries[0]["verdict"] for host, entries in results.items()} == {
+        "a": "pass",
+        "b": "unknown",
+        "c": "unknown",
+        "d": "unknown",
+        "e": "pass",
+    }
+    assert "unreachable: no answer in 3 s" in results["c"][0]["reason"]
+    assert len(ids(results["c"][0])) == 2
+
+
+def test_p04_a_check_that_hangs_is_unknown_and_the_next_one_is_answered(local):
+    remedy = {**REMEDY, "checks": [command("sleep", "60"), command("true")], "fix": {"obligations": []}}
+    (entry,) = verify({**request({"a": local}, timeout=1), "remedies": [remedy]})["a"]
+    assert [check["verdict"] for check in entry["checks"]] == ["unknown", "pass"]
+
+
+def test_p04_a_connection_that_drops_is_opened_again_once(local, tmp_path):
+    spec = {**local, "argv": ["/bin/sh", "-c", f'echo $$ >{tmp_path}/pid; exec "$@"', "sh", *local["argv"]]}
+    kill = f"kill -9 $(cat {tmp_path}/pid); sleep 5"
+    once = command("sh", "-c", f"[ -e {tmp_path}/done ] || {{ touch {tmp_path}/done; {kill}; }}")
+    remedy = {**REMEDY, "checks": [once], "fix": {"obligations": []}}
+    (entry,) = verify({**request({"a": spec}), "remedies": [remedy]})["a"]
+    assert entry["verdict"] == "pass"
+    remedy["checks"] = [command("sh", "-c", kill), command("true")]
+    (entry,) = verify({**request({"a": spec}), "remedies": [remedy]})["a"]
+    assert [check["verdict"] for check in entry["checks"]] == ["unknown", "unknown"]
+
+
+@pytest.mark.parametrize(
+    "broken", [{}, {"remedies": []}, {"remedies": [{}]}, {"connections": {}}, {"targets": {"a": [{}]}}]
+)
+def test_a_request_that_is_not_complete_is_refused_in_one_sentence(local, broken):
+    whole = request({"a": local})
+    with pytest.raises(BadRequest):
+        verify({**whole, **broken} if broken else {})
+    done = run({**whole, **broken} if broken else {})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("stopgap.verify: ")
+    assert done.stderr.count("\n") == 1
+
+
+SITE = """
+import pytest
+from pathlib import Path
+
+print("noise at import")
+
+def test_good(host):
+    print("noise")
+    assert host.run("echo hello").stdout == "hello\\n"
+
+def test_bad(host):
+    assert host.backend.hostname == "a", "\\x1b[31mnot here"
+
+def test_surprise(host):
+    host.check_output("exit 3")
+
+def test_skipped(host):
+    pytest.skip("not today")
+
+@pytest.fixture
+def broken():
+    raise ValueError("fixture")
+
+def test_error(broken, host):
+    pass
+
+def test_of_no_host():
+    pass
+"""
+
+
+@pytest.fixture
+def site(tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "test_site.py").write_text(SITE)
+    return tmp_path
+
+
+def test_site_tests_become_checks_of_the_host_they_ran_for(local, site):
+    done = run(request({"a": local, "b": local, "gone": {"error": "no way"}}, tests=["test_site.py"]), cwd=site)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)["results"]
+    verdicts = {
+        host: {c["id"].split("::")[1].split("[")[0]: c["verdict"] for c in entries[0]["checks"] if c["type"] == "test"}
+        for host, entries in results.items()
+    }
+    for host in ("a", "b"):
+        assert verdicts[host] == {
+            "test_good": "pass",
+            "test_bad": "pass" if host == "a" else "fail",
+            "test_surprise": "unknown",
+            "test_skipped": "unknown",
+            "test_error": "unknown",
+            "test_of_no_host": "pass",
+        }
+    assert set(verdicts["gone"].values()) == {"unknown", "pass"}
+    assert results["b"][0]["verdict"] == "fail"
+    assert "\x1b" not in done.stdout
+    assert "\\u001b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["import no_such_module\n", "def broken(:\n", "x = 1\n", "import sys\nsys.exit(0)\n", "import os\nassert 0\n"]
+)
+def test_p04_site_tests_that_do_not_run_are_unknown(local, tmp_path, content):
+    (tmp_path / "test_site.py").write_text(content)
+    done = run(request({"a": local}, tests=["test_site.py"]), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (entry,) = json.loads(done.stdout)["results"]["a"]
+    assert entry["verdict"] == "unknown", entry
+
+
+def test_a_site_test_file_that_is_missing_is_unknown(local, tmp_path):
+    (entry,) = json.loads(run(request({"a": local}, tests=["no.py"]), cwd=tmp_path).stdout)["results"]["a"]
+    assert entry["verdict"] == "unknown"
+
+
+def test_the_program_starts_without_what_it_does_not_need():
+    code = "import sys, stopgap.verify.runner; print(*(m for m in sys.argv[1:] if m in sys.modules))"
+    heavy = ["pytest", "pydantic", "rich", "sqlalchemy", "yaml", "ansible", "asyncio"]
+    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
