@@ -37,7 +37,7 @@ class Witness:
         path = where(args[1] if name == "replace" else args[0])
         if path.startswith(str(self.target.base)):
             if name == "replace":
-                self.pending.add(os.path.dirname(path))
+                self.pending.add(str(Path(path).parent))
             elif name == "fsync":
                 self.pending.discard(path)
         elif path.startswith(str(self.target.root)):
@@ -49,7 +49,7 @@ class Witness:
 
 
 def where(path):
-    return os.readlink(f"/proc/self/fd/{path}") if isinstance(path, int) else str(path)
+    return str(Path(f"/proc/self/fd/{path}").readlink()) if isinstance(path, int) else str(path)
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
@@ -61,7 +61,7 @@ def test_p01_every_change_of_the_host_finds_the_way_back_on_disk(target, monkeyp
         target.present(wanted)
     witness = Witness(target, monkeypatch)
     target.run(state, wanted)
-    assert {os.path.basename(path) for _name, path, _known, _pending in witness.seen} >= {"tool", "d"}
+    assert {Path(path).name for _name, path, _known, _pending in witness.seen} >= {"tool", "d"}
     for name, path, known, pending in witness.seen:
         touched = [action for resource, action in known.items() if touches(path, resource)]
         assert not pending, (name, path)

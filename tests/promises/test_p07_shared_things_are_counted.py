@@ -18,10 +18,10 @@ def target(monkeypatch, tmp_path):
     with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         found = Target(Path(folder))
         Path(found.path("a.conf")).write_text("theirs\n")
-        os.chmod(found.path("a.conf"), 0o4751)  # noqa: S103
+        Path(found.path("a.conf")).chmod(0o4751)
         os.utime(found.path("a.conf"), ns=(10**18 + 7, 10**18 + 7))
         Path(found.path("tool")).write_text("x")
-        os.chmod(found.path("tool"), 0o2755)  # noqa: S103
+        Path(found.path("tool")).chmod(0o2755)
         yield found
 
 
@@ -84,7 +84,7 @@ def test_p07_two_values_for_one_thing_stack(target):
 
 def test_p07_what_was_so_before_is_restored_by_nobody(target):
     Path(target.path("a.conf")).write_text("ours\n")
-    os.chmod(target.path("a.conf"), 0o644)
+    Path(target.path("a.conf")).chmod(0o644)
     before = target.tree()
     one, two = remedy("CVE-1", target.file("a.conf")), remedy("CVE-2", target.file("a.conf"))
     target.present(one, two)
