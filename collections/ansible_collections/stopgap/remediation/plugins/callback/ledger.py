@@ -63,8 +63,6 @@ options:
 
 import functools
 import os
-import subprocess
-import sys
 
 from ansible import context
 from ansible.inventory.helpers import get_group_vars
@@ -73,7 +71,8 @@ from ansible.template import Templar
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import events, witness
-from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import clean
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile, deliver
 
 REMEDIES = events.PREFIX + "remedies"
 
@@ -183,38 +182,21 @@ class CallbackModule(CallbackBase):
     def _deliver(self):
         if not self.get_option("deliver"):
             return
-        command = [sys.executable, "-m", "stopgap.ledger", "ingest", "--spool", self._spool.folder]
-        environ = dict(os.environ, STOPGAP_STATE_DIR=self._state_dir())
-        try:
-            done = subprocess.run(
-                command,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self.get_option("timeout"),
-                check=False,
+        delivered, said = deliver(self._spool.folder, self.get_option("timeout"))
+        if not delivered:
+            self._display.warning(
+                "stopgap ledger: %d events of this run are not in the ledger yet and stay in %s; the next play or "
+                "`stopgap ledger ingest` delivers them (%s)" % (self._spool.written, self._spool.path, said)
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            self._warn_undelivered(str(error))
-            return
-        said = events.clean(done.stderr.decode("utf-8", "replace").strip(), 2000)
-        if done.returncode:
-            self._warn_undelivered(said)
         elif said:
             self._display.warning("stopgap ledger: %s" % said)
-
-    def _warn_undelivered(self, why):
-        self._display.warning(
-            "stopgap ledger: %d events of this run are not in the ledger yet and stay in %s; "
-            "the next play or `stopgap ledger ingest` delivers them (%s)" % (self._spool.written, self._spool.path, why)
-        )
 
     def _warn_once(self, why):
         if why not in self._warned:
             self._warned.add(why)
             self._display.warning(
                 "stopgap ledger: part of this run is not recorded; the hosts' journals hold it, and "
-                "`stopgap sync` brings it back (%s)" % events.clean(why, 1000)
+                "`stopgap sync` brings it back (%s)" % clean(why, 1000)
             )
 
     def _state_dir(self):
@@ -260,7 +242,7 @@ def _asked(result):
 
 
 def _trouble(result):
-    return events.clean(result.get("msg") or result.get("censored") or "no message", events.REASON_LIMIT)
+    return clean(result.get("msg") or result.get("censored") or "no message", events.REASON_LIMIT)
 
 
 def _has_loop(result):

@@ -9,12 +9,19 @@ comes from a host is taken field by field, bounded and cleaned: a host tells abo
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
+
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import (
+    DEPTH_LIMIT,
+    LIST_LIMIT,
+    bounded,
+    clean,
+    trim,
+)
 
 PREFIX = "stopgap.remediation."
 HISTORY = ("intended", "applied", "lifting", "lifted", "undone")
@@ -24,18 +31,11 @@ STATES = ("unknown", "not_affected", "exposed", "mitigated", "patched")
 VERDICTS = ("pass", "fail", "unknown")
 
 REASON_LIMIT = 600
-TEXT_LIMIT = 1000
-LIST_LIMIT = 100
-DEPTH_LIMIT = 6
-EVIDENCE_LIMIT = 48 * 1024
 IN_FORCE_LIMIT = 500
 
 _REMEDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 _ENTRY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TIME = re.compile(r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufff9-\ufffb]"
-)
 
 
 # --- time and names ------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def journal_info(result, _asked, trouble):
     entries = [item for item in _dicts(result["entries"]) if _is_asked(item.get("remedy"), {}) and _entry(item)]
     told = [event for item in entries for event in _history(item)]
     held = [[item["remedy"], item["entry"]] for item in entries if item.get("state") in ("intended", "applied", "lifting")]
-    evidence = {"in_force": held[:IN_FORCE_LIMIT], "host_id": _trim(result.get("host_id"), DEPTH_LIMIT)}
+    evidence = {"in_force": held[:IN_FORCE_LIMIT], "host_id": trim(result.get("host_id"), DEPTH_LIMIT)}
     if len(held) > IN_FORCE_LIMIT or len(entries) != len(result["entries"]):
         evidence["truncated"] = True  # then what is missing here is not gone
     return told + [_event("journal", "seen", "", 0, "", evidence)]
@@ -222,33 +222,3 @@ def _dict(value):
 
 def _dicts(value):
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def clean(text, limit):
-    """Printable, and at most `limit` characters."""
-    text = _UNPRINTABLE.sub(lambda found: " " if found.group() in "\t\n\r" else "\N{REPLACEMENT CHARACTER}", str(text))
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def bounded(value):
-    """Evidence of a size the ledger takes: whole where possible, else its plain fields only."""
-    value = _trim(value, 0)
-    if len(json.dumps(value)) <= EVIDENCE_LIMIT:
-        return value
-    plain = {key: item for key, item in value.items() if not isinstance(item, (list, dict))}
-    return dict(dict(list(plain.items())[:20]), truncated=True)
-
-
-def _trim(value, depth):
-    if isinstance(value, dict):
-        items = list(value.items())[:LIST_LIMIT] if depth < DEPTH_LIMIT else []
-        return {clean(key, 100): _trim(item, depth + 1) for key, item in items}
-    if isinstance(value, (list, tuple)):
-        return [_trim(item, depth + 1) for item in value[:LIST_LIMIT]] if depth < DEPTH_LIMIT else []
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value) if abs(value) < 2**63 else "a number out of bounds"
-    if isinstance(value, float):
-        return float(value) if value == value and abs(value) != float("inf") else str(value)
-    return clean(value, TEXT_LIMIT)

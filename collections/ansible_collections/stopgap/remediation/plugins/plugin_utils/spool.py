@@ -7,6 +7,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import subprocess
+import sys
+
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import clean
 
 
 class SpoolFile(object):
@@ -52,3 +56,16 @@ class SpoolFile(object):
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.rename(hidden, self.path)
         return descriptor
+
+
+def deliver(folder, timeout):
+    """Have the package deliver a spool. Returns (delivered, what it said on stderr); raises nothing for a failure."""
+    command = [sys.executable, "-m", "stopgap.ledger", "ingest", "--spool", folder]
+    environ = dict(os.environ, STOPGAP_STATE_DIR=os.path.dirname(folder))
+    try:
+        done = subprocess.run(
+            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return False, str(error)
+    return done.returncode == 0, clean(done.stderr.decode("utf-8", "replace").strip(), 2000)

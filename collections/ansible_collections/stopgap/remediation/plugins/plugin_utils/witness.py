@@ -9,6 +9,7 @@ import os
 import re
 
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import events
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import clean
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -18,7 +19,7 @@ class Witness(object):
 
     def __init__(self, run, actor, origin):
         self.run = run
-        self.actor = events.clean(actor, 255) or "unknown"
+        self.actor = clean(actor, 255) or "unknown"
         self.origin = origin
         self.asked = {}  # remedies of the play: {id: revision}
         self.silent = {}  # unreachable hosts: {host: why}
@@ -116,5 +117,5 @@ def run_of(environ):
 
 
 def estate_name(value):
-    name = events.clean(value or "", 64).strip()
+    name = clean(value or "", 64).strip()
     return name or "default"
