@@ -73,6 +73,13 @@ def test_the_fact_says_what_is_in_force(target):
     assert json.loads(target.fact.read_text()) == {"mitigations": []}
 
 
+def test_a_fact_that_cannot_be_written_does_not_hide_what_was_done(target):
+    target.fact.parent.write_text("in the way")
+    result = target.present(remedy("CVE-1", target.file("x.conf")))[0]
+    assert result["state"] == "applied"
+    assert "stopgap.fact could not be written" in result["reason"]
+
+
 def test_journal_info_tells_no_contents(target):
     target.present(remedy("CVE-1", target.file("x.conf", "password\n")))
     info = entry_info(target.entries()[0])

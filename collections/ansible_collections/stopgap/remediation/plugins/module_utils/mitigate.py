@@ -25,8 +25,17 @@ def mitigate(journal, remedies, state, mitigation=None, owner="", reason="", for
                 told = lift(engine, remedy, mitigation, force, reason)
             results += [result for result, _diff in told]
             diffs += [item for _result, diff in told for item in diff]
-        journal.publish()
+        publish(journal, results)
     return results, diffs
+
+
+def publish(journal, results):
+    """The fact is only a view of the journal: where it cannot be written, what was done is told all the same."""
+    try:
+        journal.publish()
+    except OSError as error:
+        for result in results:
+            result["reason"] += "; the local fact %s could not be written: %s" % (journal.facts, error.strerror)
 
 
 def put_in_force(engine, remedy, wanted, owner, reason):
