@@ -13,7 +13,7 @@ import yaml
 from stopgap.lab import HostSpec, Lab
 from stopgap.verify.agent import BOOTSTRAP
 from stopgap.verify.backend import open_host
-from stopgap.verify.checks.context import Context
+from stopgap.verify.context import Context
 from stopgap.verify.runner import run_check, verify
 
 pytestmark = pytest.mark.lab

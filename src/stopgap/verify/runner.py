@@ -7,7 +7,7 @@ from typing import Any
 
 from stopgap.verify.backend import AgentHost, open_host
 from stopgap.verify.checks import CHECKS
-from stopgap.verify.checks.context import Context
+from stopgap.verify.context import Context
 from stopgap.verify.errors import BadRequest, HostUnreachable, VerifyError
 from stopgap.verify.verdict import Verdict, aggregate, clean, unknown
 

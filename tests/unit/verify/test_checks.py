@@ -11,7 +11,7 @@ import pytest
 from stopgap.verify.backend import AgentHost, open_host
 from stopgap.verify.checks import CHECKS
 from stopgap.verify.checks import socket as socket_check
-from stopgap.verify.checks.context import Context
+from stopgap.verify.context import Context
 from stopgap.verify.runner import run_check
 
 NO_DPKG = shutil.which("dpkg-query") is None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.checks import command, file, package, processes, service, socket, sysctl
-from stopgap.verify.checks.context import Context
+from stopgap.verify.context import Context
 from stopgap.verify.verdict import Verdict
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stopgap.verify.backend import AgentHost
-from stopgap.verify.checks.context import Context
+from stopgap.verify.context import Context
 from stopgap.verify.verdict import Verdict, failed, passed
 
 CONDITIONS: dict[str, Callable[[str, str], bool]] = {

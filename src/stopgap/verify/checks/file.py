@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from stopgap.verify.backend import AgentHost
-from stopgap.verify.checks.context import Context
+from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
 from stopgap.verify.verdict import Verdict, expect, failed, passed, unknown
 

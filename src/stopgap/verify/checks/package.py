@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from stopgap.verify.backend import AgentHost
-from stopgap.verify.checks.context import Context
+from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
 from stopgap.verify.verdict import Verdict, failed, passed, unknown
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from stopgap.collection import collection_root
 from stopgap.verify.backend import AgentHost
-from stopgap.verify.checks.context import Context
 from stopgap.verify.checks.package import distro, fixed_in, installed
+from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
 from stopgap.verify.verdict import Verdict, failed, passed, unknown
 

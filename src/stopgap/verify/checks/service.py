@@ -7,7 +7,7 @@ Not by its `is_running` and `is_enabled`: where systemctl cannot answer they fal
 from typing import Any
 
 from stopgap.verify.backend import AgentHost
-from stopgap.verify.checks.context import Context
+from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
 from stopgap.verify.verdict import Verdict, failed, passed
 

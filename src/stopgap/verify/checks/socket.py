@@ -9,7 +9,7 @@ from typing import Any
 from testinfra.modules.socket import parse_socketspec
 
 from stopgap.verify.backend import AgentHost
-from stopgap.verify.checks.context import Context
+from stopgap.verify.context import Context
 from stopgap.verify.verdict import Verdict, expect
 
 WILDCARDS = ("0.0.0.0", "::", "*")  # noqa: S104 - what ss prints, not what we bind
