@@ -37,7 +37,7 @@ loader = DataLoader()
 inventory = InventoryManager(loader=loader, sources=[inventory_file])
 variables = VariableManager(loader=loader, inventory=inventory)
 play = Playbook.load(play_file, variable_manager=variables, loader=loader).get_plays()[0]
-task = next(task for block in play.compile() for task in block.block if task.get_ds())
+task = next(task for block in play.compile() for task in block.block if "meta" not in task.action)
 for host in inventory.get_hosts():
     variables.set_host_facts(host.name, host.vars.get("facts") or {})
 first = inventory.get_hosts()[0]
@@ -171,6 +171,14 @@ def test_passwords_that_were_typed_reach_hosts_without_their_own(resolve):
 def test_a_password_of_the_first_host_is_nobody_elses(resolve):
     found = resolve({"a": {"ansible_password": "own", "ansible_become_password": "own become"}, "b": {}}, become=True)
     assert "password" not in found.b
+    assert "become_password" not in found.b
+
+
+@pytest.mark.parametrize("name", ["ansible_become_pass", "ansible_sudo_pass", "ansible_become_password"])
+def test_what_the_first_host_left_in_the_play_context_is_not_taken_for_typed(resolve, name):
+    passwords = {"conn_pass": "typed", "become_pass": "of a"}
+    found = resolve({"a": {name: "of a"}, "b": {}}, passwords=passwords, become=True)
+    assert (found.a["become_password"], found.b["password"]) == ("of a", "typed")
     assert "become_password" not in found.b
 
 

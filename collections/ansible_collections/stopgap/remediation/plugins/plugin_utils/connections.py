@@ -21,6 +21,11 @@ from ansible.utils.sentinel import Sentinel
 # The verifier's agent is read by this (src/stopgap/verify/agent.py); it survives every login shell's quoting.
 BOOTSTRAP = 'exec(input("stopgap> "))'
 FALLBACK_PYTHON = "/usr/bin/python3"
+# name for PlayContext, its attribute, the variables that replace it
+PASSWORDS = (
+    ("conn_pass", "password", re.compile("ansible_(ssh_|paramiko_)?pass(word)?$")),
+    ("become_pass", "become_pass", re.compile("ansible_(?!ssh_|paramiko_)\\w+_pass(word)?$")),
+)
 KEYWORDS = ("become", "become_exe", "become_flags", "become_method", "become_user", "port", "remote_user")
 # Before 2.19 a template that comes to `omit` is this kind of string, later it is an exception.
 OMITTED = re.compile("^__omit_place_holder__")
@@ -134,11 +139,12 @@ def find_become(task, variables, templar):
 
 
 def typed_passwords(play_context, task_vars):
-    """What -k and -K were told. The play context is the first host's: its own variables may have replaced them."""
+    """What -k and -K were told. The play context is the first host's: where that host has a password of its own, it
+    may stand there by now, and no other host may see it.
+    """
     passwords = {}
-    for key, attribute in (("conn_pass", "password"), ("become_pass", "become_pass")):
-        names = C.MAGIC_VARIABLE_MAPPING.get(attribute, ())
-        if not any(name in task_vars for name in names):
+    for key, attribute, own in PASSWORDS:
+        if not any(own.match(name) for name in task_vars):
             passwords[key] = getattr(play_context, attribute) or ""
     return passwords
 
