@@ -39,8 +39,9 @@ def bring(lab, *hosts):
 
 
 def ask(lab, host, verb, remedies, **options):
-    done = lab.exec(host, ["python3", "-c", CODE],
-                    input=json.dumps({"verb": verb, "remedies": remedies, "options": options}))
+    done = lab.exec(
+        host, ["python3", "-c", CODE], input=json.dumps({"verb": verb, "remedies": remedies, "options": options})
+    )
     return json.loads(done.stdout)
 
 
@@ -59,6 +60,12 @@ def patch(lab, host, *remedies, conffiles="keep", lock_timeout=60, restart=True,
 def remedy(name, distro, fixed, packages=None, then=(), when=()):
     """A resolved remedy for one package."""
     package = {"name": name, "introduced": None, "fixed_in": {distro: [fixed]}}
-    return {"id": f"CVE-{name}", "revision": 1, "affected": {"packages": [package], "when": list(when)},
-            "mitigations": [], "checks": [], "indicators": [],
-            "fix": {"packages": packages or [name], "then": list(then), "reboot": "if_required", "obligations": []}}
+    return {
+        "id": f"CVE-{name}",
+        "revision": 1,
+        "affected": {"packages": [package], "when": list(when)},
+        "mitigations": [],
+        "checks": [],
+        "indicators": [],
+        "fix": {"packages": packages or [name], "then": list(then), "reboot": "if_required", "obligations": []},
+    }

@@ -50,17 +50,31 @@ def mitigate(lab):
     used = []
 
     def call(state, *actions, then=(), name="CVE-1", **options):
-        remedy = {"id": name, "revision": 1, "mitigations": [
-            {"id": "m", "status": "valid", "ttl_seconds": 60, "persists": "always",
-             "actions": list(actions), "then": list(then)}]}
+        remedy = {
+            "id": name,
+            "revision": 1,
+            "mitigations": [
+                {
+                    "id": "m",
+                    "status": "valid",
+                    "ttl_seconds": 60,
+                    "persists": "always",
+                    "actions": list(actions),
+                    "then": list(then),
+                }
+            ],
+        }
         used.append(remedy)
         asked = json.dumps({"remedies": [remedy], "state": state, **options})
         return json.loads(lab.exec("web1", ["python3", "-c", DRIVER], input=asked).stdout)[0]
 
     yield call
     for remedy in used:
-        lab.exec("web1", ["python3", "-c", DRIVER],
-                 input=json.dumps({"remedies": [remedy], "state": "absent", "force": True}))
+        lab.exec(
+            "web1",
+            ["python3", "-c", DRIVER],
+            input=json.dumps({"remedies": [remedy], "state": "absent", "force": True}),
+        )
 
 
 @pytest.fixture
@@ -68,6 +82,7 @@ def shows(lab):
     def call(unit):
         shown = lab.exec("web1", ["systemctl", "show", "--property=ActiveState,UnitFileState", unit]).stdout
         return tuple(sorted(shown.split()))
+
     return call
 
 
@@ -75,16 +90,20 @@ def action(kind, **params):
     return {"type": kind, "params": params}
 
 
-@pytest.mark.parametrize(("before", "params", "shown"), [
-    ((), {"running": False}, ("ActiveState=inactive", "UnitFileState=enabled")),
-    ((), {"enabled": False}, ("ActiveState=active", "UnitFileState=disabled")),
-    ((), {"running": False, "enabled": False}, ("ActiveState=inactive", "UnitFileState=disabled")),
-    ((), {"running": False, "masked": True}, ("ActiveState=inactive", "UnitFileState=masked")),
-    ((), {"masked": True}, ("ActiveState=active", "UnitFileState=masked")),
-    (("disable",), {"running": False, "masked": True}, ("ActiveState=inactive", "UnitFileState=masked")),
-    (("stop",), {"running": False, "enabled": False}, ("ActiveState=inactive", "UnitFileState=disabled")),
-    (("stop", "disable"), {"running": False, "masked": True}, ("ActiveState=inactive", "UnitFileState=masked")),
-], ids=str)
+@pytest.mark.parametrize(
+    ("before", "params", "shown"),
+    [
+        ((), {"running": False}, ("ActiveState=inactive", "UnitFileState=enabled")),
+        ((), {"enabled": False}, ("ActiveState=active", "UnitFileState=disabled")),
+        ((), {"running": False, "enabled": False}, ("ActiveState=inactive", "UnitFileState=disabled")),
+        ((), {"running": False, "masked": True}, ("ActiveState=inactive", "UnitFileState=masked")),
+        ((), {"masked": True}, ("ActiveState=active", "UnitFileState=masked")),
+        (("disable",), {"running": False, "masked": True}, ("ActiveState=inactive", "UnitFileState=masked")),
+        (("stop",), {"running": False, "enabled": False}, ("ActiveState=inactive", "UnitFileState=disabled")),
+        (("stop", "disable"), {"running": False, "masked": True}, ("ActiveState=inactive", "UnitFileState=masked")),
+    ],
+    ids=str,
+)
 def test_service(lab, mitigate, shows, before, params, shown):
     for verb in before:
         lab.exec("web1", ["systemctl", verb, "nginx"])
@@ -206,16 +225,20 @@ def test_file_mode_outlives_a_reinstallation(lab, mitigate):
 
 def test_steps_leave_a_stopped_unit_stopped(lab, mitigate, shows):
     lab.exec("web1", ["systemctl", "stop", "nginx"])
-    told = mitigate("present", action("file", path="/etc/nginx/conf.d/x.conf", content="# x\n"),
-                    then=[{"type": "restart", "params": "nginx"}, {"type": "reload", "params": "nginx"}])
+    told = mitigate(
+        "present",
+        action("file", path="/etc/nginx/conf.d/x.conf", content="# x\n"),
+        then=[{"type": "restart", "params": "nginx"}, {"type": "reload", "params": "nginx"}],
+    )
     assert told["state"] == "applied", told["reason"]
     assert shows("nginx")[0] == "ActiveState=inactive"
     lab.exec("web1", ["systemctl", "start", "nginx"])
 
 
 def test_file_refused_by_its_validator_is_put_back(lab, mitigate):
-    told = mitigate("present", action("file", path="/etc/nginx/conf.d/x.conf", content="no such thing;\n",
-                                      validate=["nginx", "-t"]))
+    told = mitigate(
+        "present", action("file", path="/etc/nginx/conf.d/x.conf", content="no such thing;\n", validate=["nginx", "-t"])
+    )
     assert told["state"] == "failed"
     assert 'unknown directive "no"' in told["reason"]
     assert lab.exec("web1", ["nginx", "-t"]).returncode == 0
@@ -226,7 +249,10 @@ def test_restart_users_of_a_replaced_library(lab, mitigate):
     lab.exec("web1", ["cp", "-p", library, library + ".new"])
     lab.exec("web1", ["mv", library + ".new", library])
     pid = lab.exec("web1", ["cat", "/run/nginx.pid"]).stdout
-    told = mitigate("present", action("file", path="/etc/nginx/conf.d/x.conf", content="# x\n"),
-                    then=[{"type": "restart_users_of", "params": "libssl3"}])
+    told = mitigate(
+        "present",
+        action("file", path="/etc/nginx/conf.d/x.conf", content="# x\n"),
+        then=[{"type": "restart_users_of", "params": "libssl3"}],
+    )
     assert told["state"] == "applied", told["reason"]
     assert lab.exec("web1", ["cat", "/run/nginx.pid"]).stdout != pid

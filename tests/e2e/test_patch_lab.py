@@ -56,8 +56,18 @@ def pid_of(lab, host, unit):
 
 
 def run_module(lab, host, module, *options, **arguments):
-    command = [TOP / ".venv/bin/ansible", host, "-i", lab.inventory, "-b", "-m", f"stopgap.remediation.{module}",
-               "-a", json.dumps(arguments), *options]
+    command = [
+        TOP / ".venv/bin/ansible",
+        host,
+        "-i",
+        lab.inventory,
+        "-b",
+        "-m",
+        f"stopgap.remediation.{module}",
+        "-a",
+        json.dumps(arguments),
+        *options,
+    ]
     plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "0"}
     done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, env=plain)
     before, _arrow, answer = done.stdout.partition("=> ")
@@ -95,8 +105,10 @@ def test_check_mode_changes_nothing(lab, fresh):
 
 
 # bullseye: the kernel's name of the program; bookworm: systemd mounts it by itself, and it loses its name when replaced
-@pytest.mark.parametrize(("suite", "fix", "file"), [
-    ("bullseye", REDIS_11, "/usr/bin/redis-check-rdb"), ("bookworm", REDIS, "/usr/bin/redis-server")])
+@pytest.mark.parametrize(
+    ("suite", "fix", "file"),
+    [("bullseye", REDIS_11, "/usr/bin/redis-check-rdb"), ("bookworm", REDIS, "/usr/bin/redis-server")],
+)
 def test_a_daemon_known_to_the_kernel_by_another_name_is_old_code(lab, fresh, suite, fix, file):
     host = fresh(suite)
     lab.security(host)
@@ -104,7 +116,8 @@ def test_a_daemon_known_to_the_kernel_by_another_name_is_old_code(lab, fresh, su
     result = patch(lab, host, fix, restart=False)
     assert result["state"] == "installed"
     assert [(old["name"], old["unit"], old["files"]) for old in result["old_code"]] == [
-        ("redis-server", "redis-server.service", [file])]
+        ("redis-server", "redis-server.service", [file])
+    ]
     assert assess(lab, host, fix)["code"] == "old_code"
     # a run that was cut short between installing and restarting is finished by the next
     again = patch(lab, host, fix)
@@ -113,9 +126,11 @@ def test_a_daemon_known_to_the_kernel_by_another_name_is_old_code(lab, fresh, su
 
 def test_nothing_is_old_code_on_a_host_as_it_was_born(lab, fresh):
     host = fresh("bookworm")
-    code = ("import sys; sys.path.insert(0, '/opt/stopgap-tests')\n"
-            "from ansible_collections.stopgap.remediation.plugins.module_utils import processes\n"
-            "print(processes.old_code(sys.argv[1:]))")
+    code = (
+        "import sys; sys.path.insert(0, '/opt/stopgap-tests')\n"
+        "from ansible_collections.stopgap.remediation.plugins.module_utils import processes\n"
+        "print(processes.old_code(sys.argv[1:]))"
+    )
     packages = lab.exec(host, ["dpkg-query", "-W", "-f", "${Package}\n"]).stdout.split()
     assert lab.exec(host, ["python3", "-c", code, *packages]).stdout == "[]\n"
 
@@ -150,8 +165,10 @@ def test_an_unedited_conffile_is_the_packages_without_a_word(lab, fresh):
 
 
 def hold_lock(lab, host, path, seconds):
-    code = (f"import fcntl, time; handle = open({path!r}, 'a'); fcntl.lockf(handle, fcntl.LOCK_EX); "
-            f"open('/run/held', 'w').close(); time.sleep({seconds})")
+    code = (
+        f"import fcntl, time; handle = open({path!r}, 'a'); fcntl.lockf(handle, fcntl.LOCK_EX); "
+        f"open('/run/held', 'w').close(); time.sleep({seconds})"
+    )
     lab.exec(host, ["systemd-run", "--unit=holder", "--collect", "python3", "-c", code])
     lab.exec(host, ["sh", "-c", "for n in $(seq 100); do [ -e /run/held ] && exit; sleep 0.1; done; exit 1"])
 
@@ -202,8 +219,17 @@ def test_what_stands_in_the_way_on_the_host_is_told_and_left_alone(lab, fresh):
 
 def offer(lab, host, package, number, *fields):
     """A repository on the host that lists a version whose .deb does not exist."""
-    entry = [f"Package: {package}", f"Version: {number}", "Architecture: amd64", "Maintainer: none <none@localhost>",
-             f"Filename: ./{package}.deb", "Size: 1000", f"SHA256: {'0' * 64}", "Description: none", *fields]
+    entry = [
+        f"Package: {package}",
+        f"Version: {number}",
+        "Architecture: amd64",
+        "Maintainer: none <none@localhost>",
+        f"Filename: ./{package}.deb",
+        "Size: 1000",
+        f"SHA256: {'0' * 64}",
+        "Description: none",
+        *fields,
+    ]
     lab.write_file(host, "/srv/repository/Packages", "\n".join(entry) + "\n")
     lab.write_file(host, "/etc/apt/sources.list.d/local.list", LOCAL_REPOSITORY)
 

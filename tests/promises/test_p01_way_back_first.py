@@ -31,6 +31,7 @@ class Witness:
             if changes(function, args):
                 self.look(function.__name__, args)
             return function(*args, **kwargs)
+
         return call
 
     def look(self, name, args):

@@ -29,8 +29,12 @@ def overlapping(target):
     """Four remedies; every two of them share something."""
     a, tool = target.file("a.conf"), target.mode("tool")
     new, other = target.file("d/new.conf"), target.file("d/other.conf")
-    return [remedy("CVE-1", a, new), remedy("CVE-2", tool, a), remedy("CVE-3", new, tool, other),
-            remedy("CVE-4", a, tool, new)]
+    return [
+        remedy("CVE-1", a, new),
+        remedy("CVE-2", tool, a),
+        remedy("CVE-3", new, tool, other),
+        remedy("CVE-4", a, tool, new),
+    ]
 
 
 def assert_all_in_force(target):

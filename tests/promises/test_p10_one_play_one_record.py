@@ -9,7 +9,7 @@ pytestmark = pytest.mark.lab
 REMEDIES = "CVE-2023-44487"
 # what differs between two runs of the same thing by nature: names of the run and moments
 MOMENTS = {"id", "at", "run"}
-MOMENTS_OF_EVIDENCE = {"entry", "at", "expires_at", "seconds", "applied_at", "mtime", "mtime_ns"}
+MOMENTS_OF_EVIDENCE = {"entry", "heard_at", "at", "expires_at", "seconds", "applied_at", "mtime", "mtime_ns"}
 
 
 def strip(value):

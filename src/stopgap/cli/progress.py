@@ -11,10 +11,12 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-from stopgap.engine.model import Changed, Event, HostAnswered, RunRequest, RunResult, Said, StepStarted, first_line
+from stopgap.engine.model import Changed, Event, HostAnswered, RunRequest, RunResult, Said, StepStarted
 
 COLOURS = {"fixed": "green", "mitigated": "yellow", "not_affected": "dim", "patched": "yellow", "exposed": "red"}
 MOST_ROWS = 60
+LOG_WIDTH = 2000
+MOST_TEXT = 2000
 # C0, C1, bidirectional controls: nothing a host says may steer the terminal (P9)
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 HIDDEN = {"include_tasks", "validate_argument_spec", "outcome"}  # the play's plumbing, and what the table tells
@@ -26,12 +28,20 @@ def safe(text: object, most: int = 400) -> str:
     return escape(shown if len(shown) <= most else shown[:most] + "…")
 
 
+def open_console(*, quiet: bool = False) -> Console:
+    """A terminal's own width; elsewhere lines are never broken, so that logs can be searched."""
+    console = Console(quiet=quiet, highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
+    return console
+
+
 class Progress:
     """Listens to a run. On a terminal one live line says what is under way; each finished step leaves a line."""
 
     def __init__(self, request: RunRequest, *, quiet: bool = False) -> None:
         self.request = request
-        self.console = Console(stderr=quiet, quiet=quiet, highlight=False)
+        self.console = open_console(quiet=quiet)
         self.step = ""
         self.answers: Counter[str] = Counter()
         self.live: Status | None = None
@@ -67,7 +77,7 @@ class Progress:
             return
         self.answers[event.status] += 1
         if event.status == "unreachable" or (event.status == "failed" and not event.action.endswith(".outcome")):
-            why = safe(first_line(event.result.get("msg") or event.text))
+            why = safe(str(event.result.get("msg") or event.text).strip(), MOST_TEXT)
             self.console.print(f"  [red]{safe(event.host)}[/] {event.status}: {why}")
         for told in predictions(event.result) if self.request.check else ():
             self.console.print(f"  {safe(event.host)} {told}")
@@ -95,7 +105,7 @@ def predictions(result: dict[str, Any]) -> Iterator[str]:
 
 def show_result(request: RunRequest, result: RunResult) -> None:
     """The end of a run: every case that did not reach its goal, the others in full or, on a large fleet, as counts."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = open_console()
     rows = [(host, case) for host, cases in sorted(result.cases.items()) for case in cases]
     shown = rows if len(rows) <= MOST_ROWS else [(host, case) for host, case in rows if not case.get("met")]
     if shown:

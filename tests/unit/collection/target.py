@@ -52,9 +52,14 @@ class Target:
 
     def flag(self, name):
         """A command action whose effect is a file."""
-        return {"type": "command", "params": {
-            "check": {"run": ["find", self.path(name)], "rc": [0, 1], "stdout_has": name},
-            "apply": {"run": ["touch", self.path(name)]}, "revert": {"run": ["rm", self.path(name)]}}}
+        return {
+            "type": "command",
+            "params": {
+                "check": {"run": ["find", self.path(name)], "rc": [0, 1], "stdout_has": name},
+                "apply": {"run": ["touch", self.path(name)]},
+                "revert": {"run": ["rm", self.path(name)]},
+            },
+        }
 
 
 def facts(path):
@@ -68,9 +73,20 @@ def facts(path):
 
 
 def remedy(name, *actions, then=(), mitigation="m", revision=1, status="valid", ttl=86400):
-    return {"id": name, "revision": revision, "mitigations": [
-        {"id": mitigation, "actions": list(actions), "then": list(then), "ttl_seconds": ttl, "status": status,
-         "persists": "always"}]}
+    return {
+        "id": name,
+        "revision": revision,
+        "mitigations": [
+            {
+                "id": mitigation,
+                "actions": list(actions),
+                "then": list(then),
+                "ttl_seconds": ttl,
+                "status": status,
+                "persists": "always",
+            }
+        ],
+    }
 
 
 def killed_at(moment, act):
@@ -94,6 +110,7 @@ def arm(moment):
             if changes(function, args) and next(counter) == moment:
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(*args, **kwargs)
+
         return call
 
     for name in CHANGING:

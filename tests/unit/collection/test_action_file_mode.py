@@ -16,8 +16,10 @@ def dpkg(target, monkeypatch):
     admin = target.root.parent / "dpkg"
     (admin / "info").mkdir(parents=True)
     (admin / "updates").mkdir()
-    (admin / "status").write_text("Package: tools\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
-                                  "Maintainer: x <x@example.org>\nDescription: x\n\n")
+    (admin / "status").write_text(
+        "Package: tools\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
+        "Maintainer: x <x@example.org>\nDescription: x\n\n"
+    )
     (admin / "info/tools.list").write_text(target.path("tool") + "\n")
     (admin / "info/format").write_text("1\n")
     monkeypatch.setattr(file_mode, "ADMINDIR", str(admin))

@@ -6,30 +6,38 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.command import
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, Surprise
 
 
-@pytest.mark.parametrize(("cmd", "matched"), [
-    ({"run": ["echo", "max 100"]}, True),
-    ({"run": ["echo", "max 100"], "stdout_has": "max"}, True),
-    ({"run": ["echo", "max 100"], "stdout_has": "min"}, False),
-    ({"run": ["echo", "max 100"], "stdout_lacks": "max"}, False),
-    ({"run": ["printf", "a\nmax 100\n"], "stdout_matches": "^max [0-9]+$"}, True),
-    ({"run": ["printf", "a\n#max 100\n"], "stdout_matches": "^max"}, False),
-    ({"run": ["printf", "a\nmax 100\n"], "stdout_lacks_match": "^max"}, False),
-    ({"run": ["cat"], "stdin": "given", "stdout_has": "given"}, True),
-    ({"run": ["cat"]}, True),
-    ({"run": ["false"], "rc": [0, 1]}, True),
-    ({"run": ["echo", "$HOME;*"], "stdout_has": "$HOME;*"}, True),
-    ({"run": ["sh", "-c", "echo $LC_ALL"], "stdout_matches": "^C$"}, True),
-], ids=str)
+@pytest.mark.parametrize(
+    ("cmd", "matched"),
+    [
+        ({"run": ["echo", "max 100"]}, True),
+        ({"run": ["echo", "max 100"], "stdout_has": "max"}, True),
+        ({"run": ["echo", "max 100"], "stdout_has": "min"}, False),
+        ({"run": ["echo", "max 100"], "stdout_lacks": "max"}, False),
+        ({"run": ["printf", "a\nmax 100\n"], "stdout_matches": "^max [0-9]+$"}, True),
+        ({"run": ["printf", "a\n#max 100\n"], "stdout_matches": "^max"}, False),
+        ({"run": ["printf", "a\nmax 100\n"], "stdout_lacks_match": "^max"}, False),
+        ({"run": ["cat"], "stdin": "given", "stdout_has": "given"}, True),
+        ({"run": ["cat"]}, True),
+        ({"run": ["false"], "rc": [0, 1]}, True),
+        ({"run": ["echo", "$HOME;*"], "stdout_has": "$HOME;*"}, True),
+        ({"run": ["sh", "-c", "echo $LC_ALL"], "stdout_matches": "^C$"}, True),
+    ],
+    ids=str,
+)
 def test_answers(cmd, matched):
     assert ask(cmd).matched is matched
 
 
-@pytest.mark.parametrize(("cmd", "said"), [
-    ({"run": ["false"]}, "exit code 1 is not one of"),
-    ({"run": ["sh", "-c", "echo why >&2; exit 7"], "rc": [0, 1]}, "exit code 7 is not one of [0, 1]: why"),
-    ({"run": ["/no/such/command"]}, "cannot be run: No such file"),
-    ({"run": ["sleep", "9"], "timeout": 0.1}, "no answer within 0.1 s"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("cmd", "said"),
+    [
+        ({"run": ["false"]}, "exit code 1 is not one of"),
+        ({"run": ["sh", "-c", "echo why >&2; exit 7"], "rc": [0, 1]}, "exit code 7 is not one of [0, 1]: why"),
+        ({"run": ["/no/such/command"]}, "cannot be run: No such file"),
+        ({"run": ["sleep", "9"], "timeout": 0.1}, "no answer within 0.1 s"),
+    ],
+    ids=str,
+)
 def test_surprises_are_unknown_and_say_what_happened(cmd, said):
     with pytest.raises(Surprise) as caught:
         ask(cmd)

@@ -25,8 +25,9 @@ def host(target):
 
 
 def files(host):
-    return remedy("CVE-1", host.file("old.conf"), host.file("a/b/new.conf"), host.file("link.conf"),
-                  host.mode("tool", "0700"))
+    return remedy(
+        "CVE-1", host.file("old.conf"), host.file("a/b/new.conf"), host.file("link.conf"), host.mode("tool", "0700")
+    )
 
 
 def command(host):

@@ -42,8 +42,12 @@ def fact(name, one):
 
 def remedy_of(case):
     packages = [{"introduced": None, **package} for package in case["packages"]]
-    return {"id": "CVE-2026-1", "revision": 3, "mitigations": case.get("mitigations", []),
-            "affected": {"packages": packages, "when": []}}
+    return {
+        "id": "CVE-2026-1",
+        "revision": 3,
+        "mitigations": case.get("mitigations", []),
+        "affected": {"packages": packages, "when": []},
+    }
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)

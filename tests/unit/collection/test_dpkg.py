@@ -43,11 +43,13 @@ def generated(count, seed=20241):
     def changed(version):
         for _ in range(chance.randint(0, 3)):
             place = chance.randint(version.find(":") + 2, len(version))
-            version = version[:place] + chance.choice(parts) + version[place + chance.randint(0, 1):]
+            version = version[:place] + chance.choice(parts) + version[place + chance.randint(0, 1) :]
         return version.rstrip("-")  # a revision is not empty
 
-    return [(changed(first), changed(first if chance.random() < 0.7 else chance.choice(real)))
-            for first in (chance.choice(real) for _ in range(count))]
+    return [
+        (changed(first), changed(first if chance.random() < 0.7 else chance.choice(real)))
+        for first in (chance.choice(real) for _ in range(count))
+    ]
 
 
 def dpkg_says(left, right):
@@ -94,8 +96,16 @@ def test_equal(left, right):
     assert dpkg.compare(left, right) == 0
 
 
-def line(name="nginx", arch="amd64", want="install", flag="ok", status="installed", version="1.22.1-9+deb12u9",
-         source="nginx", sourced="1.22.1-9+deb12u9"):
+def line(
+    name="nginx",
+    arch="amd64",
+    want="install",
+    flag="ok",
+    status="installed",
+    version="1.22.1-9+deb12u9",
+    source="nginx",
+    sourced="1.22.1-9+deb12u9",
+):
     return "\t".join((name, arch, want, flag, status, version, source, sourced))
 
 
@@ -114,14 +124,17 @@ def test_what_was_removed_is_not_there(status):
     assert dpkg.read_fact(line(status=status)) is None
 
 
-@pytest.mark.parametrize(("change", "broken", "held"), [
-    ({}, None, False),
-    ({"want": "hold"}, None, True),
-    ({"status": "half-configured"}, "half-configured", False),
-    ({"status": "unpacked"}, "unpacked", False),
-    ({"status": "triggers-pending"}, None, False),
-    ({"flag": "reinstreq"}, "reinstreq", False),
-])
+@pytest.mark.parametrize(
+    ("change", "broken", "held"),
+    [
+        ({}, None, False),
+        ({"want": "hold"}, None, True),
+        ({"status": "half-configured"}, "half-configured", False),
+        ({"status": "unpacked"}, "unpacked", False),
+        ({"status": "triggers-pending"}, None, False),
+        ({"flag": "reinstreq"}, "reinstreq", False),
+    ],
+)
 def test_states(change, broken, held):
     fact = dpkg.read_fact(line(**change))
     assert (fact["broken"], fact["held"]) == (broken, held)
@@ -177,7 +190,10 @@ def test_a_candidate_is_known_by_its_source_version():
     wanted = {"zlib1g": "1:1.3.1-1+b1", "libssl3": "3.0.22-1~deb12u2", "linux-image-amd64": "6.1.176-1"}
     found = apt.read_records(RECORDS, wanted)
     assert {name: fact["source_version"] for name, fact in found.items()} == {
-        "zlib1g": "1:1.3.1-1", "libssl3": "3.0.22-1~deb12u2", "linux-image-amd64": "6.1.176-1"}
+        "zlib1g": "1:1.3.1-1",
+        "libssl3": "3.0.22-1~deb12u2",
+        "linux-image-amd64": "6.1.176-1",
+    }
 
 
 UPDATE_TROUBLE = """Hit:1 http://deb.example/debian bookworm InRelease
@@ -194,20 +210,37 @@ def test_an_update_that_says_0_is_read_all_the_same():
     assert apt.not_fetched("Hit:1 http://deb.example bookworm InRelease\nReading package lists...\n") == ""
 
 
-@pytest.mark.parametrize(("output", "code", "clean"), [
-    ("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt-get)", "lock_timeout", True),
-    ("E: Packages need to be removed but remove is disabled.", "removal_needed", True),
-    ("E: Held packages were changed and -y was used without --allow-change-held-packages.", "held", True),
-    ("The following packages have unmet dependencies:\n a : Depends: b\nE: Unable to correct problems, you have held "
-     "broken packages.", "dependencies", True),
-    ("E: There were unauthenticated packages and -y was used without --allow-unauthenticated", "unauthenticated", True),
-    ("E: Failed to fetch http://deb.example/a.deb  404  Not Found\nE: Unable to fetch some archives", "download_failed",
-     True),
-    ("E: You don't have enough free space in /var/cache/apt/archives/.", "disk_full", False),
-    ("dpkg: error processing package x (--configure):\nE: Sub-process /usr/bin/dpkg returned an error code (1)",
-     "dpkg_failed", False),
-    ("E: The moon is full", "apt_failed", False),
-])
+@pytest.mark.parametrize(
+    ("output", "code", "clean"),
+    [
+        ("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt-get)", "lock_timeout", True),
+        ("E: Packages need to be removed but remove is disabled.", "removal_needed", True),
+        ("E: Held packages were changed and -y was used without --allow-change-held-packages.", "held", True),
+        (
+            "The following packages have unmet dependencies:\n a : Depends: b\nE: Unable to correct problems, you have held "
+            "broken packages.",
+            "dependencies",
+            True,
+        ),
+        (
+            "E: There were unauthenticated packages and -y was used without --allow-unauthenticated",
+            "unauthenticated",
+            True,
+        ),
+        (
+            "E: Failed to fetch http://deb.example/a.deb  404  Not Found\nE: Unable to fetch some archives",
+            "download_failed",
+            True,
+        ),
+        ("E: You don't have enough free space in /var/cache/apt/archives/.", "disk_full", False),
+        (
+            "dpkg: error processing package x (--configure):\nE: Sub-process /usr/bin/dpkg returned an error code (1)",
+            "dpkg_failed",
+            False,
+        ),
+        ("E: The moon is full", "apt_failed", False),
+    ],
+)
 def test_what_apt_complains_of(output, code, clean):
     error = apt.complaint(output)
     assert (error.code, error.clean) == (code, clean)
@@ -222,6 +255,7 @@ def test_apt_is_asked_for_no_more_than_the_packages():
 
 
 # --- conffiles
+
 
 @pytest.fixture
 def conffile(tmp_path):
@@ -239,13 +273,15 @@ def test_the_local_side_kept_is_reported_with_the_packages_beside_it(conffile):
     Path(conffile.path).write_text("edited here\n")
     Path(conffile.path + ".dpkg-dist").write_text("package's\n")
     assert conffiles.report([conffile]) == [
-        {"path": conffile.path, "kept": "local", "other": conffile.path + ".dpkg-dist"}]
+        {"path": conffile.path, "kept": "local", "other": conffile.path + ".dpkg-dist"}
+    ]
 
 
 def test_the_packages_side_kept_is_reported_with_the_old_one_beside_it(conffile):
     Path(conffile.path + ".dpkg-old").write_text("edited here\n")
     assert conffiles.report([conffile]) == [
-        {"path": conffile.path, "kept": "package", "other": conffile.path + ".dpkg-old"}]
+        {"path": conffile.path, "kept": "package", "other": conffile.path + ".dpkg-old"}
+    ]
 
 
 def test_a_siblings_edited_file_is_taken_back_only_where_the_packages_lies_beside_it(conffile):
@@ -265,4 +301,5 @@ def test_ucfs_files_count(tmp_path):
     (tmp_path / "registry").write_text("openssh-server \t /etc/ssh/sshd_config\nother \t /etc/other\n")
     (tmp_path / "hashfile").write_text("abc  /etc/ssh/sshd_config\n")
     assert conffiles.ucf_files(["openssh-server"], str(tmp_path)) == [
-        conffiles.Conffile("openssh-server", "/etc/ssh/sshd_config", "abc")]
+        conffiles.Conffile("openssh-server", "/etc/ssh/sshd_config", "abc")
+    ]

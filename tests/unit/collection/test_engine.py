@@ -232,7 +232,8 @@ def test_task_files_are_run_by_the_role_last_and_taken_back_first(target):
     asked = target.present(wanted)[0]
     assert asked["state"] == "pending_tasks"
     assert asked["pending_tasks"] == [
-        {"entry": asked["entry"], "action": 1, "phase": "apply", "file": "apply.yml", "vars": {"a": 1}}]
+        {"entry": asked["entry"], "action": 1, "phase": "apply", "file": "apply.yml", "vars": {"a": 1}}
+    ]
     done = [(asked["entry"], 1)]
     assert states(target.present(wanted)) == ["pending_tasks"]
     assert states(target.present(wanted, done=done)) == ["applied"]

@@ -9,8 +9,12 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import dpkg
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError
 
-REMEDY = {"id": "CVE-1", "revision": 1, "fix": {"packages": ["a", "b"], "then": []},
-          "affected": {"packages": [{"name": "a", "introduced": None, "fixed_in": {"debian-12": ["2-1"]}}], "when": []}}
+REMEDY = {
+    "id": "CVE-1",
+    "revision": 1,
+    "fix": {"packages": ["a", "b"], "then": []},
+    "affected": {"packages": [{"name": "a", "introduced": None, "fixed_in": {"debian-12": ["2-1"]}}], "when": []},
+}
 LOCKED = InstallError("lock_timeout", "/var/lib/dpkg/lock is still held by process 7 (apt)", clean=True)
 BROKE = InstallError("dpkg_failed", "apt-get: it broke", clean=False)
 GONE = InstallError("download_failed", "apt-get: 404", clean=True)
@@ -19,8 +23,16 @@ NEW = {"a": {"version": "2-1+b1", "source_version": "2-1"}}
 
 
 def fact(name="a", version="1-1", arch="amd64", **more):
-    return {"name": name, "arch": arch, "version": version, "source": name, "source_version": version, "broken": None,
-            "held": False, **more}
+    return {
+        "name": name,
+        "arch": arch,
+        "version": version,
+        "source": name,
+        "source_version": version,
+        "broken": None,
+        "held": False,
+        **more,
+    }
 
 
 class Host:
@@ -33,8 +45,13 @@ class Host:
         self.family = SimpleNamespace(
             facts=SimpleNamespace(unfinished=list, siblings=sorted, installed=lambda names: self.installed),
             conffiles=SimpleNamespace(of=lambda packages: [], report=lambda found: [], still_edited=lambda *_: []),
-            installer=SimpleNamespace(update=self.update, candidates=lambda names: candidates or {},
-                                      install=self.install, simulate=lambda wanted: self.calls.append("simulate")))
+            installer=SimpleNamespace(
+                update=self.update,
+                candidates=lambda names: candidates or {},
+                install=self.install,
+                simulate=lambda wanted: self.calls.append("simulate"),
+            ),
+        )
         self.trouble = trouble
 
     def update(self, limit):
@@ -67,7 +84,8 @@ def test_the_fix_is_installed_at_exactly_the_candidate():
     assert host.calls == ["update", ["a:amd64=2-1+b1"]]
     assert (result["state"], result["changed"]) == ("installed", True)
     assert result["packages"] == [
-        {"name": "a", "before": "1-1", "after": "2-1", "candidate": "2-1+b1", "required": ["2-1"]}]
+        {"name": "a", "before": "1-1", "after": "2-1", "candidate": "2-1+b1", "required": ["2-1"]}
+    ]
 
 
 def test_check_mode_fetches_and_installs_nothing():
@@ -82,15 +100,19 @@ def test_a_fixed_host_asks_apt_nothing():
     assert (result["state"], result["changed"], host.calls) == ("already", False, [])
 
 
-@pytest.mark.parametrize(("host", "code"), [
-    (Host(fact(held=True), candidates=NEW), "held"),
-    (Host(fact(broken="unpacked", version="2-1"), candidates=NEW), "broken_package"),
-    (Host(fact(), candidates={}), "no_candidate"),
-    (Host(fact(), candidates=STALE), "candidate_too_old"),
-    (Host(fact(), candidates=STALE, trouble="no route"), "repository_down"),
-    (Host(fact(), candidates=NEW, errors=[LOCKED]), "lock_timeout"),
-    (Host(fact(), candidates=NEW, errors=[GONE, GONE]), "download_failed"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        (Host(fact(held=True), candidates=NEW), "held"),
+        (Host(fact(broken="unpacked", version="2-1"), candidates=NEW), "broken_package"),
+        (Host(fact(), candidates={}), "no_candidate"),
+        (Host(fact(), candidates=STALE), "candidate_too_old"),
+        (Host(fact(), candidates=STALE, trouble="no route"), "repository_down"),
+        (Host(fact(), candidates=NEW, errors=[LOCKED]), "lock_timeout"),
+        (Host(fact(), candidates=NEW, errors=[GONE, GONE]), "download_failed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_refusals_change_nothing(host, code):
     result = fix(host)
     assert (result["state"], result["code"], result["changed"]) == ("refused", code, False)

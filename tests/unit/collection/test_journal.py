@@ -21,13 +21,17 @@ def test_it_is_private(target):
 
 
 def test_another_run_holds_it(target):
-    with target.journal().locked(), pytest.raises(JournalError, match="another run holds"), \
-            target.journal(lock_wait=0).locked():
+    with (
+        target.journal().locked(),
+        pytest.raises(JournalError, match="another run holds"),
+        target.journal(lock_wait=0).locked(),
+    ):
         pass
 
 
-@pytest.mark.parametrize(("number", "hint"), [
-    (errno.ENOSPC, "make room first"), (errno.EROFS, "read-only"), (errno.EACCES, "is become on")])
+@pytest.mark.parametrize(
+    ("number", "hint"), [(errno.ENOSPC, "make room first"), (errno.EROFS, "read-only"), (errno.EACCES, "is become on")]
+)
 def test_a_journal_that_cannot_be_written_stops_everything(target, monkeypatch, number, hint):
     def refuse(*args):
         raise OSError(number, os.strerror(number))
@@ -84,8 +88,14 @@ def test_journal_info_tells_no_contents(target):
     target.present(remedy("CVE-1", target.file("x.conf", "password\n")))
     info = entry_info(target.entries()[0])
     assert "password" not in json.dumps(info)
-    assert info["actions"] == [{"type": "file", "resource": "file:" + os.path.realpath(target.path("x.conf")),
-                                "state": "applied", "changed": True}]
+    assert info["actions"] == [
+        {
+            "type": "file",
+            "resource": "file:" + os.path.realpath(target.path("x.conf")),
+            "state": "applied",
+            "changed": True,
+        }
+    ]
 
 
 def test_owner_reason_and_time_to_live_are_kept(target):

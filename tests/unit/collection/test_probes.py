@@ -18,11 +18,14 @@ def config(tmp_path):
     return str(path)
 
 
-@pytest.mark.parametrize(("pattern", "expected"), [
-    (r"^\s*listen 80", True),
-    (r"^\s*listen\b.*http2", False),  # a comment is no setting, if the expression says so
-    (r"(", None),
-])
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"^\s*listen 80", True),
+        (r"^\s*listen\b.*http2", False),  # a comment is no setting, if the expression says so
+        (r"(", None),
+    ],
+)
 def test_file_has(config, pattern, expected):
     assert holds("file_has", {"path": config, "matches": pattern}) is expected
 
@@ -36,14 +39,17 @@ def test_a_file_that_cannot_be_read_is_unknown(tmp_path):
     assert holds("file_has", {"path": str(tmp_path), "matches": "x"}) is None
 
 
-@pytest.mark.parametrize(("cmd", "expected"), [
-    ({"run": ["echo", "logingracetime 0"], "stdout_has": "logingracetime 0"}, True),
-    ({"run": ["echo", "logingracetime 120"], "stdout_has": "logingracetime 0"}, False),
-    ({"run": ["false"]}, None),  # an exit code nobody foresaw is unknown, not no
-    ({"run": ["false"], "rc": [0, 1]}, True),
-    ({"run": ["/no/such/program"]}, None),
-    ({"run": ["sleep", "5"], "timeout": 0.05}, None),
-])
+@pytest.mark.parametrize(
+    ("cmd", "expected"),
+    [
+        ({"run": ["echo", "logingracetime 0"], "stdout_has": "logingracetime 0"}, True),
+        ({"run": ["echo", "logingracetime 120"], "stdout_has": "logingracetime 0"}, False),
+        ({"run": ["false"]}, None),  # an exit code nobody foresaw is unknown, not no
+        ({"run": ["false"], "rc": [0, 1]}, True),
+        ({"run": ["/no/such/program"]}, None),
+        ({"run": ["sleep", "5"], "timeout": 0.05}, None),
+    ],
+)
 def test_command(cmd, expected):
     assert holds("command", cmd) is expected
 
@@ -56,18 +62,29 @@ def test_sysctl():
     assert holds("sysctl", {"name": "kernel.no_such_setting", "value": "1"}) is None
 
 
-@pytest.mark.parametrize(("name", "path"), [
-    ("net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
-    ("net/ipv4/conf/eth0.1/forwarding", "/proc/sys/net/ipv4/conf/eth0.1/forwarding"),
-    ("net.ipv4.conf.eth0/1.forwarding", "/proc/sys/net/ipv4/conf/eth0.1/forwarding"),
-])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
+        ("net/ipv4/conf/eth0.1/forwarding", "/proc/sys/net/ipv4/conf/eth0.1/forwarding"),
+        ("net.ipv4.conf.eth0/1.forwarding", "/proc/sys/net/ipv4/conf/eth0.1/forwarding"),
+    ],
+)
 def test_sysctl_names(name, path):
     assert sysctl.path_of(name) == path
 
 
-@pytest.mark.parametrize(("state", "expected"), [
-    ("active", True), ("reloading", True), ("activating", True), ("inactive", False), ("failed", False), ("", False),
-])
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("active", True),
+        ("reloading", True),
+        ("activating", True),
+        ("inactive", False),
+        ("failed", False),
+        ("", False),
+    ],
+)
 def test_service_active(monkeypatch, state, expected):
     monkeypatch.setattr(command, "ask", lambda cmd: command.Answer(True, "", state + "\n"))
     assert holds("service_active", "nginx.service") is expected

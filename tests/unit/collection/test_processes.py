@@ -15,8 +15,9 @@ CASES = sorted((Path(__file__).parents[2] / "cases/old_code").glob("*.yml"))
 MAP = "7f000-7f001 r-xp 00000000 {device} {inode} {pad}{path}\n"
 
 
-def make_process(proc, pid, maps=(), comm="nginx", root="/", cgroup="0::/init.scope", cmdline="nginx",
-                 device="ff:ff", inode=7):
+def make_process(
+    proc, pid, maps=(), comm="nginx", root="/", cgroup="0::/init.scope", cmdline="nginx", device="ff:ff", inode=7
+):
     folder = proc / str(pid)
     folder.mkdir(parents=True)
     lines = [MAP.format(device=device, inode=inode, pad=" " * 20, path=path) for path in maps]
@@ -46,11 +47,14 @@ def library(tmp_path):
     return path
 
 
-@pytest.mark.parametrize(("same_device", "same_inode", "old"), [
-    (True, True, False),
-    (True, False, True),
-    (False, False, False),  # overlayfs and btrfs: the kernel and stat speak of different devices
-])
+@pytest.mark.parametrize(
+    ("same_device", "same_inode", "old"),
+    [
+        (True, True, False),
+        (True, False, True),
+        (False, False, False),  # overlayfs and btrfs: the kernel and stat speak of different devices
+    ],
+)
 def test_another_file_at_the_mapped_path(tmp_path, library, same_device, same_inode, old):
     status = library.stat()
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}" if same_device else "ff:ff"
@@ -66,7 +70,9 @@ def test_a_process_on_two_packages_is_told_for_each(tmp_path):
     make_process(tmp_path, 42, ["/usr/lib/a.so (deleted)", "/usr/lib/b.so (deleted)"])
     found = processes.old_code(["a", "b"], files=lambda package: [f"/usr/lib/{package}.so"], proc=str(tmp_path))
     assert [(process["package"], process["files"]) for process in found] == [
-        ("a", ["/usr/lib/a.so"]), ("b", ["/usr/lib/b.so"])]
+        ("a", ["/usr/lib/a.so"]),
+        ("b", ["/usr/lib/b.so"]),
+    ]
 
 
 def test_a_process_that_ends_meanwhile_is_no_trouble(tmp_path):
@@ -94,6 +100,7 @@ def test_maps_that_may_not_be_read_are_unreadable(tmp_path, monkeypatch):
 
 
 # --- a package's files
+
 
 @pytest.fixture
 def admin(tmp_path):
@@ -123,6 +130,7 @@ def test_a_package_without_a_list_is_unreadable_and_not_empty(admin):
 
 
 # --- as the verifier runs it
+
 
 def run_alone(*packages):
     source = Path(processes.__file__).read_text()

@@ -5,31 +5,37 @@ import pytest
 from ansible_collections.stopgap.remediation.plugins.module_utils import system
 
 
-@pytest.mark.parametrize(("text", "key"), [
-    ('ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm', "debian-12"),
-    ('NAME="Ubuntu"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID="22.04"', "ubuntu-22.04"),
-    ('ID="rhel"\nVERSION_ID="9.4"', "el-9"),
-    ('ID="almalinux"\nID_LIKE="rhel centos fedora"\nVERSION_ID="8.10"', "el-8"),
-    ('ID="rocky"\nVERSION_ID="9.5"', "el-9"),
-    ('ID="centos"\nVERSION_ID="9"', "el-9"),
-    ('ID="ol"\nVERSION_ID="9.3"', "el-9"),
-    ("ID=debian\nVERSION_CODENAME=forky", "debian-forky"),
-    ('ID=linuxmint\nID_LIKE=ubuntu\nVERSION_ID="21.2"', "linuxmint-21.2"),  # like Ubuntu is not Ubuntu
-    ("ID=arch", None),
-    ("# nothing", None),
-    ("", None),
-])
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm', "debian-12"),
+        ('NAME="Ubuntu"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID="22.04"', "ubuntu-22.04"),
+        ('ID="rhel"\nVERSION_ID="9.4"', "el-9"),
+        ('ID="almalinux"\nID_LIKE="rhel centos fedora"\nVERSION_ID="8.10"', "el-8"),
+        ('ID="rocky"\nVERSION_ID="9.5"', "el-9"),
+        ('ID="centos"\nVERSION_ID="9"', "el-9"),
+        ('ID="ol"\nVERSION_ID="9.3"', "el-9"),
+        ("ID=debian\nVERSION_CODENAME=forky", "debian-forky"),
+        ('ID=linuxmint\nID_LIKE=ubuntu\nVERSION_ID="21.2"', "linuxmint-21.2"),  # like Ubuntu is not Ubuntu
+        ("ID=arch", None),
+        ("# nothing", None),
+        ("", None),
+    ],
+)
 def test_distro_key(text, key):
     assert system.distro_key(system.parse_os_release(text)) == key
 
 
-@pytest.mark.parametrize(("uname", "signature", "version"), [
-    ("#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-11-01)", "", "6.1.176-1"),
-    ("#1 SMP Debian 5.10.223-1 (2024-08-10)", "", "5.10.223-1"),
-    ("#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023", "Ubuntu 5.15.0-91.101-generic 5.15.131\n", "5.15.0-91.101"),
-    ("#16~22.04.1-Ubuntu SMP", "Ubuntu 5.15.0-1052.57~20.04.1-aws 5.15.1\n", "5.15.0-1052.57~20.04.1"),
-    ("#1 SMP PREEMPT_DYNAMIC @0", "", None),
-])
+@pytest.mark.parametrize(
+    ("uname", "signature", "version"),
+    [
+        ("#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-11-01)", "", "6.1.176-1"),
+        ("#1 SMP Debian 5.10.223-1 (2024-08-10)", "", "5.10.223-1"),
+        ("#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023", "Ubuntu 5.15.0-91.101-generic 5.15.131\n", "5.15.0-91.101"),
+        ("#16~22.04.1-Ubuntu SMP", "Ubuntu 5.15.0-1052.57~20.04.1-aws 5.15.1\n", "5.15.0-1052.57~20.04.1"),
+        ("#1 SMP PREEMPT_DYNAMIC @0", "", None),
+    ],
+)
 def test_running_kernel_by_its_package_version(uname, signature, version):
     assert system.kernel_version(uname, signature) == version
 

@@ -127,7 +127,7 @@ def test_p09_what_is_no_agents_answer_ends_the_connection(code):
 def asks(times, exit_code=0):
     """Behaves as sudo -S: asks on stderr, takes one line for each question."""
     ask = "printf 'secret please: ' >&2; read answer; "
-    return f"{ask * times} [ \"$answer\" = sesame ] || {{ echo sorry >&2; exit {exit_code or 1}; }}; exec \"$@\""
+    return f'{ask * times} [ "$answer" = sesame ] || {{ echo sorry >&2; exit {exit_code or 1}; }}; exec "$@"'
 
 
 def become(local, times, password):

@@ -184,7 +184,7 @@ def test_site_tests_become_checks_of_the_host_they_ran_for(local, site):
 
 @pytest.mark.parametrize(
     "content",
-    ["import no_such_module\n", "def broken(:\n", "x = 1\n", "import sys\nsys.exit(0)\n", "import os\nassert 0\n"]
+    ["import no_such_module\n", "def broken(:\n", "x = 1\n", "import sys\nsys.exit(0)\n", "import os\nassert 0\n"],
 )
 def test_p04_site_tests_that_do_not_run_are_unknown(local, tmp_path, content):
     (tmp_path / "test_site.py").write_text(content)

@@ -9,7 +9,7 @@ name: ledger
 type: notification
 short_description: Record what plays found, did and proved in the Stopgap ledger
 version_added: 0.1.0
-author: Stopgap developers
+author: Stopgap developers (@stopgap)
 description:
   - Turns the results of the C(stopgap.remediation) modules into events, appends each at once to a spool file, and at the
     end of the play runs C(python -m stopgap.ledger ingest) to deliver them.

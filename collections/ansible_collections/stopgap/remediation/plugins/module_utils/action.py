@@ -5,6 +5,7 @@
 An action's state is a flat, JSON-able dict of aspects ({"active": "active", "masked": False}). The engine journals
 states, compares them aspect by aspect, and decides; the action only reads one and makes one so.
 """
+
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 

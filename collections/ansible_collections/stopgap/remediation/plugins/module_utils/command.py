@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Run one command: an argument list, the C locale, a time limit, and the exit codes that count as answers."""
+
 import collections
 import os
 import re
@@ -48,9 +49,14 @@ def must(argv, rcs=(0,), timeout=120):
 def execute(argv, stdin=None, timeout=30):
     """Surprise where the command cannot be started or does not end in time; its whole process group is ended then."""
     try:
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
-                                 start_new_session=True)
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            start_new_session=True,
+        )
     except OSError as error:
         raise Surprise("%s: cannot be run: %s" % (" ".join(argv), error.strerror))
     try:
@@ -69,5 +75,5 @@ def environment():
 
 def excerpt(output):
     """The end of what it said: tools put the error last."""
-    text = (output.stderr.strip() or output.stdout.strip() or "no output")
+    text = output.stderr.strip() or output.stdout.strip() or "no output"
     return " ".join(text.split())[-TEXT_LIMIT:]

@@ -5,6 +5,7 @@
 The order, as docs/reference/verdicts.md tells it: the packages on disk; if fixed there, what still runs; if not,
 the mitigation in force; if none, whether the remedy's conditions hold here.
 """
+
 import collections
 import functools
 import itertools
@@ -14,16 +15,31 @@ Answer = collections.namedtuple("Answer", "code reason")
 Verdict = collections.namedtuple("Verdict", "code reason name required")
 
 STATES = {
-    "below_fixed": "exposed", "mitigation_lost": "exposed", "mitigation_withdrawn": "exposed",
+    "below_fixed": "exposed",
+    "mitigation_lost": "exposed",
+    "mitigation_withdrawn": "exposed",
     "mitigation_in_force": "mitigated",
-    "awaiting_proof": "patched", "old_code": "patched", "reboot_due": "patched",
-    "distro_unknown": "unknown", "broken_package": "unknown", "probe_unknown": "unknown",
-    "not_installed": "not_affected", "not_in_release": "not_affected", "before_introduced": "not_affected",
+    "awaiting_proof": "patched",
+    "old_code": "patched",
+    "reboot_due": "patched",
+    "distro_unknown": "unknown",
+    "broken_package": "unknown",
+    "probe_unknown": "unknown",
+    "not_installed": "not_affected",
+    "not_in_release": "not_affected",
+    "before_introduced": "not_affected",
     "conditions_absent": "not_affected",
 }
 # Several packages, several architectures: each is judged, the first of these decides.
-WORST_FIRST = ("below_fixed", "broken_package", "distro_unknown", "fixed_on_disk", "before_introduced",
-               "not_in_release", "not_installed")
+WORST_FIRST = (
+    "below_fixed",
+    "broken_package",
+    "distro_unknown",
+    "fixed_on_disk",
+    "before_introduced",
+    "not_in_release",
+    "not_installed",
+)
 MITIGATION_ORDER = ("mitigation_in_force", "mitigation_lost", "probe_unknown", "mitigation_withdrawn", None)
 KERNELS = re.compile(r"(?:linux-image|kernel)(?:-|$)")
 
@@ -32,16 +48,25 @@ def assess(remedy, facts):
     """An assessment (contracts, section 3). `facts` answers what is asked, and only that is gathered: see facts.py."""
     evidence = {"packages": [], "when": [], "old_code": [], "mitigation": None}
     answer = judge(remedy, facts, evidence)
-    return {"remedy": remedy["id"], "revision": remedy["revision"], "state": STATES[answer.code], "code": answer.code,
-            "reason": answer.reason, "evidence": evidence}
+    return {
+        "remedy": remedy["id"],
+        "revision": remedy["revision"],
+        "state": STATES[answer.code],
+        "code": answer.code,
+        "reason": answer.reason,
+        "evidence": evidence,
+    }
 
 
 def judge(remedy, facts, evidence):
     if facts.unreadable:
         return Answer("probe_unknown", facts.unreadable)
     affected = remedy["affected"]["packages"]
-    evidence["packages"] = [package_evidence(fact, package, facts.distro)
-                            for package in affected for fact in facts.installed.get(package["name"], [])]
+    evidence["packages"] = [
+        package_evidence(fact, package, facts.distro)
+        for package in affected
+        for fact in facts.installed.get(package["name"], [])
+    ]
     mitigation = mitigation_answer(remedy, facts.mitigations(remedy["id"]), evidence)
     verdict = on_disk(affected, facts.distro, facts.installed, facts.compare)
     if verdict.code == "fixed_on_disk":
@@ -53,11 +78,17 @@ def judge(remedy, facts, evidence):
 
 def package_evidence(fact, package, distro):
     required = package["fixed_in"].get(distro) or []
-    return {"name": fact["name"], "arch": fact["arch"], "version": fact["version"],
-            "source_version": fact["source_version"], "required": required if isinstance(required, list) else []}
+    return {
+        "name": fact["name"],
+        "arch": fact["arch"],
+        "version": fact["version"],
+        "source_version": fact["source_version"],
+        "required": required if isinstance(required, list) else [],
+    }
 
 
 # --- packages on disk
+
 
 def on_disk(packages, distro, installed, compare):
     """The worst verdict over a remedy's packages. A remedy without packages leaves the decision to its conditions."""
@@ -71,8 +102,11 @@ def judge_packages(packages, distro, installed, compare):
     named = [package for package in packages if distro in package["fixed_in"]]
     # A package of another distribution's name says nothing here, unless it is here all the same.
     concerned = [package for package in packages if package in named or installed.get(package["name"])]
-    return [verdict for package in concerned or packages
-            for verdict in judge_package(package, distro, installed.get(package["name"], []), compare)]
+    return [
+        verdict
+        for package in concerned or packages
+        for verdict in judge_package(package, distro, installed.get(package["name"], []), compare)
+    ]
 
 
 def judge_package(package, distro, facts, compare):
@@ -131,11 +165,17 @@ def what_it_is(version):
 def shared(left, right):
     """How many leading components two versions have in common."""
     others = re.split(r"[-.+~:]", right)
-    return len(list(itertools.takewhile(lambda pair: others[pair[0]:pair[0] + 1] == [pair[1]],
-                                        enumerate(re.split(r"[-.+~:]", left)))))
+    return len(
+        list(
+            itertools.takewhile(
+                lambda pair: others[pair[0] : pair[0] + 1] == [pair[1]], enumerate(re.split(r"[-.+~:]", left))
+            )
+        )
+    )
 
 
 # --- fixed on disk: in effect?
+
 
 def in_effect(packages, facts, evidence):
     fixed = fixed_on_disk(packages, facts)
@@ -152,8 +192,11 @@ def in_effect(packages, facts, evidence):
 
 
 def fixed_on_disk(packages, facts):
-    return [verdict for verdict in judge_packages(packages, facts.distro, facts.installed, facts.compare)
-            if verdict.code == "fixed_on_disk"]
+    return [
+        verdict
+        for verdict in judge_packages(packages, facts.distro, facts.installed, facts.compare)
+        if verdict.code == "fixed_on_disk"
+    ]
 
 
 def reboot_due(fixed, running, compare):
@@ -173,16 +216,21 @@ def who(old_code):
     pids = {}
     for process in old_code:
         pids.setdefault(process["name"], set()).add(process["pid"])
-    told = [f"{name} ({', '.join(str(pid) for pid in sorted(pids[name])[:3])}{', …' * (len(pids[name]) > 3)})"
-            for name in sorted(pids)]
+    told = [
+        f"{name} ({', '.join(str(pid) for pid in sorted(pids[name])[:3])}{', …' * (len(pids[name]) > 3)})"
+        for name in sorted(pids)
+    ]
     return ", ".join(told[:5]) + (f" and {len(told) - 5} more" if len(told) > 5 else "")
 
 
 # --- not fixed: mitigated?
 
+
 def mitigation_answer(remedy, entries, evidence):
     """What the journal's entries in force say; None where there are none that count."""
-    valid = {mitigation["id"]: mitigation for mitigation in remedy["mitigations"] if mitigation["status"] != "withdrawn"}
+    valid = {
+        mitigation["id"]: mitigation for mitigation in remedy["mitigations"] if mitigation["status"] != "withdrawn"
+    }
     answers = [(entry, entry_answer(entry, valid)) for entry in entries]
     if not answers:
         return None
@@ -206,6 +254,7 @@ def entry_answer(entry, valid):
 
 
 # --- not mitigated: exposed?
+
 
 def exposure(verdict, conditions, facts, evidence):
     """All conditions must hold for a host to be exposed; one that cannot be told leaves it unknown."""

@@ -5,6 +5,7 @@
 A file's state is a flat dict: kind (absent | file | link), sha256, target, mode, uid, gid; and, for putting it back
 only: mtime_ns, atime_ns, xattrs.
 """
+
 import base64
 import errno
 import hashlib
@@ -27,9 +28,17 @@ def snapshot(path):
         return dict(absent(), kind="link", target=os.readlink(path), uid=info.st_uid, gid=info.st_gid)
     if not stat.S_ISREG(info.st_mode):
         raise ActionError("%s is neither a file nor a link: left alone" % path)
-    return {"kind": "file", "sha256": hash_of(read_bytes(path)), "target": None, "mode": mode_text(info.st_mode),
-            "uid": info.st_uid, "gid": info.st_gid, "mtime_ns": info.st_mtime_ns, "atime_ns": info.st_atime_ns,
-            "xattrs": read_xattrs(path)}
+    return {
+        "kind": "file",
+        "sha256": hash_of(read_bytes(path)),
+        "target": None,
+        "mode": mode_text(info.st_mode),
+        "uid": info.st_uid,
+        "gid": info.st_gid,
+        "mtime_ns": info.st_mtime_ns,
+        "atime_ns": info.st_atime_ns,
+        "xattrs": read_xattrs(path),
+    }
 
 
 def absent():

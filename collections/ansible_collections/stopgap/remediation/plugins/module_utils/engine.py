@@ -7,11 +7,19 @@ Whatever the moment of a crash, the journal tells a second run enough to finish 
     of an action   pending ──► applying ──► applied ──► reverting ──► reverted
     of an entry    intended ──────────────► applied ──► lifting ────► lifted      (or undone, where applying failed)
 """
+
 import collections
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import make
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, StopgapError
-from ansible_collections.stopgap.remediation.plugins.module_utils.holds import HOLDING, Holds, Keeper, foreign, put, put_back
+from ansible_collections.stopgap.remediation.plugins.module_utils.holds import (
+    HOLDING,
+    Holds,
+    Keeper,
+    foreign,
+    put,
+    put_back,
+)
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import now
 from ansible_collections.stopgap.remediation.plugins.module_utils.steps import run_steps
 
@@ -28,7 +36,7 @@ class Engine(object):
 
     def __init__(self, journal, entries, done=(), steps=run_steps):
         self.journal, self.entries, self.steps = journal, entries, steps
-        self.done = {(entry, number) for entry, number in done}
+        self.done = {tuple(pair) for pair in done}
         self.holds = Holds(journal, entries)
         self.touched = set()  # id(action) of each that changed the host in this run, or would
         self.followed = set()  # entries whose `then` was begun in this run
@@ -59,8 +67,9 @@ class Engine(object):
         for action in entry["actions"]:
             if action["state"] in ("pending", "reverted"):
                 self.holds.capture(entry, action)
-        return [action for action in entry["actions"]
-                if action["state"] != "applied" or self.holds.lost(action["resource"])]
+        return [
+            action for action in entry["actions"] if action["state"] != "applied" or self.holds.lost(action["resource"])
+        ]
 
     def _intend(self, entry):
         if entry["state"] == "intended":
@@ -147,8 +156,10 @@ class Engine(object):
         found = []
         for action in filter(self._is_ours, entry["actions"]):
             current = make(action).read()
-            found += ["%s: %s is %s, not %s" % (action["resource"], key, current.get(key), action["written"][key])
-                      for key in foreign(action, current)]
+            found += [
+                "%s: %s is %s, not %s" % (action["resource"], key, current.get(key), action["written"][key])
+                for key in foreign(action, current)
+            ]
         return found
 
     def _is_ours(self, action):
@@ -225,8 +236,13 @@ class Engine(object):
 
 
 def task(entry, action, phase):
-    return {"entry": entry["entry"], "action": entry["actions"].index(action), "phase": phase,
-            "file": action["params"][phase], "vars": action["params"].get("vars") or {}}
+    return {
+        "entry": entry["entry"],
+        "action": entry["actions"].index(action),
+        "phase": phase,
+        "file": action["params"][phase],
+        "vars": action["params"].get("vars") or {},
+    }
 
 
 def expiry(entry):

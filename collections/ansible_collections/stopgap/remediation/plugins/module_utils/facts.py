@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """The facts a decision asks for, each gathered once and only when asked for."""
+
 from ansible_collections.stopgap.remediation.plugins.module_utils import actions, packages, probes, processes, system
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
@@ -41,8 +42,13 @@ class HostFacts:
 
 def effect_of(entry):
     holds, reason = in_effect(entry["actions"])
-    return {"id": entry["mitigation"], "entry": entry["entry"], "state": entry["state"], "in_force": holds,
-            "reason": reason}
+    return {
+        "id": entry["mitigation"],
+        "entry": entry["entry"],
+        "state": entry["state"],
+        "in_force": holds,
+        "reason": reason,
+    }
 
 
 def in_effect(journaled):

@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Installing the vendor's fix, one remedy at a time: what one set of packages lacks must not keep back the others."""
+
 import collections
 import os
 
@@ -31,8 +32,15 @@ class Fixing:
             self.facts.refresh()
             outcome = confirmed(outcome, remedy, self.facts)
         packages = [shown(name, before, candidates, remedy, self.facts) for name in names]
-        result = {"remedy": remedy["id"], "revision": remedy["revision"], "packages": packages, "conffiles": [],
-                  "restarted": [], "old_code": [], "reboot_required": False}
+        result = {
+            "remedy": remedy["id"],
+            "revision": remedy["revision"],
+            "packages": packages,
+            "conffiles": [],
+            "restarted": [],
+            "old_code": [],
+            "reboot_required": False,
+        }
         if names and outcome.state in ("installed", "already"):
             outcome = self.follow_up(remedy, outcome, result, names)
         moved = any(package["before"] != package["after"] for package in packages)
@@ -79,8 +87,12 @@ class Fixing:
         self.trouble, self.updated = self.family.installer.update(self.options.lock_timeout), True
 
     def install_set(self, names, candidates):
-        wanted = [f"{spec(fact)}={candidates[name]['version']}" for name in names for fact in self.facts.installed[name]
-                  if name in candidates and fact["version"] != candidates[name]["version"]]
+        wanted = [
+            f"{spec(fact)}={candidates[name]['version']}"
+            for name in names
+            for fact in self.facts.installed[name]
+            if name in candidates and fact["version"] != candidates[name]["version"]
+        ]
         told = ", ".join(wanted)
         if self.options.check:
             self.family.installer.simulate(wanted)
@@ -118,8 +130,11 @@ class Fixing:
         if steps_due and self.options.restart and not self.options.check:
             outcome = self.run_steps(remedy, outcome, result)
             old_code, unknown = self.old_code(names)
-        result.update(conffiles=self.family.conffiles.report(self.conffiles(names)), old_code=old_code,
-                      reboot_required=self.reboot_required(remedy, old_code or []))
+        result.update(
+            conffiles=self.family.conffiles.report(self.conffiles(names)),
+            old_code=old_code,
+            reboot_required=self.reboot_required(remedy, old_code or []),
+        )
         if old_code:
             unknown = f"{decide.who(old_code)} still run the old code"
         return outcome._replace(reason=f"{outcome.reason}; {unknown}") if unknown else outcome
@@ -135,7 +150,9 @@ class Fixing:
         try:
             done = steps.run_steps(remedy["fix"]["then"])
         except StopgapError as error:
-            return outcome._replace(code="step_failed", reason=f"{outcome.reason}, but what should follow failed: {error}")
+            return outcome._replace(
+                code="step_failed", reason=f"{outcome.reason}, but what should follow failed: {error}"
+            )
         result["restarted"] = done["restarted"]
         return outcome
 
@@ -179,7 +196,9 @@ def obstacle_in(remedy, candidates, facts, trouble):
             continue
         fixed, required = decide.meets(candidate["source_version"], fixes, facts.compare)
         if not fixed:
-            reasons.append(("candidate_too_old", f"{name}: candidate {candidate['source_version']} < required {required}"))
+            reasons.append(
+                ("candidate_too_old", f"{name}: candidate {candidate['source_version']} < required {required}")
+            )
     if not reasons:
         return None
     told = "; ".join(reason for _code, reason in reasons)
@@ -212,6 +231,10 @@ def spec(fact):
 def shown(name, before, candidates, remedy, facts):
     required = {package["name"]: package["fixed_in"].get(facts.distro) for package in remedy["affected"]["packages"]}
     fixes = required.get(name)
-    return {"name": name, "before": before[name][0]["version"],
-            "after": (facts.installed.get(name) or [{"version": None}])[0]["version"],
-            "candidate": candidates.get(name, {}).get("version"), "required": fixes if isinstance(fixes, list) else []}
+    return {
+        "name": name,
+        "before": before[name][0]["version"],
+        "after": (facts.installed.get(name) or [{"version": None}])[0]["version"],
+        "candidate": candidates.get(name, {}).get("version"),
+        "required": fixes if isinstance(fixes, list) else [],
+    }

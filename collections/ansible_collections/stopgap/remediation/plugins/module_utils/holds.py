@@ -5,6 +5,7 @@
 Each holder's prior is what it found. The top one's value is on the host; the bottom one's prior is what was there
 before them all. Lifting the top restores its prior, lifting a lower one hands its prior to the next one up.
 """
+
 import os
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import differing
@@ -23,8 +24,13 @@ class Holds(object):
 
     def stack(self, resource):
         """[(entry, action)] of every holder, lowest first."""
-        held = [(entry, action) for entry in self.entries if in_force(entry) for action in entry["actions"]
-                if action["state"] in HOLDING and action["resource"] == resource]
+        held = [
+            (entry, action)
+            for entry in self.entries
+            if in_force(entry)
+            for action in entry["actions"]
+            if action["state"] in HOLDING and action["resource"] == resource
+        ]
         return sorted(held, key=lambda pair: pair[1]["order"])
 
     def above(self, action):
@@ -40,14 +46,24 @@ class Holds(object):
         written = act.desired(prior)
         # the order is a number, not a time: clocks jump
         order = 1 + max([other.get("order", 0) for known in self.entries for other in known["actions"]] or [0])
-        action.update(state="pending", resource=act.resource, order=order + entry["actions"].index(action), prior=prior,
-                      written=written, restored=False, changed=act.on_controller or bool(differing(prior, written)))
+        action.update(
+            state="pending",
+            resource=act.resource,
+            order=order + entry["actions"].index(action),
+            prior=prior,
+            written=written,
+            restored=False,
+            changed=act.on_controller or bool(differing(prior, written)),
+        )
 
     def hand_up(self, action):
         """Give the action's prior to the next holder. Doing it twice is doing it once."""
         entry, higher = self.above(action)
-        ours = {key: value for key, value in action["prior"].items()
-                if key in action["written"] or key not in higher["written"]}
+        ours = {
+            key: value
+            for key, value in action["prior"].items()
+            if key in action["written"] or key not in higher["written"]
+        }
         higher["prior"].update(ours)
         higher["written"] = dict(action["written"], **higher["written"])
         higher["changed"] = higher["changed"] or action["changed"]
@@ -96,8 +112,14 @@ class Keeper(object):
 
     def folders_to_remove(self, path):
         """Parents that were not there before the first of us: each holder removes those that it leaves empty."""
-        made = {folder for entry in self.holds.entries if in_force(entry) for action in entry["actions"]
-                if action["state"] in HOLDING for folder in action["prior"].get("folders", [])}
+        made = {
+            folder
+            for entry in self.holds.entries
+            if in_force(entry)
+            for action in entry["actions"]
+            if action["state"] in HOLDING
+            for folder in action["prior"].get("folders", [])
+        }
         return [parent for parent in parents_of(path) if parent in made or not os.path.isdir(parent)]
 
 

@@ -4,6 +4,7 @@
 
 Nothing on a host changes before `write` has returned for it: that call is on disk when it returns.
 """
+
 import contextlib
 import datetime
 import errno
@@ -109,8 +110,9 @@ class Journal(object):
                 return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise JournalError("another run holds %s/lock: nothing was changed, try again when it has ended"
-                                       % self.base)
+                    raise JournalError(
+                        "another run holds %s/lock: nothing was changed, try again when it has ended" % self.base
+                    )
             time.sleep(0.1)
 
 
@@ -134,13 +136,25 @@ class ReadOnlyJournal(Journal):
 
 
 def new_entry(remedy, mitigation, owner, reason):
-    return {"format": 1, "entry": "%s-%s" % (now("%Y%m%dT%H%M%SZ"), uuid.uuid4().hex[:8]),
-            "remedy": remedy["id"], "revision": remedy["revision"], "mitigation": mitigation["id"],
-            "state": None, "history": [], "owner": owner, "reason": reason,
-            "ttl_seconds": mitigation.get("ttl_seconds"), "expires_at": None,
-            "persists": mitigation.get("persists", "always"), "then": mitigation.get("then", []),
-            "actions": [{"type": item["type"], "params": item["params"], "state": "pending", "changed": False}
-                        for item in mitigation["actions"]]}
+    return {
+        "format": 1,
+        "entry": "%s-%s" % (now("%Y%m%dT%H%M%SZ"), uuid.uuid4().hex[:8]),
+        "remedy": remedy["id"],
+        "revision": remedy["revision"],
+        "mitigation": mitigation["id"],
+        "state": None,
+        "history": [],
+        "owner": owner,
+        "reason": reason,
+        "ttl_seconds": mitigation.get("ttl_seconds"),
+        "expires_at": None,
+        "persists": mitigation.get("persists", "always"),
+        "then": mitigation.get("then", []),
+        "actions": [
+            {"type": item["type"], "params": item["params"], "state": "pending", "changed": False}
+            for item in mitigation["actions"]
+        ],
+    }
 
 
 def in_force(entry):
@@ -170,7 +184,9 @@ def load(path):
     try:
         return json.loads(durable.read_bytes(path).decode("utf-8"))
     except ValueError as error:
-        raise JournalError("%s is damaged (%s): nothing will be changed on this host until it is mended" % (path, error))
+        raise JournalError(
+            "%s is damaged (%s): nothing will be changed on this host until it is mended" % (path, error)
+        )
 
 
 @contextlib.contextmanager

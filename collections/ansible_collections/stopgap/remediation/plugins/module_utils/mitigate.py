@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Which entry a request is about, and how the outcome is told (contracts §3, mitigation)."""
+
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import make
 from ansible_collections.stopgap.remediation.plugins.module_utils.engine import Engine
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
@@ -55,8 +56,11 @@ def put_in_force(engine, remedy, wanted, owner, reason):
     except StopgapError as error:
         return [nothing(remedy, chosen["id"], str(error), "failed")]
     if entry["state"] == "applied":  # what an older revision did is let go only now: what both do stays in force
-        told += [finish(engine, old, engine.absent(old, reason="replaced by revision %s" % remedy["revision"]))
-                 for old in entries if old is not entry]
+        told += [
+            finish(engine, old, engine.absent(old, reason="replaced by revision %s" % remedy["revision"]))
+            for old in entries
+            if old is not entry
+        ]
     return told
 
 
@@ -86,25 +90,46 @@ def held_for(engine, remedy):
 def is_same(entry, mitigation):
     """Same deeds: then a new revision changes nothing on the host."""
     deeds = [(action["type"], action["params"]) for action in entry["actions"]]
-    return entry["then"] == mitigation.get("then", []) and \
-        deeds == [(action["type"], action["params"]) for action in mitigation["actions"]]
+    return entry["then"] == mitigation.get("then", []) and deeds == [
+        (action["type"], action["params"]) for action in mitigation["actions"]
+    ]
 
 
 def nothing(remedy, mitigation, reason, state="none"):
-    return {"remedy": remedy["id"], "revision": remedy["revision"], "mitigation": mitigation or None, "state": state,
-            "changed": False, "reason": reason, "entry": None, "history": [], "actions": [], "pending_tasks": [],
-            "ttl_seconds": None, "expires_at": None, "persists": None, "owner": None}, []
+    return {
+        "remedy": remedy["id"],
+        "revision": remedy["revision"],
+        "mitigation": mitigation or None,
+        "state": state,
+        "changed": False,
+        "reason": reason,
+        "entry": None,
+        "history": [],
+        "actions": [],
+        "pending_tasks": [],
+        "ttl_seconds": None,
+        "expires_at": None,
+        "persists": None,
+        "owner": None,
+    }, []
 
 
 def finish(engine, entry, outcome):
     """(the result of the contracts, [diff])"""
     lifting = entry["state"] in ("lifting", "lifted", "undone") or outcome.state in ("would_lift", "refused")
     told = [tell(engine, action, lifting) for action in entry["actions"] if action.get("resource")]
-    result = {key: entry[key] for key in ("remedy", "revision", "mitigation", "history", "ttl_seconds", "expires_at",
-                                          "persists", "owner")}
-    result.update(entry=entry["entry"] if entry["history"] else None, state=outcome.state, reason=outcome.reason,
-                  pending_tasks=outcome.pending, actions=[action for action, _diff in told],
-                  changed=any(action["changed"] for action, _diff in told) or entry["entry"] in engine.followed)
+    result = {
+        key: entry[key]
+        for key in ("remedy", "revision", "mitigation", "history", "ttl_seconds", "expires_at", "persists", "owner")
+    }
+    result.update(
+        entry=entry["entry"] if entry["history"] else None,
+        state=outcome.state,
+        reason=outcome.reason,
+        pending_tasks=outcome.pending,
+        actions=[action for action, _diff in told],
+        changed=any(action["changed"] for action, _diff in told) or entry["entry"] in engine.followed,
+    )
     return result, [diff for action, diff in told if action["changed"]]
 
 
@@ -115,17 +140,47 @@ def tell(engine, action, lifting):
     if lifting:
         states.reverse()
     before, after = (act.show(state) for state in states)
-    said = {"type": action["type"], "resource": action["resource"], "changed": changed,
-            "before": before if changed else after, "after": after}
+    said = {
+        "type": action["type"],
+        "resource": action["resource"],
+        "changed": changed,
+        "before": before if changed else after,
+        "after": after,
+    }
     texts = [act.text(engine.holds.full(state))[:DIFF_LIMIT] for state in states] if changed else ["", ""]
-    return said, {"before_header": said["resource"], "after_header": said["resource"], "before": texts[0], "after": texts[1]}
+    return said, {
+        "before_header": said["resource"],
+        "after_header": said["resource"],
+        "before": texts[0],
+        "after": texts[1],
+    }
 
 
 def entry_info(entry):
     """An entry for journal_info: no saved contents, no parameters."""
-    info = {key: entry[key] for key in ("entry", "remedy", "revision", "mitigation", "state", "history", "owner", "reason",
-                                        "ttl_seconds", "expires_at", "persists")}
-    info["actions"] = [{"type": action["type"], "resource": action.get("resource"), "state": action["state"],
-                        "changed": action["changed"]} for action in entry["actions"]]
+    info = {
+        key: entry[key]
+        for key in (
+            "entry",
+            "remedy",
+            "revision",
+            "mitigation",
+            "state",
+            "history",
+            "owner",
+            "reason",
+            "ttl_seconds",
+            "expires_at",
+            "persists",
+        )
+    }
+    info["actions"] = [
+        {
+            "type": action["type"],
+            "resource": action.get("resource"),
+            "state": action["state"],
+            "changed": action["changed"],
+        }
+        for action in entry["actions"]
+    ]
     return info
-

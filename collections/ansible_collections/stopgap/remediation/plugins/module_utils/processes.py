@@ -5,6 +5,7 @@
 This file stands alone (standard library, no sibling): the verifier runs its very source on hosts, as
 `python3 -c SOURCE PACKAGE…`, which prints the JSON of `old_code`.
 """
+
 import glob
 import json
 import os
@@ -33,8 +34,15 @@ def old_code(packages, files=None, proc="/proc"):
     for pid in pids(proc):
         stale = stale_files(proc, pid, owners)
         for package in sorted(stale):
-            found.append({"pid": pid, "name": process_name(proc, pid), "unit": unit_of(proc, pid),
-                          "files": sorted(stale[package]), "package": package})
+            found.append(
+                {
+                    "pid": pid,
+                    "name": process_name(proc, pid),
+                    "unit": unit_of(proc, pid),
+                    "files": sorted(stale[package]),
+                    "package": package,
+                }
+            )
     return found
 
 
@@ -74,7 +82,7 @@ def stale_files(proc, pid, owners):
     for path, device, inode in mappings(maps):
         deleted = path.endswith(" (deleted)")
         if deleted:
-            path = PENDING.sub("", path[:-len(" (deleted)")])
+            path = PENDING.sub("", path[: -len(" (deleted)")])
         path = nameless(proc, pid, owners) if deleted and path == "/" else inside(root, path)
         owner = owner_of(path, owners, deleted)
         if owner and (deleted or replaced(f"{proc}/{pid}/root{path}", device, inode)):
@@ -94,7 +102,7 @@ def mappings(maps):
 
 def inside(root, path):
     """A path as the process sees it: from outside a chroot, its prefix shows."""
-    return path[len(root):] if root != "/" and path.startswith(root + "/") else path
+    return path[len(root) :] if root != "/" and path.startswith(root + "/") else path
 
 
 def nameless(proc, pid, owners):
@@ -150,7 +158,7 @@ def unit_of(proc, pid):
         path = own.get(hierarchy, "")
         # A container that shares its host's view of cgroups starts further down: where its manager sits.
         top = manager.get(hierarchy, "").rpartition("/init.scope")[0]
-        path = path[len(top):] if path.startswith(top + "/") else path
+        path = path[len(top) :] if path.startswith(top + "/") else path
         unit = next((part for part in path.split("/") if UNIT.search(part)), None)
         if unit:
             return unit
@@ -199,7 +207,7 @@ def diversions(package, path):
             lines = handle.read().splitlines()
     except OSError:
         return {}
-    triples = (lines[start:start + 3] for start in range(0, len(lines) - 2, 3))
+    triples = (lines[start : start + 3] for start in range(0, len(lines) - 2, 3))
     return {source: target for source, target, diverter in triples if diverter != package}
 
 

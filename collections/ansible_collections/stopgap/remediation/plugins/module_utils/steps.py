@@ -1,14 +1,17 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """What follows a change (`then`): restart or reload a unit, restart what still runs old code, run a command."""
+
 import re
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import ask, must
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 # Restarting these ends sessions or the system's own bookkeeping: told, never done.
-UNTOUCHABLE = re.compile(r"\.scope$|^(init|user@.*|dbus|dbus-broker|systemd-logind|getty@.*|serial-getty@.*|"
-                         r"container-getty@.*|console-getty|gdm3?|lightdm|sddm|display-manager)(\.service)?$|^-?$")
+UNTOUCHABLE = re.compile(
+    r"\.scope$|^(init|user@.*|dbus|dbus-broker|systemd-logind|getty@.*|serial-getty@.*|"
+    r"container-getty@.*|console-getty|gdm3?|lightdm|sddm|display-manager)(\.service)?$|^-?$"
+)
 MANAGER = "init.scope"  # systemd itself: it can run its new code without losing a unit
 
 
@@ -44,6 +47,7 @@ def runs(unit):
 
 def restart_users_of(package, outcome):
     from ansible_collections.stopgap.remediation.plugins.module_utils import processes
+
     if not processes.file_lists(package):
         return  # not installed: a remedy may name what other releases call the package
     users = processes.old_code([package])
@@ -58,8 +62,8 @@ def restart_users_of(package, outcome):
 
 
 def told(user):
-    return "%s (pid %s%s) runs old code of %s" % (user["name"], user["pid"],
-                                                 ", " + user["unit"] if user["unit"] else "", user["package"])
+    unit = ", " + user["unit"] if user["unit"] else ""
+    return "%s (pid %s%s) runs old code of %s" % (user["name"], user["pid"], unit, user["package"])
 
 
 def run(argv, outcome):

@@ -100,7 +100,9 @@ def versions(results, key):
 def main():
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     remedies = module.params["remedies"]
-    options = Options(module.params["conffiles"], module.params["lock_timeout"], module.params["restart"], module.check_mode)
+    options = Options(
+        module.params["conffiles"], module.params["lock_timeout"], module.params["restart"], module.check_mode
+    )
     fixing = Fixing(HostFacts(remedies), options)
     results = [fixing.fix(remedy) for remedy in remedies]
     failed = [result for result in results if result["state"] == "failed" or result["code"] == "step_failed"]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 TEXT_LIMIT = 1000
@@ -43,5 +44,5 @@ def trim(value, depth):
     if isinstance(value, int):
         return int(value) if abs(value) < 2**63 else "a number out of bounds"
     if isinstance(value, float):
-        return float(value) if value == value and abs(value) != float("inf") else str(value)
+        return float(value) if math.isfinite(value) else str(value)
     return clean(value, TEXT_LIMIT)

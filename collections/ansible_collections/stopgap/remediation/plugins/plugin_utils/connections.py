@@ -215,7 +215,7 @@ def ssh_argv(connection, context, command):
     for end in getattr(connection, "sshpass_pipe", None) or ():
         os.close(end)
     argv = [to_text(word) for word in argv]
-    return argv[argv.index(to_text(executable)):]
+    return argv[argv.index(to_text(executable)) :]
 
 
 def local_argv(connection, context, command):

@@ -123,7 +123,9 @@ def journal_info(result, _asked, trouble):
         return []
     entries = [item for item in _dicts(result["entries"]) if _is_asked(item.get("remedy"), {}) and _entry(item)]
     told = [event for item in entries for event in _history(item)]
-    held = [[item["remedy"], item["entry"]] for item in entries if item.get("state") in ("intended", "applied", "lifting")]
+    held = [
+        [item["remedy"], item["entry"]] for item in entries if item.get("state") in ("intended", "applied", "lifting")
+    ]
     evidence = {"in_force": held[:IN_FORCE_LIMIT], "host_id": trim(result.get("host_id"), DEPTH_LIMIT)}
     if len(held) > IN_FORCE_LIMIT or len(entries) != len(result["entries"]):
         evidence["truncated"] = True  # then what is missing here is not gone
@@ -157,7 +159,9 @@ TELLERS = {
 def _event(kind, verdict, remedy, revision, reason, evidence):
     return {
         "remedy": str(remedy),
-        "revision": revision if type(revision) is int and 0 <= revision < 1000000 else 0,
+        "revision": revision
+        if isinstance(revision, int) and not isinstance(revision, bool) and 0 <= revision < 1000000
+        else 0,
         "kind": kind,
         "verdict": str(verdict),
         "reason": clean(reason if isinstance(reason, str) else "", REASON_LIMIT),
@@ -184,7 +188,12 @@ def _history(item):
     for step, line in list(enumerate(lines))[-LIST_LIMIT:]:
         if line.get("state") in HISTORY:
             event = _event(
-                "mitigation", line["state"], item["remedy"], item.get("revision"), item.get("reason"), _entry_evidence(item)
+                "mitigation",
+                line["state"],
+                item["remedy"],
+                item.get("revision"),
+                item.get("reason"),
+                _entry_evidence(item),
             )
             at = line.get("at") if is_time(line.get("at")) else heard
             event["evidence"].update(heard_at=heard, step=step)

@@ -59,9 +59,7 @@ class Witness(object):
         name = events.journal_id(at, estate, host, entry, told["verdict"]) if entry else events.uuid7()
         keys = ("remedy", "revision", "kind", "verdict", "reason", "evidence")
         said = {key: told[key] for key in keys}
-        return dict(
-            said, id=name, at=at, estate=estate, host=host, actor=self.actor, run=self.run, origin=self.origin
-        )
+        return dict(said, id=name, at=at, estate=estate, host=host, actor=self.actor, run=self.run, origin=self.origin)
 
     def _remember_entry(self, host, told):
         evidence = told["evidence"]

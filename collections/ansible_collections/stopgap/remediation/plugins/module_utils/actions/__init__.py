@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """The action types by name. Imports are spelt out because AnsiballZ packs what it can see imported."""
+
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.command import Command
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file import File
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file_mode import FileMode
@@ -21,8 +22,8 @@ ACTIONS = {
 }
 
 
-def make(item, types=ACTIONS):
+def make(item):
     """The action of a typed item of a remedy or of the journal."""
-    if item["type"] not in types:
-        raise ActionError("no action type %s here (known: %s)" % (item["type"], ", ".join(sorted(types))))
-    return types[item["type"]](item["params"])
+    if item["type"] not in ACTIONS:
+        raise ActionError("no action type %s here (known: %s)" % (item["type"], ", ".join(sorted(ACTIONS))))
+    return ACTIONS[item["type"]](item["params"])

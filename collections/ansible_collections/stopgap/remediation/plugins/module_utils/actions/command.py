@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """The way out for what no type covers: three commands of the remedy's own."""
+
 import hashlib
 import json
 

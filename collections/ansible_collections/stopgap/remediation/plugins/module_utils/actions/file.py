@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """A whole file that is ours, typically a drop-in."""
+
 import os
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
@@ -38,14 +39,21 @@ class File(Action):
     def desired(self, prior):
         """A file that was there keeps its owner."""
         replaced = prior["kind"] == "file"
-        return {"kind": "file", "sha256": durable.hash_of(self.content), "target": None,
-                "mode": "%04o" % int(str(self.params.get("mode") or "0644"), 8),
-                "uid": prior["uid"] if replaced else os.geteuid(), "gid": prior["gid"] if replaced else os.getegid()}
+        return {
+            "kind": "file",
+            "sha256": durable.hash_of(self.content),
+            "target": None,
+            "mode": "%04o" % int(str(self.params.get("mode") or "0644"), 8),
+            "uid": prior["uid"] if replaced else os.geteuid(),
+            "gid": prior["gid"] if replaced else os.getegid(),
+        }
 
     def apply(self, prior):
         durable.make_folders(self.path)
         label = (prior.get("xattrs") or {}).get("security.selinux")
-        durable.write(self.path, self.content, dict(self.desired(prior), xattrs={"security.selinux": label} if label else {}))
+        durable.write(
+            self.path, self.content, dict(self.desired(prior), xattrs={"security.selinux": label} if label else {})
+        )
         if self.params.get("validate"):
             must(self.params["validate"])
 

@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Mode and owner of one path, kept over reinstallation of its package where dpkg can be told to."""
+
 import grp
 import os
 import pwd
@@ -41,12 +42,18 @@ class FileMode(Action):
 
     def desired(self, prior):
         owner, group = self.params.get("owner"), self.params.get("group")
-        wanted = {"mode": "%04o" % int(str(self.params["mode"]), 8),
-                  "uid": prior["uid"] if owner is None else id_of(owner, pwd.getpwnam, "pw_uid"),
-                  "gid": prior["gid"] if group is None else id_of(group, grp.getgrnam, "gr_gid")}
+        wanted = {
+            "mode": "%04o" % int(str(self.params["mode"]), 8),
+            "uid": prior["uid"] if owner is None else id_of(owner, pwd.getpwnam, "pw_uid"),
+            "gid": prior["gid"] if group is None else id_of(group, grp.getgrnam, "gr_gid"),
+        }
         if prior.get("packaged_as"):
-            wanted["override"] = "%s %s %s %s" % (name_of(wanted["uid"], pwd.getpwuid), name_of(wanted["gid"], grp.getgrgid),
-                                                  wanted["mode"].lstrip("0") or "0", prior["packaged_as"])
+            wanted["override"] = "%s %s %s %s" % (
+                name_of(wanted["uid"], pwd.getpwuid),
+                name_of(wanted["gid"], grp.getgrgid),
+                wanted["mode"].lstrip("0") or "0",
+                prior["packaged_as"],
+            )
         return wanted
 
     def apply(self, prior):
@@ -68,7 +75,7 @@ class FileMode(Action):
 
     def _names(self):
         """dpkg may know /usr/bin/x as /bin/x on merged-/usr hosts."""
-        short = [self.path[len("/usr"):]] if self.path.startswith("/usr/") else []
+        short = [self.path[len("/usr") :]] if self.path.startswith("/usr/") else []
         return list(dict.fromkeys([self.given, self.path] + short))
 
     def show(self, state):

@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """A systemd unit stopped or started, disabled or enabled, masked or unmasked."""
+
 import os
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action, differing
@@ -32,8 +33,11 @@ class Service(Action):
         unit_file = found.get("UnitFileState", "")
         masked = unit_file.startswith("masked")
         # a failed unit does not run, and nobody can put it back into having failed
-        return {"active": "active" if found["ActiveState"] in RUNNING else "inactive",
-                "masked": unit_file if masked else "no", "enabled": None if masked else unit_file}
+        return {
+            "active": "active" if found["ActiveState"] in RUNNING else "inactive",
+            "masked": unit_file if masked else "no",
+            "enabled": None if masked else unit_file,
+        }
 
     def desired(self, prior):
         wanted = {}

@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """One option of sshd, in a drop-in of its own that is read first: sshd takes the first value it meets."""
+
 import os
 import re
 
@@ -43,8 +44,10 @@ class SshdOption(Action):
         ours = values(self.option, ["sshd", "-T", "-f", self.path])
         effective = values(self.option, ["sshd", "-T"])
         if not set(ours) <= set(effective):
-            raise ActionError("%s is set before our drop-in is read: sshd uses %s, not %s"
-                              % (self.params["name"], ", ".join(effective) or "nothing", ", ".join(ours)))
+            raise ActionError(
+                "%s is set before our drop-in is read: sshd uses %s, not %s"
+                % (self.params["name"], ", ".join(effective) or "nothing", ", ".join(ours))
+            )
 
 
 def values(option, argv):

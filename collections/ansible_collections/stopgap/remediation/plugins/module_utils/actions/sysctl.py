@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """A kernel setting: live in /proc/sys, and in a file so that a boot does not undo it."""
+
 import glob
 import os
 

@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """What any Ansible module can do: task files of the user's, run by the role on the controller, journaled here."""
+
 import hashlib
 import json
 

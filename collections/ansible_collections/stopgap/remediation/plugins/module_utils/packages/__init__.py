@@ -2,6 +2,7 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """The package manager of this host. A family is a line in FAMILIES: who knows the packages, who installs them,
 who knows their configuration files."""
+
 import collections
 import os
 

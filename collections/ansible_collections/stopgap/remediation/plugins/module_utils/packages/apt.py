@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """What apt can fetch and install. Nothing is ever removed, and nothing but the named packages is asked for."""
+
 import re
 import time
 
@@ -22,8 +23,9 @@ CONFFILES = {
 }
 LOCKED = re.compile(r"Could not get lock|Unable to acquire the dpkg frontend lock|Unable to lock")
 # apt-get update says 0 although repositories failed, unless each of these is looked for.
-NOT_FETCHED = re.compile(r"^(?:E: |W: (?=Failed to fetch|GPG error|An error occurred during the signature))(.*)$",
-                         re.MULTILINE)
+NOT_FETCHED = re.compile(
+    r"^(?:E: |W: (?=Failed to fetch|GPG error|An error occurred during the signature))(.*)$", re.MULTILINE
+)
 # The first that matches names what went wrong. Those marked True have changed nothing on the host.
 COMPLAINTS = (
     (LOCKED, "lock_timeout", True),
@@ -77,12 +79,16 @@ def read_records(text, versions):
     """The source version is in `Source: name (version)`, and only where it differs from the binary's."""
     found = {}
     for record in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in record.splitlines() if re.match(r"(Package|Version|Source): ", line))
+        fields = dict(
+            line.split(": ", 1) for line in record.splitlines() if re.match(r"(Package|Version|Source): ", line)
+        )
         name, version = fields.get("Package"), fields.get("Version")
         if versions.get(name) == version and version:
             source, _space, inner = fields.get("Source", name).partition(" ")
-            found[name] = {"version": version,
-                           "source_version": source_version(source, inner.strip("()") or version, version)}
+            found[name] = {
+                "version": version,
+                "source_version": source_version(source, inner.strip("()") or version, version),
+            }
     return found
 
 
@@ -113,8 +119,9 @@ def apt_get(argv, limit, timeout, **environment):
     deadline = time.monotonic() + limit
     while True:
         left = locks.wait(deadline)
-        result = run(["apt-get", "-q", "-o", f"DPkg::Lock::Timeout={left}", *argv], timeout,
-                     **dict(ENVIRONMENT, **environment))
+        result = run(
+            ["apt-get", "-q", "-o", f"DPkg::Lock::Timeout={left}", *argv], timeout, **dict(ENVIRONMENT, **environment)
+        )
         if not LOCKED.search(result.output) or not left:  # else another took it between our look and apt's
             return result
 

@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Which side of each conffile an upgrade kept: a fix that ships as a setting is not there where the old file stays."""
+
 import collections
 import hashlib
 import os
@@ -37,8 +38,11 @@ def read_conffiles(text):
 def ucf_files(packages, folder=UCF):
     """Files that ucf keeps for packages, such as sshd_config: dpkg does not count them as conffiles."""
     hashes = {path: md5 for md5, path in pairs(os.path.join(folder, "hashfile"))}
-    return [Conffile(package, path, hashes.get(path))
-            for package, path in pairs(os.path.join(folder, "registry")) if package in packages]
+    return [
+        Conffile(package, path, hashes.get(path))
+        for package, path in pairs(os.path.join(folder, "registry"))
+        if package in packages
+    ]
 
 
 def pairs(path):
@@ -64,8 +68,12 @@ def report(conffiles):
 def still_edited(conffiles, named):
     """Those to take back when the package's are wanted: of the packages `named` every edited one, of their
     siblings only where the package's own version lies beside it, unused."""
-    return [conffile for conffile in conffiles if is_edited(conffile)
-            and (conffile.package in named or any(os.path.lexists(conffile.path + end) for end in LEFT_LOCAL))]
+    return [
+        conffile
+        for conffile in conffiles
+        if is_edited(conffile)
+        and (conffile.package in named or any(os.path.lexists(conffile.path + end) for end in LEFT_LOCAL))
+    ]
 
 
 def is_edited(conffile):

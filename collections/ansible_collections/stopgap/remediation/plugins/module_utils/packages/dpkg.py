@@ -1,12 +1,21 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """What dpkg knows: installed packages, their order of versions, their conffiles."""
+
 import re
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import read
 
-FIELDS = ("Package", "Architecture", "db:Status-Want", "db:Status-Eflag", "db:Status-Status", "Version",
-          "source:Package", "source:Version")
+FIELDS = (
+    "Package",
+    "Architecture",
+    "db:Status-Want",
+    "db:Status-Eflag",
+    "db:Status-Status",
+    "Version",
+    "source:Package",
+    "source:Version",
+)
 FORMAT = "\\t".join("${%s}" % field for field in FIELDS) + "\\n"
 BROKEN = ("half-installed", "half-configured", "unpacked")
 ABSENT = ("not-installed", "config-files")
@@ -33,9 +42,15 @@ def read_fact(line):
     name, arch, want, flag, status, version, source, sourced = line.split("\t")
     if status in ABSENT:
         return None
-    return {"name": name, "arch": arch, "version": version, "source": source,
-            "source_version": source_version(source, sourced, version),
-            "broken": status if status in BROKEN else (flag if flag != "ok" else None), "held": want == "hold"}
+    return {
+        "name": name,
+        "arch": arch,
+        "version": version,
+        "source": source,
+        "source_version": source_version(source, sourced, version),
+        "broken": status if status in BROKEN else (flag if flag != "ok" else None),
+        "held": want == "hold",
+    }
 
 
 def source_version(source, sourced, version):

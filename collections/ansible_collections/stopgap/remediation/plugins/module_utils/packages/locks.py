@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Waiting for the package locks, and saying who holds them."""
+
 import fcntl
 import os
 import struct
@@ -36,7 +37,9 @@ def holder(path):
         raise Surprise(f"cannot look at {path}: {error.strerror} (is become on?)")
     try:
         asked = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        kind, _whence, _start, _length, pid = struct.unpack(FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked)[:len(asked)])
+        kind, _whence, _start, _length, pid = struct.unpack(
+            FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked)[: len(asked)]
+        )
     finally:
         os.close(handle)
     return None if kind == fcntl.F_UNLCK else max(pid, 0)

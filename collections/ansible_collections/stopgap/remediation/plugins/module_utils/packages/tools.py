@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """How package tools are run, and the one way in which they fail."""
+
 import collections
 import subprocess
 import tempfile
@@ -34,8 +35,14 @@ def run(argv, timeout, **environment):
     """
     with tempfile.TemporaryFile() as log:
         try:
-            rc = subprocess.call(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, timeout=timeout,
-                                 env=dict(command.environment(), **environment))
+            rc = subprocess.call(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                env=dict(command.environment(), **environment),
+            )
         except OSError as error:
             raise Surprise(f"{argv[0]}: cannot be run: {error.strerror}")
         except subprocess.TimeoutExpired:

@@ -4,7 +4,13 @@
 
 A probe is `probe(params) -> (holds, reason)`; holds is True, False, or None where it cannot be told.
 """
-from ansible_collections.stopgap.remediation.plugins.module_utils.probes import command, file_has, service_active, sysctl
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.probes import (
+    command,
+    file_has,
+    service_active,
+    sysctl,
+)
 
 PROBES = {
     "command": command.probe,

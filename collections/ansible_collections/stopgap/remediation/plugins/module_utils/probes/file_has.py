@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """`file_has {path, matches}`: the file's content matches a regular expression (MULTILINE)."""
+
 import re
 
 

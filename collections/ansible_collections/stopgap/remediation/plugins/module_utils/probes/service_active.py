@@ -1,6 +1,7 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """`service_active: UNIT`: systemd runs the unit, or is starting or reloading it."""
+
 from ansible_collections.stopgap.remediation.plugins.module_utils import command
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import Surprise
 
