@@ -16,15 +16,16 @@ from stopgap.engine.model import Changed, Event, HostAnswered, RunRequest, RunRe
 COLOURS = {"fixed": "green", "mitigated": "yellow", "not_affected": "dim", "patched": "yellow", "exposed": "red"}
 MOST_ROWS = 60
 LOG_WIDTH = 2000
-MOST_TEXT = 2000
+MOST_LINES = 20
+MOST_DIFF = 400
 # C0, C1, bidirectional controls: nothing a host says may steer the terminal (P9)
-UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 HIDDEN = {"include_tasks", "validate_argument_spec", "outcome"}  # the play's plumbing, and what the table tells
 
 
 def safe(text: object, most: int = 400) -> str:
     """Text from a host, harmless on a terminal and bounded in length."""
-    shown = UNSAFE.sub("\N{REPLACEMENT CHARACTER}", str(text))
+    shown = UNSAFE.sub("\N{REPLACEMENT CHARACTER}", " ".join(str(text).splitlines()))
     return escape(shown if len(shown) <= most else shown[:most] + "…")
 
 
@@ -68,21 +69,24 @@ class Progress:
             self._answered(event)
         elif isinstance(event, Changed):
             self.console.print(f"  {safe(event.host)} {'would change' if self.request.check else 'changes'}:")
-            self.console.print(safe(event.text, 20_000), soft_wrap=True)
+            for line in event.text.splitlines()[:MOST_DIFF]:
+                self.console.print("    " + safe(line), soft_wrap=True)
         elif isinstance(event, Said) and (self.request.verbosity or "WARNING" in event.text):
-            self.console.print(safe(event.text, 2000))
+            self.console.print(safe(event.text, 2000), soft_wrap=True)
 
     def _answered(self, event: HostAnswered) -> None:
         if event.action.rpartition(".")[2] in HIDDEN:
             return
         self.answers[event.status] += 1
         if event.status == "unreachable" or (event.status == "failed" and not event.action.endswith(".outcome")):
-            why = safe(str(event.result.get("msg") or event.text).strip(), MOST_TEXT)
-            self.console.print(f"  [red]{safe(event.host)}[/] {event.status}: {why}")
+            # indented, so that no line of a host's text can pass for one of ours
+            why = str(event.result.get("msg") or event.text).strip().splitlines()[:MOST_LINES]
+            self.console.print(f"  [red]{safe(event.host)}[/] {event.status}: " + "\n      ".join(map(safe, why)))
         for told in predictions(event.result) if self.request.check else ():
             self.console.print(f"  {safe(event.host)} {told}")
         if self.request.verbosity:
-            self.console.print(safe(event.text, 20_000))
+            for line in event.text.splitlines():
+                self.console.print("    " + safe(line, 2000), soft_wrap=True)
         if self.live:
             self.live.update(f"{safe(self.step)} … {sum(self.answers.values())} answered")
 
