@@ -67,6 +67,16 @@ def test_nothing_shared_that_machines_do_not_share(lab):
         assert lab.exec("web1", command).stdout != lab.exec("web2", command).stdout
 
 
+def test_the_machines_kernel_is_out_of_reach(lab):
+    assert ssh(lab, "web1", "sudo sysctl -w net.ipv4.conf.all.log_martians=1").returncode == 0
+    for command in ("sysctl -w vm.swappiness=60", "date -s now"):
+        refused = ssh(lab, "web1", f"sudo {command}")
+        assert refused.returncode != 0
+        assert "ermi" in refused.stderr  # permission denied, operation not permitted
+    capabilities = ssh(lab, "web1", "sudo grep CapEff /proc/self/status").stdout.split()[1]
+    assert not int(capabilities, 16) & 1 << 16  # CAP_SYS_MODULE
+
+
 def test_ansible_reaches_every_host_by_the_inventory(lab):
     command = ["ansible", "all", "-i", str(lab.inventory), "-b", "-m", "command", "-a", "id -u", "--one-line"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

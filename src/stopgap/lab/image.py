@@ -16,6 +16,7 @@ from stopgap.lab.mirror import find_mirror, inherited_options
 from stopgap.lab.paths import RECIPE, machine_lock, private_dir, state_root
 
 REPOSITORY = "localhost/stopgap-lab"
+HOLDS = "stopgap.lab.holds"
 INIT = "/usr/local/sbin/stopgap-lab-init"
 BUILDS_AT_ONCE = 2
 BASE = (
@@ -98,8 +99,8 @@ def _build(engine: Engine, recipe: Recipe) -> None:
             )
         if done.returncode != 0:
             raise build_error(recipe, recipe.log.read_text(errors="replace"))
-        described = f"stopgap lab: {recipe.suite} {' '.join(recipe.packages)}".strip()
-        engine.podman("import", "--quiet", f"--message={described}", str(tarball), recipe.image)
+        holds = f"{recipe.suite} {' '.join(recipe.packages)}".strip()
+        engine.podman("import", "--quiet", f"--change=LABEL {HOLDS}={holds}", str(tarball), recipe.image)
 
 
 def build_error(recipe: Recipe, log: str) -> LabError:

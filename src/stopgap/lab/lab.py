@@ -89,8 +89,8 @@ class Lab:
         recipes = {spec.name: recipe_for(spec) for spec in specs}
         ensure_images(self._engine, recipes.values(), self._say)
         seed.ensure_lab_secrets(private_dir(self.folder), self.name)
-        subnet = network.ensure_network(self._engine)
         with machine_lock("addresses"):  # an address is taken once a container's label says so
+            subnet = network.ensure_network(self._engine)
             taken = [container.labels[f"{LABEL}.address"] for container in self._engine.containers(LABEL)]
             addresses = network.free_addresses(subnet, taken)
             given = [(spec, recipes[spec.name], next(addresses)) for spec in specs]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from stopgap.lab import namespace, network
 from stopgap.lab.engine import Engine, detect_engine
-from stopgap.lab.image import REPOSITORY
+from stopgap.lab.image import HOLDS, REPOSITORY
 from stopgap.lab.lab import LABEL, Lab
 from stopgap.lab.limits import restore_limits
+from stopgap.lab.paths import machine_lock
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def list_labs() -> list[LabRow]:
 def list_images() -> list[ImageRow]:
     rows = detect_engine().images(REPOSITORY)
     return [
-        ImageRow(row["Names"][0], (row.get("History") or [""])[0], int(row["Size"]), int(row["Containers"]))
+        ImageRow(row["Names"][0], (row.get("Labels") or {}).get(HOLDS, ""), int(row["Size"]), int(row["Containers"]))
         for row in rows
     ]
 
@@ -55,8 +56,9 @@ def prune() -> list[str]:
     unused = [row.image for row in list_images() if row.containers == 0]
     if unused:
         engine.podman("rmi", *unused)
-    if not engine.containers(LABEL):
-        _remove_shared(engine)
+    with machine_lock("addresses"):  # under which hosts are made
+        if not engine.containers(LABEL):
+            _remove_shared(engine)
     return unused
 
 

@@ -4,9 +4,20 @@ set -eu
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 seed=/stopgap-lab
 
+# The kernel is the machine's: of its settings a host may change what its namespaces make its own, and reads the rest.
+own="net fs/mqueue"
+for name in hostname domainname sem msgmax msgmnb msgmni shmall shmmax shmmni shm_rmid_forced; do
+    own="$own kernel/$name"
+done
+mount --bind /proc/sys /proc/sys
+for part in $own; do
+    mount --bind "/proc/sys/$part" "/proc/sys/$part"
+done
+mount -o remount,bind,ro /proc/sys
+
 # The boot id is the kernel's, which all hosts share; a host that reboots must show a new one (as systemd-nspawn does).
 cat /proc/sys/kernel/random/uuid > /run/stopgap-lab-boot-id
-mount --bind /run/stopgap-lab-boot-id /proc/sys/kernel/random/boot_id
+mount -o bind,ro /run/stopgap-lab-boot-id /proc/sys/kernel/random/boot_id
 
 # First boot only: keys and passwords from the read-only folder that the lab mounts.
 if [ ! -e /etc/stopgap-lab-seeded ]; then
@@ -24,4 +35,5 @@ if [ ! -e /etc/stopgap-lab-seeded ]; then
     touch /etc/stopgap-lab-seeded
 fi
 
-exec /sbin/init
+# Nor may it load modules or set the clock.
+exec setpriv --bounding-set=-sys_module,-sys_time /sbin/init
