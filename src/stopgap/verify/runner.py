@@ -12,6 +12,7 @@ from stopgap.verify.errors import BadRequest, HostUnreachable, VerifyError
 from stopgap.verify.verdict import Verdict, aggregate, clean, unknown
 
 Item = dict[str, Any]
+ATTESTATION = "attestation"
 
 
 def verify(request: dict[str, Any]) -> dict[str, list[Item]]:
@@ -39,7 +40,7 @@ def _plan(remedies: dict[str, Item], target: Item) -> tuple[Item, Item, list[Ite
     remedy = remedies[target["remedy"]]
     phase, chosen = target["phase"], target.get("mitigation")
     if phase == "fix":
-        checks = [*remedy["checks"], *(check for one in remedy["fix"]["obligations"] for check in one["checks"])]
+        checks = [*remedy["checks"], *(check for one in remedy["fix"]["obligations"] for check in _owed(one))]
     else:
         valid = [
             one for one in remedy["mitigations"] if (one["id"] == chosen if chosen else one["status"] != "withdrawn")
@@ -50,6 +51,12 @@ def _plan(remedies: dict[str, Item], target: Item) -> tuple[Item, Item, list[Ite
     return head, remedy, checks
 
 
+def _owed(obligation: Item) -> list[Item]:
+    """An obligation's checks, told by its title; one that only a person can attest stays open until somebody does."""
+    checks = obligation["checks"] or [{"type": ATTESTATION, "params": None}]
+    return [{**check, "obligation": obligation["title"]} for check in checks]
+
+
 def _ask(host: AgentHost, plan: Iterable[tuple[Item, Item, list[Item]]]) -> list[Item]:
     return [
         {**head, "checks": [run_check(host, check, Context(remedy, head["phase"])) for check in checks]}
@@ -58,11 +65,15 @@ def _ask(host: AgentHost, plan: Iterable[tuple[Item, Item, list[Item]]]) -> list
 
 
 def run_check(host: AgentHost, check: Item, context: Context) -> Item:
-    kind, params = check["type"], check["params"]
+    kind, params, owed = check["type"], check["params"], check.get("obligation")
+    if kind == ATTESTATION:
+        return _result(kind, kind, unknown(f"still owed: {owed}; nobody has attested it"), 0.0)
     if kind not in CHECKS:
         return _result(kind, kind, unknown(f"this release has no check of type {kind}"), 0.0)
     started = time.monotonic()
     verdict = answer(host, lambda: CHECKS[kind].check(host, params, context))
+    if owed and verdict.word != "pass":
+        verdict = Verdict(verdict.word, f"still owed: {owed} ({verdict.reason})")
     return _result(_name(kind, params), kind, verdict, time.monotonic() - started)
 
 

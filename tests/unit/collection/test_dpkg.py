@@ -217,8 +217,8 @@ def test_an_update_that_says_0_is_read_all_the_same():
         ("E: Packages need to be removed but remove is disabled.", "removal_needed", True),
         ("E: Held packages were changed and -y was used without --allow-change-held-packages.", "held", True),
         (
-            "The following packages have unmet dependencies:\n a : Depends: b\nE: Unable to correct problems, you have held "
-            "broken packages.",
+            "The following packages have unmet dependencies:\n a : Depends: b\n"
+            "E: Unable to correct problems, you have held broken packages.",
             "dependencies",
             True,
         ),

@@ -50,5 +50,5 @@ def _content(host: AgentHost, params: dict[str, Any]) -> Verdict:
     if wanted is not None and not re.search(wanted, text, re.MULTILINE):
         return failed(f"{path} has no match for {wanted!r}")
     if unwanted is not None and (match := re.search(unwanted, text, re.MULTILINE)):
-        return failed(f"{path} has a match for {unwanted!r}: {match[0][:100]}")
+        return failed(f"{path} still says: {match[0].strip()[:100]}")
     return passed(f"{path} is as expected")
