@@ -1,10 +1,11 @@
 """A full mitigate pass (assess, apply, verify, record) beside `ansible -m ping`: same hosts, same run, equal forks."""
 
+import os
 import statistics
 import time
 
 import pytest
-from tests.e2e.books import Books
+from tests.books import Books
 
 from stopgap.demo.story import prepare
 from stopgap.lab import HostSpec, Lab
@@ -15,8 +16,7 @@ HOSTS, ROUNDS, REMEDY = 20, 3, "CVE-2023-44487"
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
-    lab = Lab("bench")
-    lab.down()
+    lab = Lab(f"bench{os.getpid()}")
     try:
         lab.up([HostSpec(f"n{i}", "bookworm", ("nginx",)) for i in range(1, HOSTS + 1)])
         prepare(lab, {})

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(scope="module")
 def lab():
-    found = Lab("actions")
+    found = Lab(f"actions-{os.getpid()}")
     found.down()
     try:
         found.up([HostSpec("web1", "bookworm", ("nginx",))])

@@ -24,7 +24,7 @@ LOCAL_REPOSITORY = "deb [trusted=yes] file:/srv/repository ./\n"
 
 @pytest.fixture(scope="module")
 def lab():
-    made = Lab("patchtest")
+    made = Lab(f"patch-{os.getpid()}")
     made.down()
     try:
         yield made

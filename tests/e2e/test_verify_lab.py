@@ -1,6 +1,7 @@
 """The verifier on real hosts, over every kind of connection an inventory can name."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -48,7 +49,7 @@ def remedy(*checks):
 
 @pytest.fixture(scope="module")
 def lab():
-    lab = Lab("verifytest").up([HostSpec("a", "bookworm"), HostSpec("b", "bookworm")])
+    lab = Lab(f"verify-{os.getpid()}").up([HostSpec("a", "bookworm"), HostSpec("b", "bookworm")])
     lab.write_file("b", "/etc/ssh/sshd_config.d/ports.conf", "Port 22\nPort 2222\nMaxSessions 3\n")
     lab.exec("b", ["systemctl", "restart", "ssh"])
     yield lab

@@ -7,7 +7,7 @@ import venv
 
 import pytest
 
-from tests.e2e.books import TOP
+from tests.books import TOP
 
 pytestmark = pytest.mark.lab  # needs the package index
 

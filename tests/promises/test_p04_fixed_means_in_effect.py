@@ -1,5 +1,6 @@
 """P4: version on disk AND no process on the old code AND the right kernel; unknown is never fixed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_what_cannot_be_told_is_never_better_than_unknown(path):
 
 @pytest.fixture
 def web():
-    lab = Lab("p04")
+    lab = Lab(f"p04-{os.getpid()}")
     lab.down()
     try:
         lab.up([HostSpec("web", "bookworm", ("nginx", "redis-server"))])

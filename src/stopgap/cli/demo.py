@@ -29,7 +29,7 @@ def demo(
         if keep:
             typer.echo(
                 f"The hosts stay up:\n  export STOPGAP_STATE_DIR={state}\n  stopgap assess all -i {lab.inventory}"
-                f"\n  stopgap lab ssh {name} {HOSTS[0].name}\n  stopgap lab down --name {name}"
+                f"\n  stopgap lab ssh --name {name} {HOSTS[0].name}\n  stopgap lab down --name {name}"
             )
     except (StoryError, LabError) as error:
         typer.echo(f"stopgap demo: {error}", err=True)

@@ -1,17 +1,18 @@
-"""Lab hosts shared by the end-to-end tests of one run."""
+"""Lab hosts shared by the tests of one run that need real ones."""
+
+import os
 
 import pytest
 
 from stopgap.demo.story import prepare
 from stopgap.lab import HostSpec, Lab
-from tests.e2e.books import Books
+from tests.books import Books
 
 
 @pytest.fixture(scope="session")
 def small_fleet():
     """web1 (bookworm, nginx with HTTP/2) and cache1 (bullseye, redis), as a fleet is found."""
-    lab = Lab("pytest")
-    lab.down()
+    lab = Lab(f"pytest{os.getpid()}")  # a worker's own: two runs at once must not meet
     try:
         lab.up([HostSpec("web1", "bookworm", ("nginx",)), HostSpec("cache1", "bullseye", ("redis-server",))])
         prepare(lab, {})

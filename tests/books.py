@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[1]
 
 
 @dataclass
