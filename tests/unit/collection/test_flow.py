@@ -60,14 +60,38 @@ def test_a_step_that_was_skipped_or_broke_said_nothing():
         "b": {},
         "c": {"__remediate_patched": {"failed": True}},
     }
-    assert filters.verify_targets(["a", "b", "c"], hostvars) == {}
+    assert filters.verify_targets(["a", "b", "c"], hostvars, "fix") == {}
 
 
 def test_only_hosts_that_lifted_are_proven_once_more():
     lifted = {"__remediate_lifted": {"results": [{"remedy": "CVE-1", "state": "lifted"}]}}
     refused = {"__remediate_lifted": {"results": [{"remedy": "CVE-1", "state": "refused"}]}}
-    again = filters.lifted_targets(["a", "b"], {"a": lifted, "b": refused})
+    again = filters.lifted_targets(["a", "b"], {"a": lifted, "b": refused}, "fix")
     assert again == {"a": [{"remedy": "CVE-1", "phase": "fix", "mitigation": None}]}
+
+
+def test_what_an_earlier_verb_of_the_same_run_registered_is_not_heard():
+    variables = {
+        "__remediate_assessed": {"assessments": [{"remedy": "CVE-1", "state": "exposed"}]},
+        "__remediate_mitigated": {"assessments": [], "results": [{"remedy": "CVE-1", "state": "applied"}]},
+        "__remediate_reassessed": {"assessments": [{"remedy": "CVE-1", "state": "patched"}]},
+    }
+    assert flow.said(variables, "mitigate", "a")["assess"] == []
+    assert flow.said(variables, "fix", "a")["mitigation"] == []
+    assert [one["state"] for one in flow.said(variables, "fix", "a")["assess"]] == ["exposed"]
+
+
+def test_what_the_controller_finished_replaces_what_was_pending_and_nothing_else():
+    variables = {
+        "__remediate_mitigated": {
+            "results": [{"remedy": "CVE-1", "state": "pending_tasks"}, {"remedy": "CVE-2", "state": "failed"}]
+        },
+        "__remediate_finished": {
+            "results": [{"remedy": "CVE-1", "state": "applied"}, {"remedy": "CVE-2", "state": "applied"}]
+        },
+    }
+    told = flow.said(variables, "mitigate", "a")["mitigation"]
+    assert [one["state"] for one in told] == ["applied", "failed"]
 
 
 ROLE = Path(flow.__file__).parents[2] / "roles/remediate/tasks"

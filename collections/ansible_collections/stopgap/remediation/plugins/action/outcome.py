@@ -4,8 +4,6 @@
 from ansible.plugins.action import ActionBase
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import flow
 
-LISTS = ("assess", "patch", "mitigation", "verification", "lift")
-
 
 def describe(case):
     waiting = "; fix waits for: %s" % case["waiting_for"] if case["waiting_for"] else ""
@@ -19,10 +17,12 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        spec = dict((name, {"type": "list", "elements": "dict", "default": []}) for name in LISTS)
-        spec["mode"] = {"type": "str", "required": True, "choices": sorted(flow.GOALS)}
+        spec = {
+            "mode": {"type": "str", "required": True, "choices": sorted(flow.GOALS)},
+            "said": {"type": "dict", "required": True},
+        }
         _options, arguments = self.validate_argument_spec(argument_spec=spec)
-        cases = flow.outcomes(arguments, arguments["mode"])
+        cases = flow.outcomes(arguments["said"], arguments["mode"])
         verdict = flow.host_verdict(cases)
         result.update(changed=False, cases=cases, verdict=verdict, failed=verdict != "proven")
         result["msg"] = " | ".join(describe(c) for c in cases if not c["met"]) or "all proven"

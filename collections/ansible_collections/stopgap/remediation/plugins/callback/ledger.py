@@ -75,6 +75,7 @@ from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import 
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile, deliver
 
 REMEDIES = events.PREFIX + "remedies"
+ASSESS = events.PREFIX + "assess"
 
 
 def never_break(method):
@@ -171,7 +172,8 @@ class CallbackModule(CallbackBase):
                 self._warn_once("a result of %s is hidden by no_log and cannot be recorded" % action)
             trouble = _trouble(result._result) if failed else ""
             host = result._host.get_name()
-            self._write(self._witness.hear(action, host, self._estate, result._result, _asked(result), trouble))
+            for teller in ([ASSESS] if _assessed_too(result) else []) + [action]:
+                self._write(self._witness.hear(teller, host, self._estate, result._result, _asked(result), trouble))
 
     def _write(self, told):
         if told and self._spool is None:
@@ -239,6 +241,12 @@ def _asked(result):
     """{remedy: revision} from the task's own arguments: what the host was asked, in the controller's words."""
     args = (result._task_fields or {}).get("args")
     return witness.ids_of(args.get("remedies")) if isinstance(args, dict) else {}
+
+
+def _assessed_too(result):
+    """`mitigation` with `assess` is two answers in one."""
+    args = (result._task_fields or {}).get("args")
+    return isinstance(args, dict) and bool(args.get("assess")) and _action(result) == events.PREFIX + "mitigation"
 
 
 def _trouble(result):

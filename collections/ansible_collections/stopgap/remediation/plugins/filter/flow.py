@@ -3,33 +3,24 @@
 
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import flow
 
-# what the role registers -> (name in flow.py, key of the module's answer)
-REGISTERED = {
-    "__remediate_assessed": ("assess", "assessments"),
-    "__remediate_patched": ("patch", "results"),
-    "__remediate_mitigated": ("mitigation", "results"),
-    "__remediate_lifted": ("lift", "results"),
-}
+
+def _of_each(hosts, hostvars, mode, targets):
+    found = {host: targets(flow.said(hostvars[host], mode, host)) for host in hosts}
+    return {host: items for host, items in found.items() if items}
 
 
-def said(variables):
-    """What one host said in this run; a step that was skipped or broke said nothing."""
-    return dict((name, (variables.get(register) or {}).get(key) or []) for register, (name, key) in REGISTERED.items())
+def verify_targets(hosts, hostvars, mode):
+    return _of_each(hosts, hostvars, mode, flow.verify_targets)
 
 
-def verify_targets(hosts, hostvars):
-    found = dict((host, flow.verify_targets(said(hostvars[host]))) for host in hosts)
-    return dict((host, targets) for host, targets in found.items() if targets)
-
-
-def lifted_targets(hosts, hostvars):
-    found = dict((host, flow.lifted_targets(said(hostvars[host]))) for host in hosts)
-    return dict((host, targets) for host, targets in found.items() if targets)
+def lifted_targets(hosts, hostvars, mode):
+    return _of_each(hosts, hostvars, mode, flow.lifted_targets)
 
 
 class FilterModule:
     def filters(self):
         return {
+            "said": flow.said,
             "wants_fix": flow.wants_fix,
             "wants_mitigation": flow.wants_mitigation,
             "wants_lifting": flow.wants_lifting,

@@ -46,6 +46,12 @@ options:
     type: list
     elements: dict
     default: []
+  assess:
+    description:
+      - Assess first, in the same call, and put a mitigation in force only for remedies that this host is exposed to or holds already.
+      - For O(state=present). It spares a round trip to every host.
+    type: bool
+    default: false
 seealso:
   - module: stopgap.remediation.journal_info
 """
@@ -65,6 +71,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+assessments:
+  description: As M(stopgap.remediation.assess) gives them.
+  returned: when O(assess)
+  type: list
+  elements: dict
 results:
   description: One item for each mitigation handled.
   returned: always
@@ -109,7 +120,9 @@ results:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stopgap.remediation.plugins.module_utils import decide
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
+from ansible_collections.stopgap.remediation.plugins.module_utils.facts import HostFacts
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal, ReadOnlyJournal
 from ansible_collections.stopgap.remediation.plugins.module_utils.mitigate import mitigate
 
@@ -121,22 +134,29 @@ ARGUMENTS = {
     "reason": {"type": "str", "default": ""},
     "force": {"type": "bool", "default": False},
     "done": {"type": "list", "elements": "dict", "default": []},
+    "assess": {"type": "bool", "default": False},
 }
 
 
 def main():
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     wanted = dict(module.params, done=[(item["entry"], item["action"]) for item in module.params["done"]])
+    told = {}
+    if wanted.pop("assess"):
+        facts = HostFacts(wanted["remedies"])
+        told["assessments"] = [decide.assess(one, facts) for one in wanted["remedies"]]
+        open_cases = {one["remedy"] for one in told["assessments"] if one["state"] in ("exposed", "mitigated")}
+        wanted["remedies"] = [one for one in wanted["remedies"] if one["id"] in open_cases]
     journal = ReadOnlyJournal() if module.check_mode else Journal()
     try:
         results, diffs = mitigate(journal, **wanted)
     except (StopgapError, OSError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), **told)
     failed = [result for result in results if result["state"] == "failed"]
     answer = {"changed": any(result["changed"] for result in results), "failed": bool(failed), "results": results}
     if failed:
         answer["msg"] = "; ".join("%s: %s" % (result["remedy"], result["reason"]) for result in failed)
-    module.exit_json(diff=diffs if module._diff else [], **answer)
+    module.exit_json(diff=diffs if module._diff else [], **dict(told, **answer))
 
 
 if __name__ == "__main__":

@@ -14,31 +14,10 @@ options:
     type: str
     required: true
     choices: [assess, fix, lift, mitigate, recheck, remediate, verify]
-  assess:
-    description: Assessments; a later one of the same remedy replaces an earlier one.
-    type: list
-    elements: dict
-    default: []
-  patch:
-    description: Results of M(stopgap.remediation.patch).
-    type: list
-    elements: dict
-    default: []
-  mitigation:
-    description: Results of M(stopgap.remediation.mitigation) with O(stopgap.remediation.mitigation#module:state=present).
-    type: list
-    elements: dict
-    default: []
-  verification:
-    description: This host's results of M(stopgap.remediation.verify).
-    type: list
-    elements: dict
-    default: []
-  lift:
-    description: Results of M(stopgap.remediation.mitigation) with O(stopgap.remediation.mitigation#module:state=absent).
-    type: list
-    elements: dict
-    default: []
+  said:
+    description: What the modules returned of this host, as P(stopgap.remediation.said#filter) puts it together.
+    type: dict
+    required: true
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -54,9 +33,7 @@ EXAMPLES = r"""
 - name: Say where every case stands
   stopgap.remediation.outcome:
     mode: mitigate
-    assess: "{{ assessed.assessments }}"
-    mitigation: "{{ mitigated.results }}"
-    verification: "{{ verified.results[inventory_hostname] }}"
+    said: "{{ hostvars[inventory_hostname] | stopgap.remediation.said('mitigate', inventory_hostname) }}"
 """
 
 RETURN = r"""

@@ -192,7 +192,7 @@ def _history(item):
                 line["state"],
                 item["remedy"],
                 item.get("revision"),
-                item.get("reason"),
+                line.get("reason") or item.get("reason"),
                 _entry_evidence(item),
             )
             at = line.get("at") if is_time(line.get("at")) else heard

@@ -12,6 +12,41 @@ GOALS = {
     "recheck": ("not_affected", "mitigated", "fixed"),
     "lift": (),  # not a state: nothing is held any more
 }
+# What the role registers, as (variable, key of the module's answer), and the modes that take the step.
+# Registered variables outlive a play, so what an earlier verb of the same run left behind must not be heard.
+REGISTERED = {
+    "assess": {
+        ("__remediate_assessed", "assessments"): ("assess", "fix", "remediate", "verify", "recheck", "lift"),
+        ("__remediate_mitigated", "assessments"): ("mitigate",),
+    },
+    "patch": {("__remediate_patched", "results"): ("fix", "remediate")},
+    "mitigation": {("__remediate_mitigated", "results"): ("mitigate", "remediate")},
+    "lift": {("__remediate_lifted", "results"): ("fix", "remediate", "lift")},
+}
+# What is registered by an include of its own: only heard for what it was to finish.
+FINISHED = {"mitigation": "__remediate_finished", "lift": "__remediate_taken_back"}
+
+
+def said(variables, mode, host):
+    """What one host said in this verb: lists under assess, patch, mitigation, lift and verification.
+
+    A step that was skipped or broke said nothing. Later words come last.
+    """
+    told = {}
+    for name, places in REGISTERED.items():
+        told[name] = [item for place, modes in places.items() if mode in modes for item in _answer(variables, *place)]
+    for name, register in FINISHED.items():
+        ends = by_remedy(_answer(variables, register, "results"))
+        told[name] = [ends.get(i["remedy"], i) if i["state"] == "pending_tasks" else i for i in told[name]]
+    told["verification"] = list(_answer(variables, "__remediate_verified", "results", {}).get(host) or [])
+    if any(item["state"] == "lifted" for item in told["lift"]):
+        told["assess"] += list(_answer(variables, "__remediate_reassessed", "assessments"))
+        told["verification"] += _answer(variables, "__remediate_reverified", "results", {}).get(host) or []
+    return told
+
+
+def _answer(variables, register, key, nothing=()):
+    return (variables.get(register) or {}).get(key) or nothing
 
 
 def by_remedy(items):
@@ -70,7 +105,7 @@ def lifted_targets(said):
     """After lifting, the fix is proven once more (P2). Targets of one host that said ``{"lift": []}``."""
     return [
         {"remedy": item["remedy"], "phase": "fix", "mitigation": None}
-        for item in said["lift"]
+        for item in by_remedy(said["lift"]).values()
         if item["state"] == "lifted"
     ]
 
