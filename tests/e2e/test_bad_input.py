@@ -29,28 +29,28 @@ def unreachable(tmp_path):
 
 def test_an_unknown_remedy_names_its_neighbours(stopgap, unreachable):
     done = stopgap("assess", "CVE-2023-44478", "-i", unreachable)
-    assert done.returncode in (1, 2)
-    assert "CVE-2023-44487" in done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "CVE-2023-44487" in done.stderr
 
 
 def test_broken_yaml_is_named_by_file_and_line(stopgap, unreachable, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/CVE-2099-0001.yml").write_text("apiVersion: stopgap/v1\nid: [CVE-2099-0001\n")
     done = stopgap("assess", "CVE-2099-0001", "-i", unreachable, "--remedy-path", "mine")
-    assert done.returncode in (1, 2)
-    assert "CVE-2099-0001.yml:" in done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "CVE-2099-0001.yml:" in done.stderr
 
 
 def test_an_action_type_that_does_not_exist_is_named(stopgap, unreachable, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/CVE-2099-0001.yml").write_text(
         "apiVersion: stopgap/v1\nid: CVE-2099-0001\nrevision: 1\ntitle: x\naffected: {packages: []}\n"
-        "mitigations:\n  - id: m\n    title: x\n    actions:\n      - servce: {name: x}\n"
+        "mitigations:\n  - id: m\n    title: x\n    disruption: low\n    actions:\n      - servce: {name: x}\n"
     )
     done = stopgap("assess", "CVE-2099-0001", "-i", unreachable, "--remedy-path", "mine")
-    assert done.returncode in (1, 2)
-    assert "servce" in done.stdout + done.stderr
-    assert "CVE-2099-0001.yml:10" in done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "servce" in done.stderr
+    assert "CVE-2099-0001.yml:11" in done.stderr
 
 
 def test_an_inventory_with_no_hosts_is_an_error(stopgap, tmp_path):

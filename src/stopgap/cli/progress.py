@@ -78,7 +78,7 @@ class Progress:
         if event.action.rpartition(".")[2] in HIDDEN:
             return
         self.answers[event.status] += 1
-        if event.status == "unreachable" or (event.status == "failed" and not event.action.endswith(".outcome")):
+        if event.status in ("unreachable", "failed") and not event.action.endswith((".outcome", ".remedies")):
             # indented, so that no line of a host's text can pass for one of ours
             why = str(event.result.get("msg") or event.text).strip().splitlines()[:MOST_LINES]
             self.console.print(f"  [red]{safe(event.host)}[/] {event.status}: " + "\n      ".join(map(safe, why)))

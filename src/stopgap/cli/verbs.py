@@ -117,6 +117,8 @@ def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
         except EngineError as error:
             raise typer.TyperException(str(error)) from error
     code = result.exit_code()
+    if result.refused:
+        raise typer.TyperException(result.refused.removeprefix("Task failed: ").strip())
     if result.no_hosts:
         raise typer.TyperException(
             "the inventory gives no host to work on: check -i and -l ('ansible-inventory --list' shows what is read)"

@@ -83,12 +83,21 @@ class RunResult:
     failures: dict[str, str] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
     no_hosts: bool = False
+    refused: str = ""  # why no remedy could be chosen: a usage error, no host was asked
     errors: list[str] = field(default_factory=list)
     return_code: int = 0
 
+    def settle(self) -> None:
+        """A host that reached its verdict was rescued from its earlier failures."""
+        self.failures = {host: why for host, why in self.failures.items() if host not in self.verdicts}
+
     def exit_code(self) -> ExitCode:
         """Failed weighs more than unknown; an error that no host answers for is ours."""
-        if self.no_hosts or (self.return_code not in (0, 2, 4) and not self.failures and not self.unreachable):
+        if (
+            self.refused
+            or self.no_hosts
+            or (self.return_code not in (0, 2, 4) and not self.failures and not self.unreachable)
+        ):
             return ExitCode.ERROR
         if self.failures or "failed" in self.verdicts.values():
             return ExitCode.FAILED
@@ -111,6 +120,8 @@ def _take(event: HostAnswered, result: RunResult) -> None:
     elif event.action.endswith(".outcome"):
         result.cases[event.host] = event.result.get("cases") or []
         result.verdicts[event.host] = str(event.result.get("verdict"))
+    elif event.status == "failed" and event.action.endswith(".remedies"):
+        result.refused = str(event.result.get("msg") or event.text)
     elif event.status == "failed":
         result.failures[event.host] = f"{event.step}: {first_line(event.result.get('msg') or event.text)}"
 

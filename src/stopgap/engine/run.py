@@ -56,7 +56,7 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
             listen(event)
         return False  # runner need not keep the event on disk
 
-    with tempfile.TemporaryDirectory(prefix="stopgap-") as private, _stop_gently() as stopped:
+    with tempfile.TemporaryDirectory(prefix="stopgap-", dir=_memory_folder()) as private, _stop_gently() as stopped:
         runner = ansible_runner.run(
             private_data_dir=private,
             project_dir=str(Path.cwd()),
@@ -73,6 +73,7 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
         result.return_code = runner.rc
         if stopped:
             raise EngineError(f"stopped by {stopped[0].name}. {AFTER_STOP}")
+        result.settle()
         if runner.rc and not (result.failures or result.unreachable or result.verdicts or result.no_hosts):
             raise EngineError(_why(runner, result))
     return result
@@ -83,6 +84,12 @@ def _why(runner: Any, result: RunResult) -> str:
         return "\n".join(result.errors)
     printed: str = runner.stdout.read() if runner.stdout else ""
     return printed.strip() or f"ansible-playbook ended with exit code {runner.rc} and said nothing"
+
+
+def _memory_folder() -> str | None:
+    """Runner writes passwords and variables to its folder: kept in memory where the system has such a place."""
+    places = (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm")  # noqa: S108 - a 0700 folder is made in it
+    return next((place for place in places if place and os.access(place, os.W_OK | os.X_OK)), None)
 
 
 def command_line(request: RunRequest) -> list[str]:
@@ -104,13 +111,15 @@ def environment(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
     config = _config(given)
     callbacks = given.get("ANSIBLE_CALLBACKS_ENABLED") or config.get("callbacks_enabled", "")
     names = [name.strip() for name in callbacks.split(",") if name.strip()]
-    collections = given.get("ANSIBLE_COLLECTIONS_PATH") or config.get("collections_path", "")
+    home = given.get("ANSIBLE_HOME") or "~/.ansible"
+    default = f"{home}/collections{os.pathsep}/usr/share/ansible/collections"
+    collections = given.get("ANSIBLE_COLLECTIONS_PATH") or config.get("collections_path", default)
     ours = str(collection_root().parents[2])
     checking = given.get("ANSIBLE_HOST_KEY_CHECKING") or config.get("host_key_checking", "True")
     settings = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}",
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys([*names, LEDGER_CALLBACK])),
-        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(filter(None, [ours, collections or "~/.ansible/collections"])),
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([ours, collections]),
         "ANSIBLE_HOST_KEY_CHECKING": checking,
         "ANSIBLE_FORCE_COLOR": "False",  # colour is the display's business
         "ANSIBLE_NOCOLOR": "True",

@@ -57,6 +57,7 @@ class Facts:
     doubt: str = ""  # why the last assessment was no answer
     doubt_is_silence: bool = False
     fix_open: str = ""  # why an installed fix is not in effect
+    objection: str = ""  # old code or an old kernel that the last assessment saw: no pass of checks outweighs it
     fix_gone: bool = False  # it had been proven, and is not there now
     fix_refused: str = ""  # the last refusal or failure to install
     act_refused: str = ""  # the last refusal or failure to mitigate or lift
@@ -85,17 +86,20 @@ def _assessed(facts: Facts, event: Event) -> Facts:
     facts = replace(facts, doubt="", said=event.reason, answered_at=event.at)
     facts = _hear_of_mitigation(facts, event)
     if event.verdict == "not_affected":
-        return replace(facts, affected=False, fix="untold", fix_open="", fix_gone=False, fix_refused="")
+        return replace(facts, affected=False, fix="untold", fix_open="", objection="", fix_gone=False, fix_refused="")
     if event.verdict == "patched":
         return _fix_on_disk(facts, event)
-    return replace(facts, affected=True, fix="absent", fix_open="", fix_gone=facts.fix_gone or facts.fix == "in_effect")
+    gone = facts.fix_gone or facts.fix == "in_effect"
+    return replace(facts, affected=True, fix="absent", fix_open="", objection="", fix_gone=gone)
 
 
 def _fix_on_disk(facts: Facts, event: Event) -> Facts:
     facts = replace(facts, affected=True, fix_refused="")
     if event.evidence.get("code") == "awaiting_proof":
+        facts = replace(facts, objection="")
         return facts if facts.fix in ("installed", "in_effect") else replace(facts, fix="installed", fix_open="")
-    return replace(facts, fix="installed", fix_open=event.reason, fix_gone=facts.fix_gone or facts.fix == "in_effect")
+    gone = facts.fix_gone or facts.fix == "in_effect"
+    return replace(facts, fix="installed", fix_open=event.reason, objection=event.reason, fix_gone=gone)
 
 
 def _hear_of_mitigation(facts: Facts, event: Event) -> Facts:
@@ -106,6 +110,8 @@ def _hear_of_mitigation(facts: Facts, event: Event) -> Facts:
         return facts
     if code == "mitigation_lost":
         facts = _set_proof(facts, name, "lost", event)
+    if code == "mitigation_in_force":
+        facts = _forget_loss(facts, name)
     entry = facts.entries.get(name, Entry(name, mitigation=text_of(told, "id")))
     withdrawn = code == "mitigation_withdrawn"
     return _set_entry(facts, replace(entry, gone=False, withdrawn=withdrawn))
@@ -120,7 +126,10 @@ def _mitigation(facts: Facts, event: Event) -> Facts:
     name = text_of(event.evidence, "entry")
     if not name:
         return facts
-    entry = _with_history(facts.entries.get(name, Entry(name)), event)
+    known = facts.entries.get(name, Entry(name))
+    entry = _with_history(known, event)
+    if event.verdict == "applied" and entry.step > known.step:
+        facts = _forget_loss(facts, name)  # applied again: what was found before says nothing of it
     return replace(_set_entry(facts, entry), act_refused="")
 
 
@@ -192,8 +201,8 @@ def _verified(facts: Facts, event: Event) -> Facts:
 
 def _fix_proven(facts: Facts, event: Event) -> Facts:
     """A pass closes nothing that the last assessment contradicts: unknown is never fixed."""
-    contradicted = facts.fix == "absent" or facts.affected is False or (facts.doubt and not facts.doubt_is_silence)
-    if contradicted:
+    doubted = facts.doubt and not facts.doubt_is_silence
+    if facts.fix == "absent" or facts.affected is False or doubted or facts.objection:
         return facts
     facts = replace(facts, affected=True, fix="in_effect", answered_at=event.at)
     return replace(facts, doubt="", fix_open="", fix_gone=False, fix_refused="")
@@ -228,8 +237,15 @@ def _set_entry(facts: Facts, entry: Entry) -> Facts:
     return replace(facts, affected=affected, entries={**facts.entries, entry.entry: entry})
 
 
+def _forget_loss(facts: Facts, entry: str) -> Facts:
+    kept = {name: proof for name, proof in facts.proofs.items() if name != entry or proof.verdict != "lost"}
+    return replace(facts, proofs=kept)
+
+
 def _set_proof(facts: Facts, entry: str, verdict: str, event: Event) -> Facts:
     before = facts.proofs.get(entry)
+    if before and before.verdict == "lost" and verdict == "pass":
+        return facts  # the host says it is not in effect: only applying it again, or the host, takes that back
     passed = event.at if verdict == "pass" else before.passed_at if before else None
     return replace(facts, proofs={**facts.proofs, entry: Proof(verdict, event.reason, passed)})
 

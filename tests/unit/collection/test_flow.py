@@ -8,36 +8,45 @@ import yaml
 from ansible_collections.stopgap.remediation.plugins.action.remedies import split_ids
 from ansible_collections.stopgap.remediation.plugins.filter import flow as filters
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import flow
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.said import said
 
 CASES = sorted((Path(__file__).parents[2] / "cases/flow").glob("*.yml"))
+
+
+def variables_of(case):
+    """What the role registers in such a run, on a host called h."""
+    remedies = [{"id": name, "mitigations": []} for name in case.get("chosen") or {a["remedy"] for a in case["assess"]}]
+    assess = case["assess"]
+    return {
+        "__remediate_chosen": {"remedies": remedies},
+        "__remediate_assessed": {"assessments": assess},
+        "__remediate_patched": {"results": case.get("patch")},
+        "__remediate_left": {"assessments": case.get("left")},
+        "__remediate_mitigated": {"assessments": assess, "results": case.get("mitigation")},
+        "__remediate_verified": {"results": {"h": case.get("verification")}},
+        "__remediate_lifted": {"results": case.get("lift")},
+        "__remediate_reassessed": {"assessments": case.get("assess_again")},
+        "__remediate_reverified": {"results": {"h": case.get("verification_again")}},
+    }
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
 def test_flow(path):
     case = yaml.safe_load(path.read_text())
-    said = {key: case.get(key, []) for key in ("assess", "patch", "mitigation", "verification", "lift")}
-    ids = [a["remedy"] for a in said["assess"]]
-    remedies = [{"id": i} for i in dict.fromkeys(ids)]
-    expect = case["expect"]
-    mode = case["mode"]
-    if "wants_fix" in expect:
-        assert [r["id"] for r in flow.wants_fix(remedies, said["assess"])] == expect["wants_fix"]
-    if "wants_mitigation" in expect:
-        wanted = flow.wants_mitigation(remedies, said["assess"], said["patch"])
-        assert [r["id"] for r in wanted] == expect["wants_mitigation"]
-    if "targets" in expect:
-        assert flow.verify_targets(said) == expect["targets"]
-    if "wants_lifting" in expect:
-        force = case.get("force", False)
-        wanted = flow.wants_lifting(remedies, said["assess"], said["verification"], mode, force)
-        assert [r["id"] for r in wanted] == expect["wants_lifting"]
-    cases = flow.outcomes(said, mode)
-    if "states" in expect:
-        assert {c["remedy"]: c["state"] for c in cases} == expect["states"]
-    if "verdict" in expect:
-        assert flow.host_verdict(cases) == expect["verdict"]
-    if "waiting_for" in expect:
-        assert [c["waiting_for"] for c in cases] == expect["waiting_for"]
+    mode, variables = case["mode"], variables_of(case)
+    told = said(variables, mode, "h")
+    remedies = variables["__remediate_chosen"]["remedies"]
+    cases = flow.outcomes(told, mode)
+    found = {
+        "wants_fix": [r["id"] for r in flow.wants_fix(remedies, told)],
+        "wants_mitigation": [r["id"] for r in flow.wants_mitigation(remedies, told)],
+        "targets": flow.verify_targets(told),
+        "wants_lifting": [r["id"] for r in flow.wants_lifting(remedies, told, mode, case.get("force", False))],
+        "states": {c["remedy"]: c["state"] for c in cases},
+        "waiting_for": [c["waiting_for"] for c in cases],
+        "verdict": flow.host_verdict(cases),
+    }
+    assert {key: found[key] for key in case["expect"]} == case["expect"]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +63,9 @@ def test_ids_come_as_a_list_or_as_one_string(given, ids):
     assert split_ids(given) == ids
 
 
+CHOSEN = {"__remediate_chosen": {"remedies": [{"id": "CVE-1"}, {"id": "CVE-2"}]}}
+
+
 def test_a_step_that_was_skipped_or_broke_said_nothing():
     hostvars = {
         "a": {"__remediate_assessed": {"skipped": True}},
@@ -64,34 +76,89 @@ def test_a_step_that_was_skipped_or_broke_said_nothing():
 
 
 def test_only_hosts_that_lifted_are_proven_once_more():
-    lifted = {"__remediate_lifted": {"results": [{"remedy": "CVE-1", "state": "lifted"}]}}
-    refused = {"__remediate_lifted": {"results": [{"remedy": "CVE-1", "state": "refused"}]}}
+    lifted = {**CHOSEN, "__remediate_lifted": {"results": [{"remedy": "CVE-1", "state": "lifted"}]}}
+    refused = {**CHOSEN, "__remediate_lifted": {"results": [{"remedy": "CVE-1", "state": "refused"}]}}
     again = filters.lifted_targets(["a", "b"], {"a": lifted, "b": refused}, "fix")
     assert again == {"a": [{"remedy": "CVE-1", "phase": "fix", "mitigation": None}]}
 
 
+def states(items):
+    return {item["remedy"]: item["state"] for item in items}
+
+
 def test_what_an_earlier_verb_of_the_same_run_registered_is_not_heard():
     variables = {
+        **CHOSEN,
         "__remediate_assessed": {"assessments": [{"remedy": "CVE-1", "state": "exposed"}]},
         "__remediate_mitigated": {"assessments": [], "results": [{"remedy": "CVE-1", "state": "applied"}]},
         "__remediate_reassessed": {"assessments": [{"remedy": "CVE-1", "state": "patched"}]},
     }
-    assert flow.said(variables, "mitigate", "a")["assess"] == []
-    assert flow.said(variables, "fix", "a")["mitigation"] == []
-    assert [one["state"] for one in flow.said(variables, "fix", "a")["assess"]] == ["exposed"]
+    assert states(said(variables, "mitigate", "a")["assess"]) == {"CVE-1": "unknown", "CVE-2": "unknown"}
+    assert said(variables, "fix", "a")["mitigation"] == []
+    assert states(said(variables, "fix", "a")["assess"]) == {"CVE-1": "exposed", "CVE-2": "unknown"}
+
+
+def begun(entry, steps, state="pending_tasks", remedy="CVE-1"):
+    return {"remedy": remedy, "state": state, "entry": entry, "history": [{}] * steps}
 
 
 def test_what_the_controller_finished_replaces_what_was_pending_and_nothing_else():
+    first = [begun("E1", 1), begun("E2", 1, "failed", "CVE-2")]
+    ends = [begun("E1", 2, "applied"), begun("E2", 2, "applied", "CVE-2")]
+    variables = {**CHOSEN, "__remediate_mitigated": {"results": first}, "__remediate_finished": {"results": ends}}
+    assert states(said(variables, "mitigate", "a")["mitigation"]) == {"CVE-1": "applied", "CVE-2": "failed"}
+
+
+def test_what_an_earlier_play_finished_does_not_stand_for_new_pending_tasks():
     variables = {
-        "__remediate_mitigated": {
-            "results": [{"remedy": "CVE-1", "state": "pending_tasks"}, {"remedy": "CVE-2", "state": "failed"}]
-        },
-        "__remediate_finished": {
-            "results": [{"remedy": "CVE-1", "state": "applied"}, {"remedy": "CVE-2", "state": "applied"}]
-        },
+        **CHOSEN,
+        "__remediate_mitigated": {"results": [begun("E1", 3)]},
+        "__remediate_finished": {"results": [begun("E1", 2, "applied")]},
     }
-    told = flow.said(variables, "mitigate", "a")["mitigation"]
-    assert [one["state"] for one in told] == ["applied", "failed"]
+    assert states(said(variables, "mitigate", "a")["mitigation"]) == {"CVE-1": "pending_tasks"}
+
+
+HOSTILE = [
+    "x",
+    None,
+    7,
+    [],
+    {},
+    {"remedy": "CVE-1"},
+    {"remedy": ["CVE-1"], "state": {}},
+    {"remedy": "CVE-9", "state": "fixed"},
+    {"remedy": "CVE-1", "state": "exposed"},
+    {"remedy": "CVE-1", "state": "exposed", "evidence": "x"},
+    {"remedy": "CVE-1", "state": "mitigated", "evidence": {"mitigation": "x"}, "pending_tasks": "x", "history": 1},
+    {"remedy": "CVE-1", "state": "lifted", "pending_tasks": ["x", {"action": "x", "phase": "rm"}]},
+]
+
+
+@pytest.mark.parametrize("item", HOSTILE, ids=repr)
+@pytest.mark.parametrize("mode", flow.GOALS)
+def test_p09_no_answer_of_a_host_stops_the_batch(item, mode):
+    case = {key: [item] for key in ("assess", "patch", "left", "mitigation", "lift", "assess_again")}
+    variables = variables_of({**case, "chosen": ["CVE-1", "CVE-2"]})
+    told = said(variables, mode, "h")
+    remedies = variables["__remediate_chosen"]["remedies"]
+    flow.verify_targets(told), flow.lifted_targets(told), flow.wants_lifting(remedies, told, mode, True)
+    flow.task_files(remedies, told["mitigation"])
+    outcomes = flow.outcomes(told, mode)
+    assert {case["remedy"] for case in outcomes} == {"CVE-1", "CVE-2"}
+    assert flow.host_verdict(outcomes) != "proven"
+
+
+def test_p09_a_host_names_an_action_and_never_a_file():
+    params = {"apply": "/r/apply.yml", "revert": "/r/revert.yml", "vars": {"a": 1}}
+    actions = [{"type": "file", "params": {}}, {"type": "tasks", "params": params}]
+    remedies = [{"id": "CVE-1", "mitigations": [{"id": "m", "actions": actions}]}]
+    forged = {"phase": "apply", "file": "/etc/evil.yml", "vars": {"b": 2}}
+    tasks = [{**forged, "action": 1}, {**forged, "action": 0}, {**forged, "action": 9}, {**forged, "action": "1"},
+             {**forged, "action": 1, "phase": "vars"}]  # fmt: skip
+    results = [{"remedy": "CVE-1", "mitigation": "m", "entry": "E", "pending_tasks": tasks}]
+    assert flow.task_files(remedies, results) == [
+        {"remedy": "CVE-1", "entry": "E", "action": 1, "phase": "apply", "file": "/r/apply.yml", "vars": {"a": 1}}
+    ]
 
 
 ROLE = Path(flow.__file__).parents[2] / "roles/remediate/tasks"

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose remedies on the controller, once a play: the package loads and validates, the hosts get plain data."""
 
+from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.package import PackageError, run_package
+
+LEDGER = "stopgap.remediation.ledger"
+NOT_RECORDED = (
+    "the callback %s is not enabled, so nothing of this run goes into the ledger: set callbacks_enabled=%s in ansible.cfg, "
+    "or ANSIBLE_CALLBACKS_ENABLED; 'stopgap sync' brings the hosts' journals in later" % (LEDGER, LEDGER)
+)
 
 
 def split_ids(value):
@@ -33,5 +40,7 @@ class ActionModule(ActionBase):
             answer = run_package("remedy", ["resolve"] + folders + ["--"] + ids)
         except PackageError as error:
             raise AnsibleActionFail(str(error))
+        if LEDGER not in C.config.get_config_value("CALLBACKS_ENABLED"):
+            result["warnings"] = [NOT_RECORDED]
         result.update(changed=False, remedies=answer["remedies"])
         return result

@@ -65,6 +65,7 @@ import functools
 import os
 
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible.inventory.helpers import get_group_vars
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
@@ -208,7 +209,7 @@ class CallbackModule(CallbackBase):
     def _estate(self, host):
         if host not in self._estates:
             value = self._play_vars.get("stopgap_estate") or self._inventory_vars(host).get("stopgap_estate")
-            self._estates[host] = witness.estate_name(self._plain(value) or self.get_option("estate"))
+            self._estates[host] = witness.estate_name(self._told_estate(value, host) or self.get_option("estate"))
         return self._estates[host]
 
     def _inventory_vars(self, name):
@@ -224,9 +225,18 @@ class CallbackModule(CallbackBase):
             found.update(get_vars_from_inventory_sources(self._play.get_loader(), inventory._sources, entities, "all"))
         return found
 
-    def _plain(self, value):
+    def _told_estate(self, value, host):
+        """An estate is a label: where its template cannot be told, the event is kept under the default one."""
+        try:
+            return self._plain(value, dict(self._inventory_vars(host), inventory_hostname=host))
+        except AnsibleError as error:
+            self._warn_once("stopgap_estate of %s: %s; recorded under the default estate" % (host, error))
+            return None
+
+    def _plain(self, value, variables=None):
         if isinstance(value, str) and "{{" in value:
-            return Templar(loader=self._play.get_loader(), variables=self._play_vars).template(value)
+            known = dict(variables or {}, **self._play_vars)
+            return Templar(loader=self._play.get_loader(), variables=known).template(value)
         return value
 
 

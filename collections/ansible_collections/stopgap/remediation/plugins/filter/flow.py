@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The role's decisions as filters; the logic is in plugin_utils/flow.py."""
+"""The role's decisions as filters; the logic is in plugin_utils/flow.py and said.py."""
 
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import flow
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.said import said
 
 
 def _of_each(hosts, hostvars, mode, targets):
-    found = {host: targets(flow.said(hostvars[host], mode, host)) for host in hosts}
+    found = {host: targets(said(hostvars[host], mode, host)) for host in hosts}
     return {host: items for host, items in found.items() if items}
 
 
@@ -20,10 +21,11 @@ def lifted_targets(hosts, hostvars, mode):
 class FilterModule:
     def filters(self):
         return {
-            "said": flow.said,
+            "said": said,
             "wants_fix": flow.wants_fix,
             "wants_mitigation": flow.wants_mitigation,
             "wants_lifting": flow.wants_lifting,
+            "task_files": flow.task_files,
             "verify_targets": verify_targets,
             "lifted_targets": lifted_targets,
         }

@@ -40,7 +40,7 @@ WORST_FIRST = (
     "not_in_release",
     "not_installed",
 )
-MITIGATION_ORDER = ("mitigation_in_force", "mitigation_lost", "probe_unknown", "mitigation_withdrawn", None)
+MITIGATION_ORDER = ("mitigation_in_force", "mitigation_lost", "below_fixed", "probe_unknown", "mitigation_withdrawn")
 KERNELS = re.compile(r"(?:linux-image|kernel)(?:-|$)")
 
 
@@ -234,7 +234,7 @@ def mitigation_answer(remedy, entries, evidence):
     answers = [(entry, entry_answer(entry, valid)) for entry in entries]
     if not answers:
         return None
-    entry, answer = min(answers, key=lambda pair: MITIGATION_ORDER.index(pair[1] and pair[1].code))
+    entry, answer = min(answers, key=lambda pair: MITIGATION_ORDER.index(pair[1].code))
     evidence["mitigation"] = {key: entry[key] for key in ("id", "entry", "in_force")}
     return answer
 
@@ -244,9 +244,10 @@ def entry_answer(entry, valid):
     if entry["in_force"] is None:
         return Answer("probe_unknown", f"{name} cannot be checked: {entry['reason']}")
     if not entry["in_force"]:
-        # Its making or lifting was cut short: nothing is lost, the next run finishes or undoes it.
-        cut_short = entry["state"] != "applied"
-        return None if cut_short else Answer("mitigation_lost", f"{name} is no longer in effect: {entry['reason']}")
+        if entry["state"] != "applied":
+            # What it did so far may hide the conditions: exposed, until the next run finishes or undoes it.
+            return Answer("below_fixed", f"{name} was cut short ({entry['state']}): mitigate or lift again")
+        return Answer("mitigation_lost", f"{name} is no longer in effect: {entry['reason']}")
     if entry["id"] not in valid:
         return Answer("mitigation_withdrawn", f"{name} is in effect, but withdrawn or no longer named by the remedy")
     leaves = valid[entry["id"]].get("leaves")

@@ -13,6 +13,8 @@ DIFF_LIMIT = 100000
 
 def mitigate(journal, remedies, state, mitigation=None, owner="", reason="", force=False, done=()):
     """Handle the whole list under one lock; returns (results, diffs)."""
+    if not remedies:
+        return [], []  # not even the journal's folder is made
     if state == "absent" and not any(in_force(entry) for entry in journal.entries()):
         return [nothing(remedy, mitigation, "nothing in force")[0] for remedy in remedies], []
     results, diffs = [], []

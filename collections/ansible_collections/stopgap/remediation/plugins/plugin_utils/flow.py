@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the role does next, decided from what the modules said. Pure: data in, data out, no Ansible."""
+"""What the role does next, decided from what a host said (said.py). Pure: data in, data out, no Ansible."""
+
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.said import by_remedy
 
 AFFECTED = ("exposed", "mitigated", "patched")
 # mode -> the states that prove what the mode is for
@@ -10,104 +12,95 @@ GOALS = {
     "remediate": ("not_affected", "mitigated", "fixed"),
     "verify": ("not_affected", "mitigated", "fixed"),
     "recheck": ("not_affected", "mitigated", "fixed"),
-    "lift": (),  # not a state: nothing is held any more
+    "lift": ("not_affected", "fixed"),
 }
-# What the role registers, as (variable, key of the module's answer), and the modes that take the step.
-# Registered variables outlive a play, so what an earlier verb of the same run left behind must not be heard.
-REGISTERED = {
-    "assess": {
-        ("__remediate_assessed", "assessments"): ("assess", "fix", "remediate", "verify", "recheck", "lift"),
-        ("__remediate_mitigated", "assessments"): ("mitigate",),
-    },
-    "patch": {("__remediate_patched", "results"): ("fix", "remediate")},
-    "mitigation": {("__remediate_mitigated", "results"): ("mitigate", "remediate")},
-    "lift": {("__remediate_lifted", "results"): ("fix", "remediate", "lift")},
-}
-# What is registered by an include of its own: only heard for what it was to finish.
-FINISHED = {"mitigation": "__remediate_finished", "lift": "__remediate_taken_back"}
+PHASES = ("apply", "revert")
 
 
-def said(variables, mode, host):
-    """What one host said in this verb: lists under assess, patch, mitigation, lift and verification.
-
-    A step that was skipped or broke said nothing. Later words come last.
-    """
-    told = {}
-    for name, places in REGISTERED.items():
-        told[name] = [item for place, modes in places.items() if mode in modes for item in _answer(variables, *place)]
-    for name, register in FINISHED.items():
-        ends = by_remedy(_answer(variables, register, "results"))
-        told[name] = [ends.get(i["remedy"], i) if i["state"] == "pending_tasks" else i for i in told[name]]
-    told["verification"] = list(_answer(variables, "__remediate_verified", "results", {}).get(host) or [])
-    if any(item["state"] == "lifted" for item in told["lift"]):
-        told["assess"] += list(_answer(variables, "__remediate_reassessed", "assessments"))
-        told["verification"] += _answer(variables, "__remediate_reverified", "results", {}).get(host) or []
-    return told
-
-
-def _answer(variables, register, key, nothing=()):
-    return (variables.get(register) or {}).get(key) or nothing
-
-
-def by_remedy(items):
-    return dict((item["remedy"], item) for item in items or [])
-
-
-def wants_fix(remedies, assessments):
+def wants_fix(remedies, said):
     """Remedies whose fix is still owed, or on disk and not proven."""
-    states = by_remedy(assessments)
-    return [r for r in remedies if states.get(r["id"], {}).get("state") in AFFECTED]
+    states = by_remedy(said["assess"])
+    return [r for r in remedies if r["id"] in states and states[r["id"]]["state"] in AFFECTED]
 
 
-def wants_mitigation(remedies, assessments, patches):
+def wants_mitigation(remedies, said):
     """Remedies that stay exposed: affected, and no fix came in this run."""
-    states, patched = by_remedy(assessments), by_remedy(patches)
+    states, patched = by_remedy(said["assess"]), by_remedy(said["patch"])
     return [
         r
         for r in remedies
-        if states.get(r["id"], {}).get("state") in ("exposed", "mitigated")
-        and patched.get(r["id"], {}).get("state") not in ("installed", "already", "would_install")
+        if r["id"] in states
+        and states[r["id"]]["state"] in ("exposed", "mitigated")
+        and patched.get(r["id"], {}).get("state") != "would_install"
     ]
 
 
-def wants_lifting(remedies, assessments, verifications, mode, force=False):
+def wants_lifting(remedies, said, mode, force=False):
     """Remedies whose mitigation may go (P2): the fix is proven in this run, or an operator overrules that.
 
     Only a lift that was asked for by name can be forced; a fix run never lifts on an operator's word.
     """
-    held = set(a["remedy"] for a in assessments or [] if a["evidence"].get("mitigation"))
-    proven = set(v["remedy"] for v in verifications or [] if v["phase"] == "fix" and v["verdict"] == "pass")
-    allowed = held if (force and mode == "lift") else held & proven
-    return [r for r in remedies if r["id"] in allowed]
+    states, verdicts = by_remedy(said["assess"]), by_remedy(said["verification"])
+    held = [r for r in remedies if r["id"] in states and states[r["id"]]["mitigation"]]
+    if force and mode == "lift":
+        return held
+    return [r for r in held if r["id"] in verdicts and is_fixed(states[r["id"]], verdicts[r["id"]])]
 
 
-def verify_target(assessment, mitigation, patch):
+def is_fixed(assessment, verification):
+    """P4: the checks passed, and the host itself sees neither old code nor an old kernel nor anything else against it."""
+    passed = verification["phase"] == "fix" and verification["verdict"] == "pass"
+    return passed and assessment["code"] == "awaiting_proof"
+
+
+def verify_target(assessment, mitigation):
     """What to prove for one remedy on one host, or None where there is nothing to prove."""
-    if assessment["state"] not in AFFECTED:
-        return None
-    if (patch or {}).get("state") in ("installed", "already") or (not patch and assessment["state"] == "patched"):
-        return {"remedy": assessment["remedy"], "phase": "fix", "mitigation": None}
-    held = assessment["evidence"].get("mitigation") or {}
-    chosen = mitigation["mitigation"] if (mitigation or {}).get("state") == "applied" else held.get("id")
-    if chosen:
-        return {"remedy": assessment["remedy"], "phase": "mitigation", "mitigation": chosen}
+    remedy = assessment["remedy"]
+    if assessment["state"] == "patched":
+        return {"remedy": remedy, "phase": "fix", "mitigation": None}
+    applied = mitigation and mitigation["state"] == "applied"
+    chosen = mitigation["mitigation"] if applied else assessment["mitigation"]
+    if assessment["state"] in AFFECTED and chosen:
+        return {"remedy": remedy, "phase": "mitigation", "mitigation": chosen}
     return None
 
 
 def verify_targets(said):
-    """Targets of one host that said ``{"assess": [], "mitigation": [], "patch": []}``."""
-    mitigations, patches = by_remedy(said["mitigation"]), by_remedy(said["patch"])
-    found = [verify_target(a, mitigations.get(a["remedy"]), patches.get(a["remedy"])) for a in said["assess"]]
+    mitigations = by_remedy(said["mitigation"])
+    latest = by_remedy(said["assess"]).values()
+    found = [verify_target(assessment, mitigations.get(assessment["remedy"])) for assessment in latest]
     return [target for target in found if target]
 
 
 def lifted_targets(said):
-    """After lifting, the fix is proven once more (P2). Targets of one host that said ``{"lift": []}``."""
+    """After lifting, the fix is proven once more (P2)."""
     return [
-        {"remedy": item["remedy"], "phase": "fix", "mitigation": None}
-        for item in by_remedy(said["lift"]).values()
-        if item["state"] == "lifted"
+        {"remedy": remedy, "phase": "fix", "mitigation": None}
+        for remedy, lifted in by_remedy(said["lift"]).items()
+        if lifted["state"] == "lifted"
     ]
+
+
+def task_files(remedies, results):
+    """The task files a host's pending actions stand for, read from the remedies: a host names an action, never a file.
+
+    A pending action that the remedy does not have gives nothing; it stays pending, and the outcome says so.
+    """
+    found = []
+    known = {(r["id"], m["id"]): m["actions"] for r in remedies for m in r["mitigations"]}
+    for result in results:
+        actions = known.get((result["remedy"], result["mitigation"]), [])
+        for task in result["pending_tasks"]:
+            number, phase = task.get("action"), task.get("phase")
+            in_range = isinstance(number, int) and 0 <= number < len(actions)
+            if in_range and actions[number]["type"] == "tasks" and phase in PHASES:
+                found.append(task_file(result, actions[number]["params"], number, phase))
+    return found
+
+
+def task_file(result, params, number, phase):
+    told = {"remedy": result["remedy"], "entry": result["entry"], "action": int(number), "phase": str(phase)}
+    return dict(told, file=params[phase], vars=params.get("vars") or {})
 
 
 def outcome(assessment, mitigation=None, patch=None, verification=None, lift=None):
@@ -116,47 +109,66 @@ def outcome(assessment, mitigation=None, patch=None, verification=None, lift=Non
     A state is only ever raised by a verification of this run: unknown is never fixed and never mitigated (P4).
     """
     state, reason, waiting = assessment["state"], assessment["reason"], None
-    if patch and patch["state"] in ("refused", "failed"):
-        waiting = patch["reason"]
-    if patch and patch["state"] in ("installed", "already"):
-        state, reason = "patched", patch["reason"]
     if verification:
-        state, reason = proven_state(state, verification)
-    elif mitigation and mitigation["state"] in ("failed", "refused", "none"):
+        state, reason = proven_state(assessment, mitigation, verification)
+    elif mitigation and mitigation["state"] in ("failed", "refused", "none", "pending_tasks"):
         reason = mitigation["reason"]
     elif state == "mitigated":
         state, reason = "unknown", "not verified in this run"
+    if patch and patch["state"] in ("refused", "failed"):
+        waiting = patch["reason"]
     if lift and lift["state"] in ("refused", "failed"):
         waiting = "mitigation still in force: " + lift["reason"]
     return {"remedy": assessment["remedy"], "state": state, "reason": reason, "waiting_for": waiting}
 
 
-def proven_state(state, verification):
+def proven_state(assessment, mitigation, verification):
     """The state after a verification, with its reason."""
-    verdict, phase = verification["verdict"], verification["phase"]
-    if verdict == "pass":
-        return ("fixed" if phase == "fix" else "mitigated"), verification["reason"]
+    verdict, phase, reason = (verification[key] for key in ("verdict", "phase", "reason"))
     if verdict == "unknown":
-        return "unknown", verification["reason"]
-    return ("patched" if phase == "fix" and state != "exposed" else "exposed"), verification["reason"]
+        return "unknown", reason
+    if verdict == "fail":
+        return ("patched" if assessment["state"] == "patched" else "exposed"), reason
+    if phase == "fix":
+        return ("fixed", reason) if is_fixed(assessment, verification) else as_assessed(assessment)
+    applied_now = mitigation and mitigation["state"] == "applied"
+    if applied_now or assessment["code"] == "mitigation_in_force":
+        return "mitigated", reason
+    if assessment["code"] == "mitigation_lost":
+        return "unknown", "the checks pass, yet the host says: %s" % assessment["reason"]
+    return as_assessed(assessment)
+
+
+def as_assessed(assessment):
+    return assessment["state"], assessment["reason"]
 
 
 def outcomes(said, mode):
-    """All cases of one host. *said*: lists under assess, mitigation, patch, verification, lift; *mode* as in GOALS."""
-    index = dict((key, by_remedy(said.get(key))) for key in ("mitigation", "patch", "verification", "lift"))
-    for remedy, lifted in index["lift"].items():
-        if lifted["state"] == "lifted":
-            index["patch"].pop(remedy, None)  # assessed again since: the later word counts
+    """All cases of one host; *mode* as in GOALS."""
+    index = {key: by_remedy(said[key]) for key in ("mitigation", "patch", "verification", "lift")}
     found = []
-    for assessment in by_remedy(said.get("assess")).values():  # a later assessment replaces an earlier one
-        case = outcome(assessment, **dict((key, items.get(assessment["remedy"])) for key, items in index.items()))
+    for remedy, assessment in by_remedy(said["assess"]).items():
+        case = outcome(assessment, **{key: items.get(remedy) for key, items in index.items()})
         if mode == "assess":
-            case.update(state=assessment["state"], reason=assessment["reason"])
-        stuck = index["lift"].get(case["remedy"], {}).get("state") in ("refused", "failed")
-        done = not assessment["evidence"].get("mitigation") if mode == "lift" else case["state"] in GOALS[mode]
-        case["met"] = done and not stuck
+            case["state"], case["reason"] = as_assessed(assessment)
+        case["met"] = is_met(case, assessment, said, mode, index["lift"].get(remedy))
         found.append(case)
     return found
+
+
+def is_met(case, assessment, said, mode, lift):
+    if lift and lift["state"] in ("refused", "failed"):
+        return False
+    if mode != "lift" or (lift and was_proven(case["remedy"], said)):
+        return case["state"] in GOALS[mode]
+    return (
+        assessment["state"] != "unknown" and not assessment["mitigation"]
+    )  # lifted on an operator's word, or nothing was held
+
+
+def was_proven(remedy, said):
+    """The fix was proven before the lifting: then it has to be proven after it as well."""
+    return any(v["remedy"] == remedy and v["phase"] == "fix" and v["verdict"] == "pass" for v in said["verification"])
 
 
 def host_verdict(cases):

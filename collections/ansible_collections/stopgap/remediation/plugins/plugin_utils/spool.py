@@ -13,6 +13,9 @@ import sys
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import clean
 
 
+SUFFIX = ".jsonl"
+
+
 class SpoolFile(object):
     """`<folder>/<run>.jsonl`, made at the first event, held while the play runs.
 
@@ -21,7 +24,7 @@ class SpoolFile(object):
 
     def __init__(self, folder, run):
         self.folder = folder
-        self.path = os.path.join(folder, run + ".jsonl")
+        self.path = os.path.join(folder, run + SUFFIX)
         self.written = 0
         self._descriptor = None
         self._torn = False
@@ -54,7 +57,10 @@ class SpoolFile(object):
         hidden = os.path.join(self.folder, "." + os.path.basename(self.path))
         descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.rename(hidden, self.path)
+        if os.path.exists(self.path):  # a run of the same name left it: its events are not ours to lose
+            self.path = "%s-%d%s" % (self.path[: -len(SUFFIX)], os.getpid(), SUFFIX)
+        os.link(hidden, self.path)
+        os.unlink(hidden)
         return descriptor
 
 
