@@ -34,15 +34,19 @@ def timed(act):
 
 def test_a_mitigate_pass_costs_at_most_three_pings(fleet):
     inventory = ["-i", str(fleet.lab.inventory), "-f", str(HOSTS)]
-    ping = lambda: fleet.command("ansible", "all", "-b", "-m", "ping", *inventory)  # noqa: E731
-    ping()  # warm connections for both
-    pings, passes = [], []
+    ping = lambda *more: fleet.command("ansible", "all", "-m", "ping", *more, *inventory)  # noqa: E731
+    ping("-b")  # warm connections for all
+    plain, become, passes = [], [], []
     for _round in range(ROUNDS):
-        pings.append(timed(ping))
+        plain.append(timed(ping))
+        become.append(timed(lambda: ping("-b")))
         passes.append(timed(lambda: fleet.playbook("mitigate", "-e", f"stopgap_remedies={REMEDY}", "-f", str(HOSTS))))
         assert len(fleet.owed()) == HOSTS
-        fleet.stopgap("lift", REMEDY, "--force", "--reason", "next round")
-    ratio = statistics.median(m / p for m, p in zip(passes, pings, strict=True))
-    print(f"\n{HOSTS} hosts, {ROUNDS} rounds, medians: ansible -b -m ping {statistics.median(pings):.1f} s, "
-          f"mitigate {statistics.median(passes):.1f} s, ratio {ratio:.2f} (at most 3)")  # fmt: skip
+        assert fleet.stopgap("lift", REMEDY, "--force", "--reason", "next round").returncode == 0
+        assert fleet.owed() == set()
+    ratio = statistics.median(m / p for m, p in zip(passes, plain, strict=True))
+    print(
+        f"\n{HOSTS} hosts, {ROUNDS} rounds, medians: ansible -m ping {statistics.median(plain):.1f} s (with become "
+        f"{statistics.median(become):.1f} s), mitigate {statistics.median(passes):.1f} s, ratio {ratio:.2f}"
+    )
     assert ratio <= 3

@@ -126,10 +126,9 @@ def _mitigation(facts: Facts, event: Event) -> Facts:
     name = text_of(event.evidence, "entry")
     if not name:
         return facts
-    known = facts.entries.get(name, Entry(name))
-    entry = _with_history(known, event)
-    if event.verdict == "applied" and entry.step > known.step:
-        facts = _forget_loss(facts, name)  # applied again: what was found before says nothing of it
+    entry = _with_history(facts.entries.get(name, Entry(name)), event)
+    if event.verdict == "applied":
+        facts = _forget_loss(facts, name)  # heard of later: what was found before says nothing of it
     return replace(_set_entry(facts, entry), act_refused="")
 
 

@@ -104,7 +104,6 @@ class CommandAction(Strict):
 class Tasks(Strict):
     """Ansible task files, relative to the remedy's own folder."""
 
-    check: Text | None = None
     apply: Text
     revert: Text
     vars: dict[str, Any] = {}
