@@ -76,7 +76,7 @@ def _wanted(wanted: str, path: Sequence[Path]) -> Iterator[Path]:
 
 
 def _anchor(params: dict[str, Any], folder: Path) -> None:
-    for phase in ("check", "apply", "revert"):
+    for phase in ("apply", "revert"):
         if params[phase]:
             params[phase] = str(folder / params[phase])
 

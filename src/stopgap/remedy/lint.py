@@ -52,7 +52,7 @@ def _missing_tasks(sound: dict[Path, Remedy]) -> Iterator[Problem]:
     for file, remedy in sound.items():
         for n, mitigation in enumerate(resolved(remedy, file)["mitigations"]):
             for m, action in enumerate(mitigation["actions"]):
-                for phase in ("check", "apply", "revert"):
+                for phase in ("apply", "revert"):
                     tasks = action["params"].get(phase) if action["type"] == "tasks" else None
                     if tasks and not Path(tasks).is_file():
                         line = parse(file, read(file)).line_of(("mitigations", n, "actions", m, "tasks", phase))

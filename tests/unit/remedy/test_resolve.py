@@ -81,7 +81,6 @@ def test_typed_items_travel_as_type_and_params(shape):
 def test_task_files_are_found_beside_the_remedy(shape, tmp_path):
     tasks = shape["mitigations"][0]["actions"][3]["params"]
     assert tasks["apply"] == str(tmp_path / "site" / "tasks" / "on.yml")
-    assert tasks["check"] is None
 
 
 def test_a_remedy_asked_for_twice_comes_once(write_remedy):
