@@ -213,6 +213,6 @@ def diversions(package, path):
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(old_code(sys.argv[1:])))
+        sys.stdout.write(json.dumps(old_code(sys.argv[1:])) + "\n")
     except Unreadable as error:
-        sys.exit(str(error))
+        raise SystemExit(str(error))
