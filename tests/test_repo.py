@@ -123,3 +123,9 @@ def test_local_links_in_the_docs_lead_somewhere():
     for page in [*(TOP / "docs").rglob("*.md"), TOP / "README.md", TOP / "CONTRIBUTING.md"]:
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_play_variable_is_in_the_reference():
+    spec = yaml.safe_load((COLLECTION / "roles/remediate/meta/argument_specs.yml").read_text())
+    page = (TOP / "docs/reference/usage.md").read_text()
+    assert [name for name in spec["argument_specs"]["main"]["options"] if f"`{name}`" not in page] == []
