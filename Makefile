@@ -40,7 +40,7 @@ unit: setup
 
 lab-test: setup
 	stopgap lab setup
-	pytest -q -m "lab" tests
+	pytest -q -n 2 --dist loadfile -m lab tests
 
 molecule: setup
 	stopgap lab setup
