@@ -36,11 +36,11 @@ sanity: setup
 	tests/sanity.sh
 
 unit: setup
-	pytest -q -n 2 -m "not lab and not bench" tests
+	pytest -q -n 2 -m "not lab and not e2e and not bench" tests
 
 lab-test: setup
 	stopgap lab setup
-	pytest -q -n 2 --dist loadfile -m lab tests
+	pytest -q -n 2 --dist loadfile -m "lab or e2e" tests
 
 molecule: setup
 	stopgap lab setup
