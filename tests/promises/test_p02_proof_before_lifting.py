@@ -30,3 +30,13 @@ def test_p02_an_operator_may_overrule_and_the_reason_is_recorded(books):
     with sqlite3.connect(books.state / "ledger.sqlite") as connection:
         said = connection.execute("select reason, evidence from events where kind = 'mitigation'").fetchall()
     assert any("queue workers need Lua" in str(row) for row in said)
+
+
+def test_p02_overruling_without_a_reason_is_refused_in_a_plain_playbook_too(books):
+    assert books.stopgap("mitigate", REMEDY, "-l", "cache1").returncode == 0
+
+    done = books.playbook("lift", "-e", f"stopgap_remedies={REMEDY}", "-e", "stopgap_force=true", "-l", "cache1")
+
+    assert done.returncode == 2, done.stdout
+    assert "set stopgap_reason" in done.stdout
+    assert books.held("cache1") == {REMEDY}
