@@ -112,6 +112,7 @@ def exposed(n: Narrator) -> None:
     n.chapter("1. Exposed", "Three hosts on two Debian releases. What are they really exposed to?")
     n.stopgap("assess", *WEB, "-l", "bookworm")
     n.stopgap("assess", *REST, "-l", "bullseye")
+    n.stopgap("status")
 
 
 def mitigated(n: Narrator) -> None:
@@ -143,6 +144,7 @@ def fixed(n: Narrator) -> None:
     n.lab.security_each(on=True)
     n.stopgap("fix", *WEB, "-l", "bookworm")
     n.stopgap("fix", *REST, "-l", "bullseye", ends=2)
+    n.stopgap("status")
 
 
 def edited_file(n: Narrator) -> None:
