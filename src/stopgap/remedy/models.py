@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from stopgap.remedy.types import Action, Check, Probe, Step, Strict
+from stopgap.remedy.basis import Strict
+from stopgap.remedy.types import Action, Check, Probe, Step
 from stopgap.remedy.values import Distro, FixedIn, RemedyId, Slug, Text, Ttl
 
 Reboot = Literal["never", "if_required", "always"]

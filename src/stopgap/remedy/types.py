@@ -1,112 +1,14 @@
-"""The typed items: what each action, probe, step and check takes. A new type is one model and one registry entry."""
+"""The typed items of a remedy: a map of one key, of a type that one of the registries knows."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Self, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    create_model,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, Discriminator, Tag, create_model, model_serializer
 
-from stopgap.remedy.values import AbsolutePath, Argv, Mode, Regex, Setting, Text
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors: a misspelt one must not silently mean its default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _OneOf(Strict):
-    """At least one of its optional keys must be set, or the item says nothing."""
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        optional = [name for name, field in type(self).model_fields.items() if field.default is None]
-        if all(getattr(self, name) is None for name in optional):
-            raise ValueError(f"says nothing to look at or to set; give one of: {', '.join(optional)}")
-        return self
-
-
-class Command(Strict):
-    """One program run without a shell. An exit code not in `rc` is unknown, never false."""
-
-    run: Argv
-    rc: Annotated[list[int], Field(min_length=1)] = [0]
-    stdout_has: Text | None = None
-    stdout_lacks: Text | None = None
-    stdout_matches: Regex | None = None
-    stdout_lacks_match: Regex | None = None
-    stdin: str | None = None
-    timeout: Annotated[int, Field(gt=0, le=3600)] = 30
-
-
-class Question(Command):
-    """A command that is asked something. The exit code alone never says no, so the output has to."""
-
-    @model_validator(mode="after")
-    def _has_an_answer(self) -> Self:
-        if not (self.stdout_has or self.stdout_lacks or self.stdout_matches or self.stdout_lacks_match):
-            raise ValueError("can never answer no: add stdout_has, stdout_lacks, stdout_matches or stdout_lacks_match")
-        return self
-
-
-class Service(_OneOf):
-    name: Text
-    running: bool | None = None
-    enabled: bool | None = None
-    masked: bool | None = None
-
-
-class Sysctl(Strict):
-    name: Text
-    value: Setting
-
-
-class SysctlAction(Sysctl):
-    file: AbsolutePath | None = None
-
-
-class FileMode(Strict):
-    path: AbsolutePath
-    mode: Mode
-    owner: Text | None = None
-    group: Text | None = None
-
-
-class DropIn(Strict):
-    """A whole file that is ours. `validate` is the program that must accept the result."""
-
-    path: AbsolutePath
-    content: str
-    mode: Mode = "0644"
-    validate_with: Argv | None = Field(default=None, alias="validate")
-
-
-class SshdOption(Strict):
-    name: Text
-    value: Setting
-
-
-class CommandAction(Strict):
-    check: Question
-    apply: Command
-    revert: Command
-
-
-class Tasks(Strict):
-    """Ansible task files, relative to the remedy's own folder."""
-
-    apply: Text
-    revert: Text
-    vars: dict[str, Any] = {}
+from stopgap.remedy.actions import ACTIONS
+from stopgap.remedy.basis import Question, Strict, Sysctl
+from stopgap.remedy.checks import CHECKS
+from stopgap.remedy.values import AbsolutePath, Argv, Regex, Text
 
 
 class FileHas(Strict):
@@ -114,48 +16,8 @@ class FileHas(Strict):
     matches: Regex
 
 
-class PackageCheck(Strict):
-    name: Text
-    at_least: Text = "fixed"
-
-
-class ProcessesCheck(Strict):
-    not_on_old_code: Text
-
-
-class SocketCheck(Strict):
-    listening: bool
-    address: Annotated[str, StringConstraints(pattern=r"^(tcp|udp|unix)://.+$")]
-
-
-class FileCheck(_OneOf):
-    path: AbsolutePath
-    exists: bool | None = None
-    mode: Mode | None = None
-    matches: Regex | None = None
-    lacks_match: Regex | None = None
-
-
-ACTIONS: Mapping[str, Any] = {
-    "service": Service,
-    "sysctl": SysctlAction,
-    "file_mode": FileMode,
-    "file": DropIn,
-    "sshd_option": SshdOption,
-    "command": CommandAction,
-    "tasks": Tasks,
-}
 PROBES: Mapping[str, Any] = {"service_active": Text, "file_has": FileHas, "command": Question, "sysctl": Sysctl}
 STEPS: Mapping[str, Any] = {"restart": Text, "reload": Text, "restart_users_of": Text, "run": Argv}
-CHECKS: Mapping[str, Any] = {
-    "package": PackageCheck,
-    "processes": ProcessesCheck,
-    "service": Service,
-    "socket": SocketCheck,
-    "file": FileCheck,
-    "command": Question,
-    "sysctl": Sysctl,
-}
 
 
 class Item(Strict):

@@ -1,5 +1,6 @@
 """The small values remedies are made of: what each accepts in YAML and what it becomes."""
 
+import ipaddress
 import re
 import shlex
 from typing import Annotated, Any
@@ -17,8 +18,9 @@ DISTROS = {
     "fedora": r"\d+",
     "amzn": r"\d+",
     "sles": r"\d+",
+    "opensuse-leap": r"\d+",
 }
-RPM_DISTROS = frozenset({"el", "fedora", "amzn", "sles"})
+RPM_DISTROS = frozenset({"el", "fedora", "amzn", "sles", "opensuse-leap"})
 _DISTRO = re.compile("|".join(f"{name}-{major}" for name, major in DISTROS.items()))
 
 # deb-version(7) and the NEVR rules of rpm: an epoch, an upstream part that starts with a digit, a revision.
@@ -72,9 +74,27 @@ def _quoted_mode(value: Any) -> Any:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError as error:
+        raise ValueError(f"write an address or a network, 192.0.2.7 or 2001:db8::/32: {error}") from None
+
+
+def _ports(value: Any) -> Any:
+    """`631` or `8000-8010`."""
+    first, _hyphen, last = str(value).partition("-")
+    numbers = [first, last or first]
+    if isinstance(value, bool) or not all(part.isdigit() and 0 < int(part) < 65536 for part in numbers):
+        raise ValueError("write a port, or two with a hyphen between: 631, 8000-8010")
+    if int(numbers[0]) > int(numbers[1]):
+        raise ValueError("the first port of a range is the lower one")
+    return str(value)
+
+
 def valid_version(distro: str, version: str) -> bool:
     """Whether `version` can be one of that distribution's package manager."""
-    rpm = distro.partition("-")[0] in RPM_DISTROS
+    rpm = distro.rpartition("-")[0] in RPM_DISTROS
     return bool((_RPM_VERSION if rpm else _DPKG_VERSION).fullmatch(version))
 
 
@@ -91,6 +111,12 @@ AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$")]
 Mode = Annotated[str, BeforeValidator(_quoted_mode), WithJsonSchema({"type": "string", "pattern": "^[0-7]{4}$"})]
 Setting = Annotated[
     str, BeforeValidator(_settled), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
+]
+Network = Annotated[str, AfterValidator(_network)]
+Ports = Annotated[
+    str,
+    BeforeValidator(_ports),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"}]}),
 ]
 Ttl = Annotated[
     int, BeforeValidator(parse_ttl), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,3}[hdw]$"})

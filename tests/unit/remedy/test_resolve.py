@@ -71,7 +71,6 @@ def test_typed_items_travel_as_type_and_params(shape):
     sysctl, drop_in, command, tasks = mitigation["actions"]
     assert sysctl == {"type": "sysctl", "params": {"name": "net.ipv4.tcp_sack", "value": "0", "file": None}}
     assert drop_in["params"]["validate"] == ["acme", "-t"]
-    assert drop_in["params"]["mode"] == "0644"
     assert command["params"]["check"]["run"] == ["acme", "--is", "o f f"]
     assert command["params"]["apply"]["rc"] == [0]
     assert mitigation["then"] == [{"type": "reload", "params": "acme"}, {"type": "run", "params": ["acme", "--sync"]}]
