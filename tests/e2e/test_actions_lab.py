@@ -1,25 +1,11 @@
 """The actions that need systemd, a kernel and sshd, on a real host: done, seen to be so, and taken back exactly."""
 
-import io
-import json
 import os
-import tarfile
-from pathlib import Path
 
 import pytest
 
 from stopgap.lab import HostSpec, Lab
-
-COLLECTIONS = Path(__file__).parents[2] / "collections"
-MODULE_UTILS = "ansible_collections/stopgap/remediation/plugins/module_utils"
-DRIVER = """
-import json, sys
-sys.path.insert(0, "/opt/stopgap-test")
-from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal
-from ansible_collections.stopgap.remediation.plugins.module_utils.mitigate import mitigate
-asked = json.load(sys.stdin)
-print(json.dumps(mitigate(Journal(), asked.pop("remedies"), **asked)[0]))
-"""
+from tests.e2e.acting import Acting, action
 
 pytestmark = pytest.mark.lab
 
@@ -30,52 +16,21 @@ def lab():
     found.down()
     try:
         found.up([HostSpec("web1", "bookworm", ("nginx",))])
-        found.exec("web1", ["mkdir", "-p", "/opt/stopgap-test"])
-        found.exec("web1", ["tar", "-x", "-C", "/opt/stopgap-test"], input=packed())
         yield found
     finally:
         found.down()
 
 
-def packed():
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as tar:
-        for path in sorted((COLLECTIONS / MODULE_UTILS).rglob("*.py")):
-            tar.add(path, arcname=str(path.relative_to(COLLECTIONS)))
-    return data.getvalue()
+@pytest.fixture(scope="module")
+def acting(lab):
+    return Acting(lab, "web1")
 
 
 @pytest.fixture
-def mitigate(lab):
-    """One remedy with one mitigation; whatever a test leaves in force is lifted."""
-    used = []
-
-    def call(state, *actions, then=(), name="CVE-1", **options):
-        remedy = {
-            "id": name,
-            "revision": 1,
-            "mitigations": [
-                {
-                    "id": "m",
-                    "status": "valid",
-                    "ttl_seconds": 60,
-                    "persists": "always",
-                    "actions": list(actions),
-                    "then": list(then),
-                }
-            ],
-        }
-        used.append(remedy)
-        asked = json.dumps({"remedies": [remedy], "state": state, **options})
-        return json.loads(lab.exec("web1", ["python3", "-c", DRIVER], input=asked).stdout)[0]
-
-    yield call
-    for remedy in used:
-        lab.exec(
-            "web1",
-            ["python3", "-c", DRIVER],
-            input=json.dumps({"remedies": [remedy], "state": "absent", "force": True}),
-        )
+def mitigate(acting):
+    """Whatever a test leaves in force is lifted."""
+    yield acting
+    acting.lift_all()
 
 
 @pytest.fixture
@@ -85,10 +40,6 @@ def shows(lab):
         return tuple(sorted(shown.split()))
 
     return call
-
-
-def action(kind, **params):
-    return {"type": kind, "params": params}
 
 
 @pytest.mark.parametrize(
