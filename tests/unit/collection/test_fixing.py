@@ -6,7 +6,7 @@ import pytest
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import fixing
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import Surprise
-from ansible_collections.stopgap.remediation.plugins.module_utils.packages import dpkg
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt, dpkg
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError
 
 REMEDY = {
@@ -50,6 +50,9 @@ class Host:
                 candidates=lambda names: candidates or {},
                 install=self.install,
                 simulate=lambda wanted: self.calls.append("simulate"),
+                spec=apt.spec,
+                MEND=apt.MEND,
+                RELEASE=apt.RELEASE,
             ),
         )
         self.trouble = trouble

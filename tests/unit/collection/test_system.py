@@ -15,6 +15,11 @@ from ansible_collections.stopgap.remediation.plugins.module_utils import system
         ('ID="rocky"\nVERSION_ID="9.5"', "el-9"),
         ('ID="centos"\nVERSION_ID="9"', "el-9"),
         ('ID="ol"\nVERSION_ID="9.3"', "el-9"),
+        ('ID="fedora"\nVERSION_ID=39', "fedora-39"),
+        ('ID="amzn"\nID_LIKE="fedora"\nVERSION_ID="2023"', "amzn-2023"),
+        ('ID="opensuse-leap"\nID_LIKE="suse opensuse"\nVERSION_ID="15.5"', "opensuse-leap-15"),
+        ('ID="sles"\nVERSION_ID="15.5"', "sles-15"),
+        ('ID="sles_sap"\nVERSION_ID="15.4"', "sles-15"),
         ("ID=debian\nVERSION_CODENAME=forky", "debian-forky"),
         ('ID=linuxmint\nID_LIKE=ubuntu\nVERSION_ID="21.2"', "linuxmint-21.2"),  # like Ubuntu is not Ubuntu
         ("ID=arch", None),

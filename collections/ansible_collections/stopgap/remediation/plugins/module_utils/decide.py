@@ -118,7 +118,12 @@ def judge_package(package, distro, facts, compare):
         return [Verdict("not_installed", f"{name} is not installed", name, None)]
     if fixes == "not_affected":
         return [Verdict("not_in_release", f"{name} of {distro} is not affected", name, None)]
-    return [judge_version(name, fact, package["introduced"], fixes, compare) for fact in facts]
+    return [judge_version(name, fact, package["introduced"], fixes, compare) for fact in current(facts)]
+
+
+def current(facts):
+    """Without the older versions of what is kept side by side: a kernel is as new as its newest."""
+    return [fact for fact in facts if not fact.get("superseded")]
 
 
 def judge_version(name, fact, introduced, fixes, compare):
@@ -127,7 +132,7 @@ def judge_version(name, fact, introduced, fixes, compare):
         return Verdict("before_introduced", f"{name} {version} is older than the bug ({introduced})", name, None)
     fixed, required = meets(version, fixes, compare)
     if fact["broken"]:
-        reason = f"{name} {version} is {fact['broken']}: look at it, then dpkg --configure -a or apt-get -f install"
+        reason = f"{name} {version} is {fact['broken']}, which the package manager has to mend first"
         return Verdict("broken_package", reason, name, required)
     if fixed:
         return Verdict("fixed_on_disk", f"{name} {version} >= {required}", name, required)

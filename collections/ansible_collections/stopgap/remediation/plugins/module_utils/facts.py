@@ -14,13 +14,13 @@ class HostFacts:
     def __init__(self, remedies):
         self.system = system.describe()
         self.distro = self.system["distro"]
-        self.kernel = system.running_kernel_version()
         self.names = sorted({name for remedy in remedies for name in names_of(remedy)})
         self.installed, self.entries = {}, []
-        self.compare = self.family = self.unreadable = None
+        self.compare = self.family = self.kernel = self.unreadable = None
         try:
-            self.family = packages.family()
+            self.family = packages.family(self.distro)
             self.compare = self.family.facts.compare
+            self.kernel = self.family.facts.running_kernel()
             self.refresh()
             self.entries = [entry for entry in Journal().entries() if in_force(entry)]
         except StopgapError as error:

@@ -11,7 +11,6 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools
 
 Options = collections.namedtuple("Options", "conffiles lock_timeout restart check")
 Outcome = collections.namedtuple("Outcome", "state code reason")
-MEND = "look why, then dpkg --configure -a or apt-get -f install; it is not done unasked"
 REBOOT_MARKS = ("/run/reboot-required", "/var/run/reboot-required")
 
 
@@ -67,7 +66,8 @@ class Fixing:
             return verdict, {}
         unfinished = self.family.facts.unfinished()
         if unfinished:
-            return Outcome("refused", "broken_package", f"{', '.join(unfinished[:5])}: {MEND}"), {}
+            mend = f"look why, then {self.family.installer.MEND}; it is not done unasked"
+            return Outcome("refused", "broken_package", f"{', '.join(unfinished[:5])}: {mend}"), {}
         for last in (False, True):
             self.fetch_lists(again=last)
             candidates = self.family.installer.candidates(names)
@@ -88,9 +88,9 @@ class Fixing:
 
     def install_set(self, names, candidates):
         wanted = [
-            f"{spec(fact)}={candidates[name]['version']}"
+            self.family.installer.spec(fact, candidates[name]["version"])
             for name in names
-            for fact in self.facts.installed[name]
+            for fact in decide.current(self.facts.installed[name])
             if name in candidates and fact["version"] != candidates[name]["version"]
         ]
         told = ", ".join(wanted)
@@ -110,7 +110,7 @@ class Fixing:
             return Outcome("would_install", "would_replace_conffiles", f"would take the package's {paths}")
         owners = sorted({conffile.package for conffile in edited})
         installed = self.family.facts.installed(owners)
-        wanted = [f"{spec(fact)}={fact['version']}" for name in owners for fact in installed[name]]
+        wanted = [self.family.installer.spec(fact, fact["version"]) for name in owners for fact in installed[name]]
         self.fetch_lists(again=False)
         self.family.installer.install(wanted, "replace", self.options.lock_timeout, reinstall=True)
         if self.family.conffiles.still_edited(edited, names):
@@ -171,7 +171,9 @@ def plan(remedy, names, facts):
     verdict = on_disk(remedy, facts)
     if verdict.code == "fixed_on_disk":
         return Outcome("already", "already_fixed", verdict.reason)
-    if verdict.code in ("broken_package", "distro_unknown"):
+    if verdict.code == "broken_package":
+        return Outcome("refused", verdict.code, f"{verdict.reason}: look why, then {facts.family.installer.MEND}")
+    if verdict.code == "distro_unknown":
         return Outcome("refused", verdict.code, verdict.reason)
     if verdict.code != "below_fixed":
         return Outcome("already", verdict.code, verdict.reason)
@@ -179,7 +181,7 @@ def plan(remedy, names, facts):
         return Outcome("refused", "no_fix_package", f"{verdict.reason}, and the fix names no package that is installed")
     held = [name for name in names if any(fact["held"] for fact in facts.installed[name])]
     if held:
-        return Outcome("refused", "held", f"{', '.join(held)}: on hold; release with apt-mark unhold, or mitigate")
+        return Outcome("refused", "held", f"{', '.join(held)}: on hold; {facts.family.installer.RELEASE}, or mitigate")
     return Outcome("would_install", "below_fixed", verdict.reason)
 
 
@@ -221,11 +223,6 @@ def on_disk(remedy, facts):
 
 def here(remedy, installed):
     return [name for name in remedy["fix"]["packages"] if installed.get(name)]
-
-
-def spec(fact):
-    """As apt names one architecture's package; one for all of them has no suffix."""
-    return fact["name"] if fact["arch"] == "all" else f"{fact['name']}:{fact['arch']}"
 
 
 def shown(name, before, candidates, remedy, facts):

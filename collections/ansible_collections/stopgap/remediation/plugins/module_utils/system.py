@@ -5,8 +5,9 @@
 import os
 import re
 
-# Rebuilds that follow RHEL's versions package by package.
-EL = ("rhel", "almalinux", "rocky", "centos", "ol")
+# Rebuilds that follow RHEL's versions package by package, and SLES under its other names.
+SAME_AS = {"rhel": "el", "almalinux": "el", "rocky": "el", "centos": "el", "ol": "el", "sles_sap": "sles"}
+BY_MAJOR = ("el", "sles", "opensuse-leap")  # 9.3 and 9.4 are one; Ubuntu's 22.04 and 22.10 are not
 DPKG_ARCH = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "armv7l": "armhf", "ppc64le": "ppc64el"}
 DPKG_DISTROS = ("debian", "ubuntu")
 
@@ -39,14 +40,13 @@ def parse_os_release(text):
 
 
 def distro_key(fields):
-    """`debian-12`, `ubuntu-22.04`, `el-9`; a release without a number goes by its codename. None where unsaid."""
+    """`debian-12`, `ubuntu-22.04`, `el-9`, `sles-15`; one without a number goes by its codename. None where unsaid."""
     name = fields.get("ID", "").lower()
     version = fields.get("VERSION_ID") or fields.get("VERSION_CODENAME")
     if not name or not version:
         return None
-    if name in EL:
-        return f"el-{version.partition('.')[0]}"
-    return f"{name}-{version}"
+    name = SAME_AS.get(name, name)
+    return f"{name}-{version.partition('.')[0] if name in BY_MAJOR else version}"
 
 
 def running_kernel_version():

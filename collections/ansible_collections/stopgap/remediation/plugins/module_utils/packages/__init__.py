@@ -9,18 +9,28 @@ import os
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt, conffiles, dpkg
 
-# facts: installed, compare, unfinished, siblings; installer: update, candidates, install, simulate;
+# facts: installed, compare, unfinished, siblings, running_kernel
+# installer: update, candidates, spec, install, simulate; MEND and RELEASE tell people what to run themselves
 # conffiles: of, report, still_edited
-Family = collections.namedtuple("Family", "facts installer conffiles")
-FAMILIES = {"/var/lib/dpkg/status": Family(dpkg, apt, conffiles)}  # by what lies on the host
+# distros and marks say whose it is: os-release first, then what lies on the host
+Family = collections.namedtuple("Family", "facts installer conffiles distros marks")
+FAMILIES = {
+    "apt": Family(dpkg, apt, conffiles, ("debian", "ubuntu"), ("/var/lib/dpkg/status",)),
+}
 
 
 class NoFamily(StopgapError, LookupError):
     """This host's package manager is none that we know."""
 
 
-def family():
-    for mark, found in FAMILIES.items():
-        if os.path.exists(mark):
+def family(distro=None):
+    """The family of `distro` (`el-9`), or else of what lies here: other distributions are built on these."""
+    named = (distro or "").rpartition("-")[0]
+    for found in FAMILIES.values():
+        if named in found.distros:
             return found
-    raise NoFamily(f"no package manager known here (looked for {', '.join(FAMILIES)})")
+    for found in FAMILIES.values():
+        if any(os.path.exists(mark) for mark in found.marks):
+            return found
+    marks = [mark for found in FAMILIES.values() for mark in found.marks]
+    raise NoFamily(f"no package manager known here (looked for {', '.join(marks)})")

@@ -9,6 +9,8 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.packages impor
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.dpkg import source_version
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError, read, run
 
+MEND = "dpkg --configure -a or apt-get -f install"
+RELEASE = "release it with apt-mark unhold"
 UPDATE_SECONDS = 600
 INSTALL_SECONDS = 3600
 ENVIRONMENT = {
@@ -90,6 +92,12 @@ def read_records(text, versions):
                 "source_version": source_version(source, inner.strip("()") or version, version),
             }
     return found
+
+
+def spec(fact, version):
+    """One package at one version as apt takes it; what is for every architecture has no suffix."""
+    arch = "" if fact["arch"] == "all" else f":{fact['arch']}"
+    return f"{fact['name']}{arch}={version}"
 
 
 def install(wanted, conffiles, limit, reinstall=False):

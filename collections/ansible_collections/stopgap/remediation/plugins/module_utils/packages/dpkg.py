@@ -4,6 +4,7 @@
 
 import re
 
+from ansible_collections.stopgap.remediation.plugins.module_utils import system
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import read
 
 FIELDS = (
@@ -97,6 +98,11 @@ def siblings(sources):
 def unfinished():
     """Packages that an earlier run left half-way; the next apt-get would finish them unasked."""
     return [f"{name} is {status}" for _source, status, name in everything() if status in BROKEN]
+
+
+def running_kernel():
+    """The package version of the kernel that runs, or None where it does not tell."""
+    return system.running_kernel_version()
 
 
 def everything():
