@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,16 +17,23 @@ MAP = "7f000-7f001 r-xp 00000000 {device} {inode} {pad}{path}\n"
 
 
 def make_process(
-    proc, pid, maps=(), comm="nginx", root="/", cgroup="0::/init.scope", cmdline="nginx", device="ff:ff", inode=7
-):
+    proc, pid, maps=("/usr/bin/any",), comm="nginx", root="/", cgroup="0::/init.scope", cmdline="nginx", device="ff:ff",
+    inode=7, opened=(), cwd="/",
+):  # fmt: skip
     folder = proc / str(pid)
     folder.mkdir(parents=True)
     lines = [MAP.format(device=device, inode=inode, pad=" " * 20, path=path) for path in maps]
     (folder / "maps").write_text("".join(lines) + "7f000-7f001 rw-p 00000000 00:00 0\n")
     (folder / "comm").write_text(comm + "\n")
-    (folder / "cmdline").write_text(cmdline.replace(" ", "\0", 1) + "\0")
+    words = [cmdline.replace(" ", "\0", 1)] if isinstance(cmdline, str) else cmdline
+    (folder / "cmdline").write_text("\0".join(words) + "\0")
+    (folder / "stat").write_text(f"{pid} (a name) with) S {' '.join(['0'] * 18)} 0 0\n")  # began when the machine did
     (folder / "cgroup").write_text(cgroup + "\n")
     (folder / "root").symlink_to(root)
+    (folder / "cwd").symlink_to(cwd)
+    (folder / "fd").mkdir()
+    for number, path in enumerate(opened):
+        (folder / f"fd/{number}").symlink_to(path)
     return folder
 
 
@@ -35,9 +43,12 @@ def test_old_code(path, tmp_path):
     process = dict(case["process"])
     make_process(tmp_path, 1, comm="systemd", cgroup=process.pop("init_cgroup", "0::/init.scope"))
     make_process(tmp_path, 42, **process)
-    found = processes.old_code(["pkg"], files=lambda package: case["files"], proc=str(tmp_path))
+    installed = {"before": 0, "after": time.time()}[case.get("installed", "after")]  # than the process began
+    found = processes.old_code(
+        ["pkg"], files=lambda package: case["files"], proc=str(tmp_path), installed_at=lambda package: installed
+    )
     expect = case["expect"]
-    assert found == ([{"pid": 42, "name": "nginx", "package": "pkg", **expect}] if expect else [])
+    assert found == ([{"pid": 42, "name": "nginx", "package": "pkg", "sure": True, **expect}] if expect else [])
 
 
 @pytest.fixture
@@ -63,6 +74,26 @@ def test_another_file_at_the_mapped_path(tmp_path, library, same_device, same_in
     make_process(proc, 42, [str(library)], device=device, inode=status.st_ino if same_inode else status.st_ino + 1)
     found = processes.old_code(["x"], files=lambda package: [str(library)], proc=str(proc))
     assert [process["pid"] for process in found] == ([42] if old else [])
+
+
+def test_an_open_file_is_told_by_its_inode_where_another_lies_at_its_path(tmp_path):
+    jar, old = tmp_path / "x.jar", tmp_path / "was"
+    jar.write_text("old")
+    jar.rename(old)
+    proc = tmp_path / "proc"
+    make_process(proc, 1)
+    folder = make_process(proc, 42)
+    (folder / "fd/3").symlink_to(jar)  # a link of /proc leads to the file itself, whatever lies at its path
+
+    def ask():
+        return [one["pid"] for one in processes.old_code(["x"], files=lambda package: [str(jar)], proc=str(proc))]
+
+    stat = os.stat
+    for held, expected in ((old, [42]), (jar, [])):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "stat", lambda path, *a, held=held, **k: stat(held if "/fd/" in str(path) else path))
+            jar.write_text("new")
+            assert ask() == expected
 
 
 def test_a_process_on_two_packages_is_told_for_each(tmp_path):
@@ -122,6 +153,27 @@ def test_a_diverted_file_lies_elsewhere(admin):
     (admin / "info/a.list").write_text("/usr/bin/tool\n")
     (admin / "diversions").write_text("/usr/bin/tool\n/usr/bin/tool.distrib\nb\n")
     assert processes.package_files("a", str(admin)) == {"/usr/bin/tool.distrib"}
+
+
+def test_the_time_of_installation_is_that_of_the_newest_list(admin):
+    for name, moment in (("a:amd64", 2000), ("a:i386", 1000)):
+        path = admin / f"info/{name}.list"
+        path.write_text("")
+        os.utime(path, (moment, moment))
+    assert processes.install_time("a", str(admin)) == 2000
+
+
+def test_what_dpkg_does_not_list_is_asked_of_rpm(admin, tmp_path, monkeypatch):
+    rpm = tmp_path / "rpm"
+    rpm.write_text(
+        '#!/bin/sh\ncase "$*" in\n"-q -l a") echo /usr/bin/a;;\n*INSTALLTIME*) printf "5\\n7\\n";;\n*) exit 1;;\nesac\n'
+    )
+    rpm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert processes.package_files("a", str(admin)) == {"/usr/bin/a"}
+    assert processes.install_time("a", str(admin)) == 7
+    with pytest.raises(processes.Unreadable, match="no list of the files of b"):
+        processes.package_files("b", str(admin))
 
 
 def test_a_package_without_a_list_is_unreadable_and_not_empty(admin):
