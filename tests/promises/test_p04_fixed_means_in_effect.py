@@ -26,7 +26,7 @@ def test_what_cannot_be_told_is_never_better_than_unknown(path):
     if case.get("unreadable") or case.get("old_code_unreadable"):
         assert case["expect"]["state"] == "unknown"
     if case.get("old_code") or case["expect"]["code"] == "reboot_due":
-        assert case["expect"]["state"] == "patched"
+        assert case["expect"]["state"] in ("patched", "unknown")
 
 
 @pytest.fixture

@@ -185,5 +185,5 @@ def test_a_restart_that_fails_is_told_and_the_fix_stays_installed(monkeypatch):
 
 def test_an_old_init_needs_a_reboot(monkeypatch):
     host = Host(fact(version="2-1"))
-    monkeypatch.setattr(host, "old_code", lambda names: [{"pid": 1, "name": "systemd"}])
+    monkeypatch.setattr(host, "old_code", lambda names: [{"pid": 1, "name": "systemd", "sure": True}])
     assert fix(host)["reboot_required"] is True

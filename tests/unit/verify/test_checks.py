@@ -318,9 +318,11 @@ class TestPackage:
     def test_processes_are_judged_by_what_the_collections_own_code_says(self, distro, tmp_path):
         host = distro(libx=[self.line("1:2.0-3")])
         python = tmp_path / "fakepython"
+        one = '"pid": 7, "name": "nginx", "unit": null, "files": [], "package": "libx"'
         for answer, verdict in [
             ("echo '[]'", "pass"),
-            ("""echo '[{"pid": 7, "name": "nginx", "unit": null, "files": [], "package": "libx"}]'""", "fail"),
+            (f"echo '[{{{one}, \"sure\": true}}]'", "fail"),
+            (f"echo '[{{{one}, \"sure\": false}}]'", "unknown"),
             ("echo '{}'", "unknown"),
             ("echo not json", "unknown"),
             ("echo no list of files >&2; exit 1", "unknown"),

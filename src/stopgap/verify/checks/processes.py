@@ -30,8 +30,13 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
         raise Surprise(f"not a list of processes: {found}")
     if not found:
         return passed(f"no process runs code that {package} has replaced")
-    shown = ", ".join(f"{one['name']}[{one['pid']}]" for one in found[:5])
-    return failed(f"{len(found)} on the old code of {package}: {shown}")
+    if sure := [one for one in found if one["sure"]]:
+        return failed(f"{len(sure)} on the old code of {package}: {_shown(sure)}")
+    return unknown(f"may have read files of {package} before the fix came, restart them to know: {_shown(found)}")
+
+
+def _shown(processes: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{one['name']}[{one['pid']}]" for one in processes[:5])
 
 
 def _absent(host: AgentHost, package: str, context: Context) -> Verdict:

@@ -25,6 +25,7 @@ STATES = {
     "distro_unknown": "unknown",
     "broken_package": "unknown",
     "probe_unknown": "unknown",
+    "detectors_disagree": "unknown",
     "not_installed": "not_affected",
     "not_in_release": "not_affected",
     "before_introduced": "not_affected",
@@ -187,12 +188,18 @@ def in_effect(packages, facts, evidence):
     due = reboot_due(fixed, facts.kernel, facts.compare)
     if due:
         return Answer("reboot_due", due)
+    names = sorted({verdict.name for verdict in fixed})
     try:
-        evidence["old_code"] = facts.old_code(sorted({verdict.name for verdict in fixed}))
+        evidence["old_code"] = facts.old_code(names)
     except OSError as error:
         return Answer("probe_unknown", f"{fixed[0].reason}, but what runs is not known: {error}")
-    if evidence["old_code"]:
-        return Answer("old_code", f"{fixed[0].reason}, but {who(evidence['old_code'])} still run the old code")
+    doubt = facts.second_opinion(names, evidence["old_code"])
+    if doubt:
+        return Answer("detectors_disagree", f"{fixed[0].reason}, but {doubt}")
+    running = still_running(evidence["old_code"])
+    if running:
+        sure = any(process["sure"] for process in evidence["old_code"])
+        return Answer("old_code" if sure else "probe_unknown", f"{fixed[0].reason}, but {running}")
     return Answer("awaiting_proof", f"{fixed[0].reason} and no process on the old code")
 
 
@@ -214,6 +221,16 @@ def reboot_due(fixed, running, compare):
         if compare(running, verdict.required) < 0:
             return f"{verdict.reason}, but {running} is running: reboot"
     return None
+
+
+def still_running(old_code):
+    """What runs the old code, or may; empty where nothing does."""
+    sure = [process for process in old_code if process["sure"]]
+    if sure:
+        return f"{who(sure)} still run the old code"
+    if old_code:
+        return f"{who(old_code)} began before the fix came and may have read the old files: restart them to know"
+    return ""
 
 
 def who(old_code):

@@ -2,7 +2,14 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """The facts a decision asks for, each gathered once and only when asked for."""
 
-from ansible_collections.stopgap.remediation.plugins.module_utils import actions, packages, probes, processes, system
+from ansible_collections.stopgap.remediation.plugins.module_utils import (
+    actions,
+    needrestart,
+    packages,
+    probes,
+    processes,
+    system,
+)
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal, in_force
@@ -31,6 +38,10 @@ class HostFacts:
 
     def old_code(self, names):
         return processes.old_code(names)
+
+    def second_opinion(self, names, old_code):
+        """Both answers where needrestart is installed and sees something else than we do."""
+        return needrestart.second_opinion(names, old_code)
 
     def when(self, conditions):
         return [probes.evaluate(condition) for condition in conditions]

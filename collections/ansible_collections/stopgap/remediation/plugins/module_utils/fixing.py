@@ -135,8 +135,7 @@ class Fixing:
             old_code=old_code,
             reboot_required=self.reboot_required(remedy, old_code or []),
         )
-        if old_code:
-            unknown = f"{decide.who(old_code)} still run the old code"
+        unknown = unknown or decide.still_running(old_code)
         return outcome._replace(reason=f"{outcome.reason}; {unknown}") if unknown else outcome
 
     def old_code(self, names):
