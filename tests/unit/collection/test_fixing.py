@@ -38,7 +38,7 @@ def fact(name="a", version="1-1", arch="amd64", **more):
 class Host:
     """Facts and family of a made-up host, which remembers what was asked of apt."""
 
-    def __init__(self, *installed, candidates=None, trouble="", errors=()):
+    def __init__(self, *installed, candidates=None, trouble="", errors=(), pinned=()):
         self.distro, self.kernel, self.unreadable, self.compare = "debian-12", None, None, dpkg.compare
         self.installed = {one["name"]: [one] for one in installed}
         self.calls, self.errors = [], list(errors)
@@ -48,6 +48,7 @@ class Host:
             installer=SimpleNamespace(
                 update=self.update,
                 candidates=lambda names: candidates or {},
+                pinned=lambda names: dict(pinned),
                 install=self.install,
                 simulate=lambda wanted: self.calls.append("simulate"),
                 spec=apt.spec,
@@ -110,6 +111,7 @@ def test_a_fixed_host_asks_apt_nothing():
         (Host(fact(broken="unpacked", version="2-1"), candidates=NEW), "broken_package"),
         (Host(fact(), candidates={}), "no_candidate"),
         (Host(fact(), candidates=STALE), "candidate_too_old"),
+        (Host(fact(), candidates=STALE, pinned={"a": "3-1 is in a repository, but"}), "pinned"),
         (Host(fact(), candidates=STALE, trouble="no route"), "repository_down"),
         (Host(fact(), candidates=NEW, errors=[LOCKED]), "lock_timeout"),
         (Host(fact(), candidates=NEW, errors=[GONE, GONE]), "download_failed"),

@@ -119,7 +119,8 @@ def judge_package(package, distro, facts, compare):
         return [Verdict("not_installed", f"{name} is not installed", name, None)]
     if fixes == "not_affected":
         return [Verdict("not_in_release", f"{name} of {distro} is not affected", name, None)]
-    return [judge_version(name, fact, package["introduced"], fixes, compare) for fact in current(facts)]
+    several = len({fact["arch"] for fact in facts}) > 1
+    return [judge_version(name, fact, several, package["introduced"], fixes, compare) for fact in current(facts)]
 
 
 def current(facts):
@@ -127,17 +128,18 @@ def current(facts):
     return [fact for fact in facts if not fact.get("superseded")]
 
 
-def judge_version(name, fact, introduced, fixes, compare):
-    version = fact["source_version"]
+def judge_version(name, fact, several, introduced, fixes, compare):
+    """`several` architectures of it are here: then the reason says which one it is about."""
+    version, told = fact["source_version"], f"{name}:{fact['arch']}" if several else name
     if introduced and compare(version, introduced) < 0:
-        return Verdict("before_introduced", f"{name} {version} is older than the bug ({introduced})", name, None)
+        return Verdict("before_introduced", f"{told} {version} is older than the bug ({introduced})", name, None)
     fixed, required = meets(version, fixes, compare)
     if fact["broken"]:
-        reason = f"{name} {version} is {fact['broken']}, which the package manager has to mend first"
+        reason = f"{told} {version} is {fact['broken']}, which the package manager has to mend first"
         return Verdict("broken_package", reason, name, required)
     if fixed:
-        return Verdict("fixed_on_disk", f"{name} {version} >= {required}", name, required)
-    return Verdict("below_fixed", f"{name} {version} < {required}{what_it_is(version)}", name, required)
+        return Verdict("fixed_on_disk", f"{told} {version} >= {required}", name, required)
+    return Verdict("below_fixed", f"{told} {version} < {required}{what_it_is(version)}", name, required)
 
 
 def meets(version, fixes, compare):

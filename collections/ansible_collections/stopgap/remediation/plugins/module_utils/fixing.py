@@ -73,13 +73,21 @@ class Fixing:
             candidates = self.family.installer.candidates(names)
             obstacle = obstacle_in(remedy, candidates, self.facts, self.trouble)
             if obstacle:
-                return obstacle, candidates
+                return self.with_pins(obstacle, names), candidates
             try:
                 return self.install_set(names, candidates), candidates
             except InstallError as error:
                 # one .deb that is gone from the mirror fails its whole set: the lists may have been behind
                 if last or self.options.check or error.code != "download_failed":
                     raise
+
+    def with_pins(self, obstacle, names):
+        """An old candidate, though a repository has a newer version: then a rule of this host stands in the way."""
+        if obstacle.code not in ("candidate_too_old", "no_candidate"):
+            return obstacle
+        kept_back = self.family.installer.pinned(names)
+        told = "; ".join(f"{name} {kept_back[name]}" for name in sorted(kept_back))
+        return Outcome("refused", "pinned", f"{obstacle.reason}; {told}") if told else obstacle
 
     def fetch_lists(self, again):
         if self.options.check or (self.updated and not again):

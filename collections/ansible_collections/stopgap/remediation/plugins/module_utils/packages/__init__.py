@@ -10,7 +10,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt, conffiles, dpkg
 
 # facts: installed, compare, unfinished, siblings, running_kernel
-# installer: update, candidates, spec, install, simulate; MEND and RELEASE tell people what to run themselves
+# installer: update, candidates, pinned, spec, install, simulate; MEND and RELEASE tell people what to run themselves
 # conffiles: of, report, still_edited
 # distros and marks say whose it is: os-release first, then what lies on the host
 Family = collections.namedtuple("Family", "facts installer conffiles distros marks")

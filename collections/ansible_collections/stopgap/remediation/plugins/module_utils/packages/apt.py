@@ -5,7 +5,7 @@
 import re
 import time
 
-from ansible_collections.stopgap.remediation.plugins.module_utils.packages import locks
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages import locks, pins
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.dpkg import source_version
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError, read, run
 
@@ -92,6 +92,11 @@ def read_records(text, versions):
                 "source_version": source_version(source, inner.strip("()") or version, version),
             }
     return found
+
+
+def pinned(names):
+    """{name: sentence} of names with a newer version that is in a repository and kept back by this host's own rules."""
+    return pins.pinned(names)
 
 
 def spec(fact, version):
