@@ -7,13 +7,16 @@ only: mtime_ns, atime_ns, xattrs.
 """
 
 import base64
+import contextlib
 import errno
 import hashlib
 import os
+import shutil
 import stat
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
+CHUNK = 1 << 20
 COMPARED = ("kind", "sha256", "target", "mode", "uid", "gid")
 CONTENT = ("kind", "sha256", "target", "saved", "mtime_ns", "atime_ns", "xattrs")
 
@@ -30,7 +33,7 @@ def snapshot(path):
         raise ActionError("%s is neither a file nor a link: left alone" % path)
     return {
         "kind": "file",
-        "sha256": hash_of(read_bytes(path)),
+        "sha256": hash_file(path),
         "target": None,
         "mode": mode_text(info.st_mode),
         "uid": info.st_uid,
@@ -55,20 +58,37 @@ def restore(path, state, saved):
         os.chown(temporary(path), state["uid"], state["gid"], follow_symlinks=False)
         os.replace(temporary(path), path)
     else:
-        write(path, read_bytes(saved), state)
+        copy(saved, path, state)
     sync_folder(os.path.dirname(path))
 
 
 def write(path, data, state):
     """Replace `path` in one step; `state` gives mode and, where present, uid, gid, xattrs and mtime_ns."""
+    with replacing(path, state) as stream:
+        stream.write(data)
+
+
+def copy(source, path, state):
+    """As `write`, with what is in another file; of any size."""
+    with open(source, "rb") as stream, replacing(path, state) as draft:
+        shutil.copyfileobj(stream, draft, CHUNK)
+
+
+@contextlib.contextmanager
+def replacing(path, state):
+    """A stream for the new content of `path`, which takes its place when the block ends without an error."""
     draft = temporary(path)
     discard(draft)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        dress(handle, state)
-        os.fsync(handle)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            dress(handle, state)
+            os.fsync(handle)
+    except BaseException:
+        discard(draft)  # a full disk has no room for half a file
+        raise
     os.replace(draft, path)
     sync_folder(os.path.dirname(path))
 
@@ -153,6 +173,14 @@ def write_xattrs(handle, xattrs):
 def read_bytes(path):
     with open(path, "rb") as stream:
         return stream.read()
+
+
+def hash_file(path):
+    found = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for part in iter(lambda: stream.read(CHUNK), b""):
+            found.update(part)
+    return found.hexdigest()
 
 
 def hash_of(data):

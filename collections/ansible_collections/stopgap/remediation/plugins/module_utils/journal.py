@@ -14,7 +14,7 @@ import os
 import time
 import uuid
 
-from ansible_collections.stopgap.remediation.plugins.module_utils import durable
+from ansible_collections.stopgap.remediation.plugins.module_utils import durable, orphans
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import JournalError
 
 BASE = "/var/lib/stopgap"
@@ -56,7 +56,8 @@ class Journal(object):
             self._wait_for(lock)
             with explained("write", self.base):
                 durable.write(os.path.join(self.base, "writable"), b"tried before every change\n", {"mode": "0600"})
-            yield self
+            with orphans.noted(lock):
+                yield self
         finally:
             os.close(lock)
 
@@ -79,8 +80,7 @@ class Journal(object):
             self._make_folder(self._of(entry))
             self._make_folder(folder)
             name = "%s/saved/%d" % (entry["entry"], len(os.listdir(folder)))
-            data = durable.read_bytes(path)
-            durable.write(self.path_of(name), data, {"mode": "0600"})
+            durable.copy(path, self.path_of(name), {"mode": "0600"})
             return name
 
     def path_of(self, saved):
@@ -104,15 +104,18 @@ class Journal(object):
             durable.sync_folder(os.path.dirname(folder))
 
     def _wait_for(self, lock):
+        """Until no other run holds the lock, and no command of a killed one still works."""
         deadline = time.monotonic() + self.lock_wait
         while True:
-            try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise JournalError(
-                        "another run holds %s/lock: nothing was changed, try again when it has ended" % self.base
-                    )
+            working = "another run holds %s/lock" % self.base
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                orphan = orphans.alive(lock)
+                if orphan is None:
+                    return
+                working = "a run was killed, but its command still works (process %s: %s)" % orphan
+            if time.monotonic() > deadline:
+                raise JournalError("%s: nothing was changed, try again when it has ended" % working)
             time.sleep(0.1)
 
 
