@@ -1,15 +1,14 @@
-"""A pretend host for tests: a folder to change, a journal beside it, and a way to die at any moment."""
+"""A pretend host for tests: a folder to change, and a journal beside it."""
 
-import itertools
 import os
-import signal
-import subprocess
 from pathlib import Path
+
+from tests.unit.collection.deaths import CHANGING, changes, killed_at
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal, ReadOnlyJournal, in_force
 from ansible_collections.stopgap.remediation.plugins.module_utils.mitigate import mitigate
 
-CHANGING = ("open", "replace", "fsync", "chmod", "chown", "unlink", "rmdir", "mkdir", "symlink", "utime", "setxattr")
+__all__ = ["CHANGING", "Target", "changes", "facts", "killed_at", "remedy"]
 
 
 class Target:
@@ -87,36 +86,3 @@ def remedy(name, *actions, then=(), mitigation="m", revision=1, status="valid", 
             }
         ],
     }
-
-
-def killed_at(moment, act):
-    """Run `act` in a child that kill -9s itself before its `moment`-th change of anything; False: it ended before."""
-    child = os.fork()
-    if child == 0:
-        arm(moment)
-        try:
-            act()
-        finally:
-            os._exit(0)
-    _pid, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
-
-
-def arm(moment):
-    counter = itertools.count(1)
-
-    def dying(function):
-        def call(*args, **kwargs):
-            if changes(function, args) and next(counter) == moment:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*args, **kwargs)
-
-        return call
-
-    for name in CHANGING:
-        setattr(os, name, dying(getattr(os, name)))
-    subprocess.Popen = dying(subprocess.Popen)
-
-
-def changes(function, args):
-    return function.__name__ != "open" or bool(args[1] & (os.O_WRONLY | os.O_RDWR))

@@ -9,6 +9,8 @@ import pytest
 from tests.unit.collection.target import killed_at, remedy
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import make
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import JournalError
+from ansible_collections.stopgap.remediation.plugins.module_utils.mitigate import mitigate
 
 OLD = 1_600_000_000_123_456_789
 
@@ -73,3 +75,47 @@ def test_crash_in_the_second_run_too(host, first):
         assert_in_force(host)
         host.absent(wanted)
         assert host.tree() == before, moment
+
+
+def slowly(target):
+    """A command that takes its time, and does harm when it is run twice."""
+    log = target.path("log")
+    return {
+        "type": "command",
+        "params": {
+            "check": {"run": ["sh", "-c", f"cat {log} || true"], "stdout_has": "done"},
+            "apply": {"run": ["sh", "-c", f"sleep 0.3; echo done >> {log}"]},
+            "revert": {"run": ["sh", "-c", f"sleep 0.3; rm {log}"]},
+        },
+    }
+
+
+@pytest.mark.parametrize("crash_in", ["present", "absent"])
+def test_a_command_that_outlives_its_run_is_waited_for(target, crash_in):
+    wanted = remedy("CVE-1", slowly(target))
+    for moment in itertools.count(1):
+        if crash_in == "absent":
+            target.present(wanted)
+        killed = killed_at(moment, lambda: target.run(crash_in, wanted), counts=is_a_slow_command)
+        target.present(wanted)
+        assert Path(target.path("log")).read_text() == "done\n", moment
+        target.absent(wanted)
+        assert target.tree() == {}
+        if not killed:
+            break
+    assert moment == 4
+
+
+def is_a_slow_command(function, args):
+    return function.__name__ == "Popen" and "sleep" in args[0][-1]
+
+
+def test_a_command_that_outlives_its_run_too_long_is_named(target):
+    wanted, gate = remedy("CVE-1", slowly(target)), target.root.parent / "gate"
+    wanted["mitigations"][0]["actions"][0]["params"]["apply"]["run"] = ["sh", "-c", f"sleep 0; read x < {gate}"]
+    os.mkfifo(gate)
+    killed_at(2, lambda: target.run("present", wanted), counts=is_a_slow_command)
+    with pytest.raises(JournalError, match=r"its command still works \(process \d+: sh -c .*nothing was changed"):
+        mitigate(target.journal(lock_wait=0.2), [wanted], "absent")
+    gate.write_text("go on\n")
+    assert target.absent(wanted)[0]["state"] == "lifted"

@@ -27,6 +27,14 @@ class Action(object):
         """What is held, named alike by every remedy that touches it."""
         raise NotImplementedError
 
+    def touches(self):
+        """{path: "all", "lines" or "mode"}: what of which files it decides. Who decides all shares with nobody."""
+        return {}
+
+    def meet(self, own, held, path_of):
+        """Told before use: its item of the journal, all items in force in the order they were taken (its own too), and
+        what makes a whole path of a saved file's name."""
+
     def read(self):
         """The state now."""
         raise NotImplementedError
@@ -46,9 +54,17 @@ class Action(object):
     def revert(self, prior, written):
         """Put back the aspects in `written` as they are in `prior`. May run twice.
 
-        prior["saved"], where the state has one, is the full path of the saved file.
+        prior["saved"], and each prior["saved:WHAT"], is the full path of a saved file.
         """
         raise NotImplementedError
+
+    def halfway(self, key, prior, written):
+        """Values of an aspect, besides those of `prior` and `written`, that a change cut short can leave."""
+        return ()
+
+    def spared(self, prior, written, current):
+        """Aspects that lifting leaves as they are, because somebody has replaced what we had changed by a newer one."""
+        return ()
 
     def merge(self, prior, written, current):
         """The prior to keep where somebody changed what we had written: their word for each aspect they changed."""
@@ -64,6 +80,10 @@ class Action(object):
 
     def warning(self):
         """What an operator should know though it worked, or an empty string."""
+        return ""
+
+    def left_alone(self):
+        """After a revert: what it did not put back, and why, or an empty string."""
         return ""
 
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 
+from ansible_collections.stopgap.remediation.plugins.module_utils import orphans
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, Surprise
 
 Answer = collections.namedtuple("Answer", "matched reason stdout")
@@ -56,6 +57,7 @@ def execute(argv, stdin=None, timeout=30):
             stderr=subprocess.PIPE,
             env=environment(),
             start_new_session=True,
+            preexec_fn=orphans.note,
         )
     except OSError as error:
         raise Surprise("%s: cannot be run: %s" % (" ".join(argv), error.strerror))

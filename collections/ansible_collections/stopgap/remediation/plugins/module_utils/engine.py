@@ -10,7 +10,6 @@ Whatever the moment of a crash, the journal tells a second run enough to finish 
 
 import collections
 
-from ansible_collections.stopgap.remediation.plugins.module_utils.actions import make
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, StopgapError
 from ansible_collections.stopgap.remediation.plugins.module_utils.holds import (
     HOLDING,
@@ -97,7 +96,7 @@ class Engine(object):
             self.holds.reinstate(action["resource"])
             return
         self._advance(entry, action, "applying")
-        act = make(action)
+        act = self.holds.make(action)
         if act.on_controller and not self._is_done(entry, action):
             return
         if action["changed"]:
@@ -129,10 +128,10 @@ class Engine(object):
             return
         if self.holds.above(action):
             self.holds.hand_up(action)
-        elif make(action).on_controller:
+        elif self.holds.make(action).on_controller:
             raise ActionError("%s has to be taken back by its task file" % action["resource"])
         elif action["changed"]:
-            put_back(make(action), action, self.holds.full(action["prior"]))
+            put_back(self.holds.make(action), action, self.holds.full(action["prior"]))
         action["state"] = "reverted"
 
     # -- lift
@@ -155,7 +154,7 @@ class Engine(object):
         """What somebody changed, over all actions before the first is reverted."""
         found = []
         for action in filter(self._is_ours, entry["actions"]):
-            current = make(action).read()
+            current = self.holds.make(action).read()
             found += [
                 "%s: %s is %s, not %s" % (action["resource"], key, current.get(key), action["written"][key])
                 for key in foreign(action, current)
@@ -169,7 +168,7 @@ class Engine(object):
     def _lift_all(self, entry, force):
         pending = []
         for action in reversed(entry["actions"]):
-            if pending and not make(action).on_controller:
+            if pending and not self.holds.make(action).on_controller:
                 break  # task files come last in a mitigation, so they are taken back before anything else
             if action["state"] in HOLDING and not self._revert(entry, action, force):
                 pending.append(task(entry, action, "revert"))
@@ -186,7 +185,7 @@ class Engine(object):
             self.holds.hand_up(action)
             self._advance(entry, action, "reverted")
             return True
-        act = make(action)
+        act = self.holds.make(action)
         asked = action["state"] == "reverting"
         if force:
             self._keep_foreign(entry, action, act)
@@ -198,6 +197,7 @@ class Engine(object):
         elif action["changed"]:
             self.touched.add(id(action))
             put_back(act, action, self.holds.full(action["prior"]))
+            self.notes += filter(None, [act.left_alone()])
         self._advance(entry, action, "reverted")
         return True
 

@@ -14,6 +14,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import in_force
 
 HOLDING = ("applying", "applied", "reverting")
+HOW = {"all": "decides all", "lines": "decides lines", "mode": "decides mode and owner"}
 
 
 class Holds(object):
@@ -21,6 +22,17 @@ class Holds(object):
 
     def __init__(self, journal, entries):
         self.journal, self.entries = journal, entries
+
+    def make(self, action):
+        """The action, told of the others in force: those on lines of one file depend on each other."""
+        act = make(action)
+        act.meet(action, self.held(), self.journal.path_of)
+        return act
+
+    def held(self):
+        """Every action in force, in the order in which they took hold."""
+        held = [action for entry in self.entries if in_force(entry) for action in entry["actions"]]
+        return sorted((action for action in held if action["state"] in HOLDING), key=lambda action: action["order"])
 
     def stack(self, resource):
         """[(entry, action)] of every holder, lowest first."""
@@ -40,7 +52,8 @@ class Holds(object):
 
     def capture(self, entry, action):
         """Fill a free action with what it finds, puts and holds. On top of holders that were lost, they come first."""
-        act = make(action)
+        act = self.make(action)
+        self._refuse_to_mix(entry, act)
         self.reinstate(act.resource)
         prior = act.capture(Keeper(self, entry))
         written = act.desired(prior)
@@ -55,6 +68,22 @@ class Holds(object):
             restored=False,
             changed=act.on_controller or bool(differing(prior, written)),
         )
+
+    def _refuse_to_mix(self, entry, act):
+        """A file of which one decides all has no room for another that decides a part of it."""
+        ours = act.touches()
+        for known in self.entries + [entry] if ours else []:
+            for action in known["actions"] if in_force(known) else []:
+                if known is not entry and action["state"] not in HOLDING:
+                    continue
+                other = make(action)
+                shared = other.touches() if other.resource != act.resource else {}
+                for path in sorted(path for path in shared if clash(shared[path], ours.get(path))):
+                    raise ActionError(
+                        "%s: %s %s of it, held by %s of %s (entry %s), and this decides %s: lift that one first, or "
+                        "write both as one action"
+                        % (path, other.type, HOW[shared[path]], known["mitigation"], known["remedy"], known["entry"], HOW[ours[path]])
+                    )
 
     def hand_up(self, action):
         """Give the action's prior to the next holder. Doing it twice is doing it once."""
@@ -74,7 +103,10 @@ class Holds(object):
         stack = self.stack(resource)
         if any(action["state"] != "applied" for _entry, action in stack):
             return []
-        return differing(make(stack[-1][1]).read(), expected(stack)) if stack else []
+        current = {}
+        for _entry, action in stack:  # each sees what it holds itself, though perhaps not all that others hold
+            current.update(self.make(action).read())
+        return differing(current, expected(stack))
 
     def reinstate(self, resource):
         """Put all holders of a resource that somebody changed in force again; their change becomes the prior."""
@@ -83,7 +115,7 @@ class Holds(object):
         stack, seen = self.stack(resource), set()
         wanted = expected(stack)
         for entry, action in stack:
-            act = make(action)
+            act = self.make(action)
             first = {key: wanted[key] for key in action["written"] if key not in seen}
             seen.update(first)
             if not first:
@@ -94,11 +126,12 @@ class Holds(object):
             self.journal.write(entry)
         if not self.journal.read_only:
             for _entry, action in stack:
-                put(make(action), action)
+                put(self.make(action), action)
 
     def full(self, state):
-        """A state as actions take it: with the saved file's whole path."""
-        return dict(state, saved=self.journal.path_of(state["saved"])) if state.get("saved") else state
+        """A state as actions take it: with the whole paths of saved files."""
+        saved = {key: name for key, name in state.items() if key.partition(":")[0] == "saved" and name}
+        return dict(state, **{key: self.journal.path_of(name) for key, name in saved.items()})
 
 
 class Keeper(object):
@@ -106,6 +139,11 @@ class Keeper(object):
 
     def __init__(self, holds, entry):
         self.holds, self.entry = holds, entry
+
+    @property
+    def read_only(self):
+        """Check mode: nothing is kept, and nothing may be changed or fetched."""
+        return self.holds.journal.read_only
 
     def save(self, path):
         return self.holds.journal.save(self.entry, path)
@@ -123,6 +161,11 @@ class Keeper(object):
         return [parent for parent in parents_of(path) if parent in made or not os.path.isdir(parent)]
 
 
+def clash(theirs, ours):
+    """Lines go beside lines, and beside a mode; all goes beside nothing."""
+    return ours is not None and "all" in (theirs, ours)
+
+
 def parents_of(path):
     folder = os.path.dirname(path)
     return [] if folder == path else parents_of(folder) + [folder]
@@ -137,8 +180,15 @@ def expected(stack):
 
 
 def foreign(action, current):
-    """The aspects that are neither as written nor as found: somebody else's. A half-done change has none."""
-    return [key for key in differing(current, action["written"]) if current.get(key) != action["prior"].get(key)]
+    """The aspects that are neither as written nor as found nor half-way between: somebody else's."""
+    prior, written = action["prior"], action["written"]
+    theirs = [key for key in differing(current, written) if current.get(key) != prior.get(key)]
+    act = make(action)
+    spared = act.spared(prior, written, current)
+    theirs = [key for key in theirs if key not in spared]
+    if action["state"] == "applied":
+        return theirs
+    return [key for key in theirs if current.get(key) not in act.halfway(key, prior, written)]
 
 
 def put(act, action):
@@ -149,7 +199,9 @@ def put(act, action):
 
 def put_back(act, action, prior):
     act.revert(prior, action["written"])
-    gone = [key for key, value in act.read().items() if value is None]  # removed with its package, say
+    current = act.read()
+    gone = [key for key, value in current.items() if value is None]  # removed with its package, say
+    gone += act.spared(prior, action["written"], current)
     prove(act, {key: prior[key] for key in action["written"] if key not in gone})
 
 

@@ -13,6 +13,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 
 ADMINDIR = "/var/lib/dpkg"
 CAPABILITIES = "security.capability"
+CLEARED_BY_CHOWN = 0o1777  # what stays of a mode
 
 
 class FileMode(Action):
@@ -61,6 +62,11 @@ class FileMode(Action):
 
     def revert(self, prior, written):
         self._become({key: prior[key] for key in written})
+
+    def halfway(self, key, prior, written):
+        """Changing the owner clears setuid and setgid bits, until the mode is set."""
+        modes = [prior["mode"], written["mode"]] if key == "mode" else []
+        return ["%04o" % (int(mode, 8) & CLEARED_BY_CHOWN) for mode in modes]
 
     def _become(self, wanted):
         """The override first: from then on no reinstallation brings the old mode back."""

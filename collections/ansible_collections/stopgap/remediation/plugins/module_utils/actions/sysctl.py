@@ -80,9 +80,10 @@ class Sysctl(Action):
             return None
 
     def _write_live(self, value):
+        """Without truncating first: the kernel takes whole values, and there is no moment with none."""
         try:
-            with open(self.live, "w") as stream:
-                stream.write(value + "\n")
+            with open(self.live, "rb+", buffering=0) as stream:
+                stream.write((value + "\n").encode("utf-8"))
         except OSError as error:
             raise ActionError("the kernel refuses %s = %s: %s" % (self.params["name"], value, error.strerror))
 
