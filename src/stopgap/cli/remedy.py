@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stopgap.cli.remedy_test import test
 from stopgap.remedy import Remedy, RemedyError, catalogue, find, load, search_path
 from stopgap.remedy.catalogue import resolved
 from stopgap.remedy.lint import lint as find_problems
 from stopgap.remedy.lint import remedy_files
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Read, check and describe remedies.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Read, check, describe and try remedies.")
+app.command("test")(test)
 
 WIDTH = 14  # of the labels `show` sets beside their text
 DEFAULTS = {"rc": [0], "timeout": 30, "vars": {}}  # said only where a remedy says something else

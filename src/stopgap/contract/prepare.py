@@ -1,0 +1,104 @@
+"""Makes a lab host into one that a remedy's vulnerability is found on."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stopgap.contract.archive import Archive
+from stopgap.contract.errors import GroundError
+from stopgap.contract.ground import Ground, Packaged
+from stopgap.contract.needs import Needs
+from stopgap.contract.programs import package_of_program, package_of_unit
+from stopgap.contract.sidecar import Surroundings
+from stopgap.contract.versions import at_least
+from stopgap.lab import Lab, LabError
+
+HERE = Path(__file__).parent / "on_host"
+
+
+def make_vulnerable(
+    lab: Lab, host: str, ground: Ground, archive: Archive, needs: Needs, told: Surroundings
+) -> dict[str, str]:
+    """The versions of the affected packages then on the host. Raises GroundError with what stood in the way."""
+    if ground.poses:
+        _pose(lab, host, ground.distro)
+    answer = _ask(lab, host, "packages.py", package_plan(ground, archive, needs, told))
+    _ask(lab, host, "surroundings.py", {**asdict(needs), "programs": [], "packages": []})
+    for path, content in told.files.items():
+        lab.write_file(host, path, content)
+    for argv in told.prepare:
+        _must(lab, host, argv)
+    versions: dict[str, str] = answer["versions"]
+    return versions
+
+
+def publish_fix(lab: Lab, host: str, ground: Ground) -> None:
+    """Until now apt has not seen the fixed packages."""
+    if any(package.archived for package in ground.packages):
+        lab.security(host)
+    if any(not package.archived for package in ground.packages):
+        _ask(lab, host, "packages.py", {"publish": True})
+
+
+def package_plan(ground: Ground, archive: Archive, needs: Needs, told: Surroundings) -> dict[str, Any]:
+    """What on_host/packages.py is asked."""
+    known = set(archive.main)
+    affected = {package.name for package in ground.packages}
+    built = [package for package in ground.packages if package.kind != "real"]
+    others = [(name, version) for name, version in needs.packages.items() if name not in affected or version]
+    return {
+        "install": sorted(
+            {package.name for package in ground.packages if package.kind != "synthetic"}
+            | {name for name, _ in others if name in known}
+            | set(told.packages)
+        ),
+        "programs": {program: package_of_program(program, known) for program in needs.programs},
+        "units": {unit: package_of_unit(unit, known) for unit in needs.units},
+        "vulnerable": [_spec(package, package.vulnerable) for package in ground.packages if package in built]
+        + [_bare(name) for name, _ in others if name not in known and name not in affected],
+        "fixed": [_spec(package, package.fixed) for package in built if not package.archived],
+        "others": list(_wanted_versions(others, archive)),
+    }
+
+
+def _spec(package: Packaged, version: str) -> dict[str, str]:
+    return {"name": package.name, "kind": package.kind, "version": version}
+
+
+def _bare(name: str) -> dict[str, str]:
+    return {"name": name, "kind": "synthetic", "version": "1.0-1"}
+
+
+def _wanted_versions(others: Iterable[tuple[str, str | None]], archive: Archive) -> Iterable[dict[str, str]]:
+    """The version that an action pins a package to; the archive rarely has it."""
+    for name, version in others:
+        have = archive.main.get(name)
+        if version and not (have and have[0] == version):
+            kind = "repacked" if have and at_least(have[0], "0") else "synthetic"
+            yield {"name": name, "kind": kind, "version": version}
+
+
+def _pose(lab: Lab, host: str, distro: str) -> None:
+    name, _, version = distro.partition("-")
+    text = f'ID={name}\nNAME="{name}"\nVERSION_ID="{version}"\nPRETTY_NAME="{distro} (a stand-in)"\n'
+    lab.exec(host, ["rm", "-f", "/etc/os-release"])
+    lab.write_file(host, "/etc/os-release", text)
+
+
+def _ask(lab: Lab, host: str, script: str, asked: dict[str, Any]) -> dict[str, Any]:
+    code = (HERE / script).read_text(encoding="utf-8")
+    done = lab.exec(host, ["python3", "-c", code], input=json.dumps(asked, default=sorted), check=False)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()
+        raise GroundError(last[-1] if last else f"{script} ended with exit code {done.returncode} and said nothing")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _must(lab: Lab, host: str, argv: list[str]) -> None:
+    try:
+        lab.exec(host, argv)
+    except LabError as error:
+        raise GroundError(f"'{' '.join(argv)}' of the sidecar failed: {error}") from None

@@ -1,0 +1,207 @@
+"""The contract, step by step. A step returns why it failed, or "" where all is as it should be."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from stopgap.contract import snapshot
+from stopgap.contract.needs import Watched, attested
+from stopgap.contract.outcome import Step
+from stopgap.contract.verbs import Answer, Verbs
+from stopgap.lab import Lab, LabError
+
+REASON = "contract: the way back is tried"
+WITHOUT = "without a mitigation"
+Told = Callable[[Step], None]
+
+
+@dataclass
+class Contract:
+    """One remedy on one vulnerable host. Each step is told as soon as it is known."""
+
+    remedy: dict[str, Any]
+    lab: Lab
+    host: str
+    verbs: Verbs
+    watched: Watched
+    publish: Callable[[], None]
+    before_fix: Callable[[], None]
+    tell: Told
+    steps: list[Step] = field(default_factory=list)
+
+    def run(self, mitigations: list[dict[str, Any]], not_here: dict[str, str], fix_not_here: str) -> list[Step]:
+        """`not_here`: why a mitigation cannot be tried in the lab, by its id."""
+        if self._do("assess: exposed", self._assess_exposed):
+            usable = [item["id"] for item in mitigations if self._try_mitigation(item, not_here)]
+            self._fix(usable, fix_not_here)
+        else:
+            self._skip_all(mitigations, "the host is not exposed")
+        return self.steps
+
+    # one mitigation, and its way back
+
+    def _try_mitigation(self, mitigation: dict[str, Any], not_here: dict[str, str]) -> bool:
+        name = mitigation["id"]
+        if why := not_here.get(name):
+            self._skip(MITIGATION_STEPS, f"not run here: {why}", name)
+            return False
+        before = self._snapshot()
+        plan = (
+            (MITIGATION_STEPS[0], lambda: self._mitigate(name)),
+            (MITIGATION_STEPS[1], lambda: self._again(name)),
+            (MITIGATION_STEPS[2], self._lift),
+            (MITIGATION_STEPS[3], lambda: self._identical(before)),
+        )
+        done = self._do_all(plan, name)
+        if not done:
+            self.verbs("lift", "--force", "--reason", "contract: a step failed")
+        return done
+
+    def _assess_exposed(self) -> str:
+        answer = self.verbs("assess")
+        hint = (
+            "" if answer.state == "exposed" else "; what the host lacks can be given in tests/ID.yml (prepare, files)"
+        )
+        return _expect(answer, "exposed") + hint
+
+    def _mitigate(self, name: str) -> str:
+        return _expect(self.verbs("mitigate", "--mitigation", name), "mitigated", code=0)
+
+    def _again(self, name: str) -> str:
+        before = self._snapshot(exact=True)
+        why = self._mitigate(name)
+        found = snapshot.differences(before, self._snapshot(exact=True))
+        return why or (f"the second time changed something: {snapshot.in_words(found)}" if found else "")
+
+    def _lift(self) -> str:
+        answer = self.verbs("lift", "--force", "--reason", REASON)
+        return _expect(answer, "exposed", code=0)
+
+    def _identical(self, before: snapshot.Snapshot) -> str:
+        found = snapshot.differences(before, self._snapshot())
+        return f"after lifting, the host is not as it was: {snapshot.in_words(found)}" if found else ""
+
+    # the fix
+
+    def _fix(self, usable: list[str], fix_not_here: str) -> None:
+        name = usable[0] if usable else ""
+        if name and not self._do("mitigate before the fix: mitigated", lambda: self._mitigate(name), name):
+            self._skip(FIX_STEPS, "the mitigation is not in force", name)
+            return
+        if not self.remedy["fix"]["packages"]:
+            self._skip(FIX_STEPS, f"not run here: {fix_not_here}", name)
+            return
+        answers: list[Answer] = []
+        if not self._do(FIX_STEPS[0], lambda: self._install(answers), name):
+            self._skip(FIX_STEPS[1:], "the fix is not installed", name)
+        elif fix_not_here:
+            self._skip(FIX_STEPS[1:], f"not run here: {fix_not_here}", name)
+        elif owed := attested(self.remedy):
+            self._proven_but_for(owed, name)
+        else:
+            self._do_all(
+                (
+                    (FIX_STEPS[1], lambda: self._proven(answers[0], name)),
+                    (FIX_STEPS[2], lambda: self._lifted(name)),
+                    (FIX_STEPS[3], self._closed),
+                ),
+                name,
+            )
+
+    def _install(self, answers: list[Answer]) -> str:
+        self.publish()
+        self.before_fix()
+        answer = self.verbs("fix")
+        answers.append(answer)
+        if answer.state in ("fixed", "patched"):
+            return ""
+        after = self.verbs("assess")  # `fix` says unknown where a proof is, though the fix may well be on disk
+        return "" if after.state == "patched" else str(answer)
+
+    def _proven(self, answer: Answer, name: str) -> str:
+        """P2: the proof came before the lifting, not after it."""
+        if why := _expect(answer, "fixed", code=0):
+            return why
+        told = self.verbs.history()
+        proof = _last(told, ("verified fix", "pass"), before=_last(told, ("mitigation", "lifting"))) if name else 0
+        return "" if proof is not None else f"nothing in the ledger proves the fix before the lifting: {told}"
+
+    def _lifted(self, name: str) -> str:
+        held = self.verbs.owed()
+        return f"still in force according to the ledger: {', '.join(held)}" if name and held else ""
+
+    def _closed(self) -> str:
+        answer = self.verbs("assess")
+        if answer.state not in ("patched", "not_affected"):
+            return str(answer)
+        state = self.verbs.ledger_state()
+        return "" if state in ("fixed", "not_affected") else f"the ledger has the case as {state or 'none'}"
+
+    def _proven_but_for(self, owed: list[str], name: str) -> None:
+        """A person's word is missing: all else has to be proven, and nothing is lifted without it."""
+        why = f"proven but for what a person has to attest: {'; '.join(owed)}"
+        self._do("all else proven", lambda: self._all_but(owed), name)
+        self._skip(FIX_STEPS[1:], f"not run here: {why}", name)
+
+    def _all_but(self, owed: list[str]) -> str:
+        answer = self.verbs("verify")
+        missing = [title for title in owed if title not in answer.reason]
+        return f"the verdict does not name what is owed ({'; '.join(missing)}): {answer}" if missing else ""
+
+    # how steps are run and told
+
+    def _snapshot(self, *, exact: bool = False) -> snapshot.Snapshot:
+        return snapshot.take(self.lab, self.host, self.watched, exact=exact)
+
+    def _do_all(self, plan: Any, mitigation: str) -> bool:
+        for n, (name, act) in enumerate(plan):
+            if not self._do(name, act, mitigation):
+                self._skip([later for later, _ in plan[n + 1 :]], "an earlier step failed", mitigation)
+                return False
+        return True
+
+    def _do(self, name: str, act: Callable[[], str], mitigation: str = "") -> bool:
+        started = time.monotonic()
+        try:
+            why = act()
+        except LabError as error:
+            why = str(error)
+        seconds = round(time.monotonic() - started, 1)
+        self._add(Step(name, "failed" if why else "passed", why, mitigation, seconds))
+        return not why
+
+    def _skip(self, names: Any, why: str, mitigation: str = "") -> None:
+        for name in names:
+            self._add(Step(name, "not run", why, mitigation))
+
+    def _skip_all(self, mitigations: list[dict[str, Any]], why: str) -> None:
+        for mitigation in mitigations:
+            self._skip(MITIGATION_STEPS, why, mitigation["id"])
+        self._skip(FIX_STEPS, why)
+
+    def _add(self, step: Step) -> None:
+        self.steps.append(step)
+        self.tell(step)
+
+
+MITIGATION_STEPS = ("mitigate: proven in force", "mitigate again: changes nothing", "lift", "host as it was")
+FIX_STEPS = ("fix: installed", "fix: proven before anything is lifted", "mitigation lifted", "assess: not exposed")
+
+
+def all_steps(mitigations: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(step, mitigation) of a whole contract, for a remedy that cannot be tried at all."""
+    yield "assess: exposed", ""
+    yield from ((step, item["id"]) for item in mitigations for step in MITIGATION_STEPS)
+    yield from ((step, "") for step in FIX_STEPS)
+
+
+def _expect(answer: Answer, state: str, code: int | None = None) -> str:
+    if answer.state != state:
+        return f"expected {state}, found {answer}"
+    return "" if code in (None, answer.code) else f"{state}, but exit code {answer.code}: {answer.reason}"
+
+
+def _last(told: list[tuple[str, str]], wanted: tuple[str, str], before: int | None = None) -> int | None:
+    found = [n for n, one in enumerate(told[: before if before is not None else len(told)]) if one == wanted]
+    return found[-1] if found else None
