@@ -95,7 +95,7 @@ class RpmHost:
     def install(self, *packages: Rpm, repository: str = "stand-in") -> None:
         """Put built packages onto the host with rpm itself."""
         files = [f"{REPOSITORIES}/{repository}/{package.file_name}" for package in packages]
-        self.lab.exec(self.name, ["rpm", "-U", "--oldpackage", "--force-debian", "--nodeps", *files])
+        self.lab.exec(self.name, ["rpm", "-U", "--oldpackage", "--replacepkgs", "--force-debian", "--nodeps", *files])
 
     def offer(self, *packages: Rpm, repository: str = "stand-in") -> None:
         """Build and publish."""

@@ -5,8 +5,8 @@ import pytest
 from ansible_collections.stopgap.remediation.plugins.module_utils import packages
 
 FACTS = ("installed", "compare", "unfinished", "siblings", "running_kernel")
-INSTALLER = ("update", "candidates", "spec", "install", "simulate", "MEND", "RELEASE")
-CONFFILES = ("of", "report", "still_edited")
+INSTALLER = ("update", "candidates", "pinned", "spec", "install", "simulate", "MEND", "RELEASE")
+CONFFILES = ("of", "report", "still_edited", "OLD")
 
 
 @pytest.mark.parametrize("name", sorted(packages.FAMILIES))

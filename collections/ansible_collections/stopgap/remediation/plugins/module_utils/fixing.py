@@ -11,7 +11,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools
 
 Options = collections.namedtuple("Options", "conffiles lock_timeout restart check")
 Outcome = collections.namedtuple("Outcome", "state code reason")
-REBOOT_MARKS = ("/run/reboot-required", "/var/run/reboot-required")
+REBOOT_MARKS = ("/run/reboot-required", "/var/run/reboot-required", "/run/reboot-needed")
 
 
 class Fixing:
@@ -105,8 +105,8 @@ class Fixing:
         if self.options.check:
             self.family.installer.simulate(wanted)
             return Outcome("would_install", "would_install", f"would install {told}")
-        self.family.installer.install(wanted, self.options.conffiles, self.options.lock_timeout)
-        return Outcome("installed", "installed", f"installed {told}")
+        note = self.family.installer.install(wanted, self.options.conffiles, self.options.lock_timeout)
+        return Outcome("installed", "installed", f"installed {told}{f' ({note})' if note else ''}")
 
     def take_conffiles(self, verdict, names):
         """The fix is on disk, but a local conffile may keep it from working: take the package's now."""
@@ -123,7 +123,8 @@ class Fixing:
         self.family.installer.install(wanted, "replace", self.options.lock_timeout, reinstall=True)
         if self.family.conffiles.still_edited(edited, names):
             return Outcome("refused", "conffile_kept", f"{paths}: the package's version could not be taken")
-        return Outcome("installed", "conffiles_replaced", f"took the package's {paths}; the old one stays as .dpkg-old")
+        old = self.family.conffiles.OLD
+        return Outcome("installed", "conffiles_replaced", f"took the package's {paths}; the old one stays as {old}")
 
     def conffiles(self, names):
         sources = {fact["source"] for name in names for fact in self.facts.installed.get(name, [])}

@@ -7,15 +7,25 @@ import collections
 import os
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
-from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt, conffiles, dpkg
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages import (
+    apt,
+    conffiles,
+    dnf,
+    dpkg,
+    rpm,
+    rpmfiles,
+    zypper,
+)
 
 # facts: installed, compare, unfinished, siblings, running_kernel
 # installer: update, candidates, pinned, spec, install, simulate; MEND and RELEASE tell people what to run themselves
-# conffiles: of, report, still_edited
+# conffiles: of, report, still_edited, OLD
 # distros and marks say whose it is: os-release first, then what lies on the host
 Family = collections.namedtuple("Family", "facts installer conffiles distros marks")
 FAMILIES = {
     "apt": Family(dpkg, apt, conffiles, ("debian", "ubuntu"), ("/var/lib/dpkg/status",)),
+    "dnf": Family(rpm, dnf, rpmfiles, ("el", "fedora", "amzn"), ("/usr/bin/dnf", "/usr/bin/yum")),
+    "zypper": Family(rpm, zypper, rpmfiles, ("sles", "opensuse-leap"), ("/usr/bin/zypper",)),
 }
 
 

@@ -12,6 +12,7 @@ Conffile = collections.namedtuple("Conffile", "package path md5")
 # What lies beside a conffile that dpkg (or ucf) had to decide about: the package's version, or the local one.
 LEFT_LOCAL = (".dpkg-dist", ".ucf-dist", ".dpkg-new")
 LEFT_PACKAGE = (".dpkg-old", ".ucf-old")
+OLD = ".dpkg-old"  # what the local side is called once the package's is taken
 UCF = "/var/lib/ucf"
 
 
@@ -55,10 +56,14 @@ def pairs(path):
 
 def report(conffiles):
     """[{"path", "kept", "other"}] of those that dpkg faced, in this upgrade or in an earlier one."""
+    return report_sides(conffiles, is_edited, LEFT_LOCAL, LEFT_PACKAGE)
+
+
+def report_sides(conffiles, is_edited, left_local, left_package):
     found = []
     for conffile in conffiles:
         kept = "local" if is_edited(conffile) else "package"
-        first, second = (LEFT_LOCAL, LEFT_PACKAGE) if kept == "local" else (LEFT_PACKAGE, LEFT_LOCAL)
+        first, second = (left_local, left_package) if kept == "local" else (left_package, left_local)
         other = next((conffile.path + end for end in first + second if os.path.lexists(conffile.path + end)), None)
         if other:
             found.append({"path": conffile.path, "kept": kept, "other": other})
@@ -68,11 +73,15 @@ def report(conffiles):
 def still_edited(conffiles, named):
     """Those to take back when the package's are wanted: of the packages `named` every edited one, of their
     siblings only where the package's own version lies beside it, unused."""
+    return edited_of(conffiles, named, is_edited, LEFT_LOCAL)
+
+
+def edited_of(conffiles, named, is_edited, left_local):
     return [
         conffile
         for conffile in conffiles
         if is_edited(conffile)
-        and (conffile.package in named or any(os.path.lexists(conffile.path + end) for end in LEFT_LOCAL))
+        and (conffile.package in named or any(os.path.lexists(conffile.path + end) for end in left_local))
     ]
 
 

@@ -15,16 +15,29 @@ FLOCK = "hhqqi"  # struct flock: type, whence, start, length, pid
 POLL_SECONDS = 0.5
 
 
-def wait(deadline, paths=LOCKS):
+def wait(deadline, paths=LOCKS, pid_files=()):
     """Whole seconds left when no lock is held any more; InstallError names the holder when the deadline passes."""
     while True:
         left = deadline - time.monotonic()
-        held = next(((path, pid) for path, pid in ((path, holder(path)) for path in paths) if pid is not None), None)
+        holders = [(path, holder(path)) for path in paths] + [(path, writer(path)) for path in pid_files]
+        held = next(((path, pid) for path, pid in holders if pid is not None), None)
         if held is None:
             return max(0, int(left))
         if left <= 0:
             raise InstallError("lock_timeout", f"{held[0]} is still held by {describe(held[1])}", clean=True)
         time.sleep(min(POLL_SECONDS, left))
+
+
+def writer(path):
+    """The process whose id is in a file that serves as a lock, while that process lives."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as handle:
+            pid = handle.read().strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Surprise(f"cannot look at {path}: {error.strerror} (is become on?)")
+    return int(pid) if pid.isdigit() and os.path.exists(f"/proc/{pid}") else None
 
 
 def holder(path):
