@@ -55,12 +55,14 @@ def crashed_at(moment, act, **options):
 
 
 def changes(function, args):
-    """Is this call a change? Opening is one where it is for writing; commands are, until a test knows better."""
-    if function.__name__ != "open" or len(args) < 2:
-        return function.__name__ != "open"
-    if isinstance(args[1], int):
-        return bool(args[1] & (os.O_WRONLY | os.O_RDWR))
-    return any(letter in args[1] for letter in "wax+")
+    """Is this call a change? Opening a file that has a name is one, where it is for writing; so is every command."""
+    if function.__name__ != "open":
+        return True
+    if isinstance(args[0], int) or len(args) < 2:
+        return False
+    if isinstance(args[1], str):
+        return any(letter in args[1] for letter in "wax+")
+    return bool(args[1] & (os.O_WRONLY | os.O_RDWR)) and args[1] & os.O_TMPFILE != os.O_TMPFILE
 
 
 @contextlib.contextmanager
@@ -109,17 +111,17 @@ def started(popen, tick, counts):
         try:
             tick()
         except Crash:
-            child.communicate()  # the killed one's child lives on; a test that lives on must not leave it about
-            raise
-        child.communicate = ended(child.communicate, tick)
+            with child:  # the killed one's child lives on; a test that lives on must not leave it about
+                raise
+        child.wait = ended(child.wait, tick)
         return child
 
     return start
 
 
-def ended(communicate, tick):
+def ended(wait, tick):
     def call(*args, **kwargs):
-        answer = communicate(*args, **kwargs)
+        answer = wait(*args, **kwargs)
         tick()
         return answer
 

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from ansible_collections.stopgap.remediation.plugins.module_utils.command import ask, must
+from ansible_collections.stopgap.remediation.plugins.module_utils.command import ask, execute, must
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, Surprise
 
 
@@ -55,3 +55,15 @@ def test_our_own_commands_must_succeed():
     assert must(["echo", "x"]) == "x\n"
     with pytest.raises(ActionError, match="exit code 1: no output"):
         must(["false"])
+
+
+def test_a_daemon_left_behind_is_not_waited_for():
+    """It holds the output open for as long as it lives."""
+    begun = time.monotonic()
+    assert execute(["sh", "-c", "sleep 5 & echo started"]).stdout == "started\n"
+    assert time.monotonic() - begun < 4
+
+
+def test_a_command_with_much_to_say_and_to_hear():
+    text = "x" * 300_000
+    assert execute(["cat"], stdin=text).stdout == text

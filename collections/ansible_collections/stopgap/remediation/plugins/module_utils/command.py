@@ -3,10 +3,13 @@
 """Run one command: an argument list, the C locale, a time limit, and the exit codes that count as answers."""
 
 import collections
+import contextlib
 import os
 import re
 import signal
 import subprocess
+import tempfile
+import threading
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import orphans
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, Surprise
@@ -14,6 +17,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 Answer = collections.namedtuple("Answer", "matched reason stdout")
 Output = collections.namedtuple("Output", "rc stdout stderr")
 
+SCRATCH = "/run"  # in memory: a full disk stops no command
 SBIN = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TEXT_LIMIT = 300
 
@@ -47,27 +51,64 @@ def must(argv, rcs=(0,), timeout=120):
     return output.stdout
 
 
+def on_draft(validate):
+    """What asks a validator about a draft (`%s` in its command), or None where it looks at the file in its place."""
+    if not any("%s" in word for word in validate or ()):
+        return None
+    return lambda draft: must([word.replace("%s", draft) for word in validate])
+
+
 def execute(argv, stdin=None, timeout=30):
     """Surprise where the command cannot be started or does not end in time; its whole process group is ended then."""
+    with scratch() as out, scratch() as err, scratch(stdin or "") as given:
+        try:
+            child = subprocess.Popen(
+                argv,
+                stdin=given,
+                stdout=out,
+                stderr=err,
+                env=environment(),
+                start_new_session=True,
+                preexec_fn=orphans.note,
+            )
+        except OSError as error:
+            raise Surprise("%s: cannot be run: %s" % (" ".join(argv), error.strerror))
+        rc = wait(child, timeout)
+        if rc is None:
+            raise Surprise("%s: no answer within %s s" % (" ".join(argv), timeout))
+        return Output(rc, text_of(out), text_of(err))
+
+
+def wait(child, timeout):
+    """Its exit code, or None where its time was up. Popen.wait has a timeout of its own, but looks only every 50 ms."""
+    late = []
+
+    def end():
+        late.append(True)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+
+    limit = threading.Timer(timeout, end)
+    limit.start()
     try:
-        child = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(),
-            start_new_session=True,
-            preexec_fn=orphans.note,
-        )
-    except OSError as error:
-        raise Surprise("%s: cannot be run: %s" % (" ".join(argv), error.strerror))
-    try:
-        out, err = child.communicate(None if stdin is None else stdin.encode("utf-8"), timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-        raise Surprise("%s: no answer within %s s" % (" ".join(argv), timeout))
-    return Output(child.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+        rc = child.wait()
+    finally:
+        limit.cancel()
+        limit.join()
+    return None if late else rc
+
+
+def scratch(text=""):
+    """A file without a name. Not a pipe: where we are killed, a command must not die of it halfway through its work."""
+    found = tempfile.TemporaryFile(dir=SCRATCH if os.access(SCRATCH, os.W_OK) else None)
+    found.write(text.encode("utf-8"))
+    found.seek(0)
+    return found
+
+
+def text_of(stream):
+    stream.seek(0)
+    return stream.read().decode("utf-8", "replace")
 
 
 def environment():

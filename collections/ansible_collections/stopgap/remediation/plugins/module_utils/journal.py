@@ -73,14 +73,17 @@ class Journal(object):
         self.write(later)
         entry.update(later)  # only now: what is not on disk has not happened
 
-    def save(self, entry, path):
-        """Keep a copy of a file before it is changed; returns its name below the journal."""
+    def save(self, entry, path, data=None):
+        """Keep a copy of a file before it is changed, or of `data`; returns its name below the journal."""
         with explained("write", self.base):
             folder = os.path.join(self._of(entry), "saved")
             self._make_folder(self._of(entry))
             self._make_folder(folder)
             name = "%s/saved/%d" % (entry["entry"], len(os.listdir(folder)))
-            durable.copy(path, self.path_of(name), {"mode": "0600"})
+            if data is None:
+                durable.copy(path, self.path_of(name), {"mode": "0600"})
+            else:
+                durable.write(self.path_of(name), data, {"mode": "0600"})
             return name
 
     def path_of(self, saved):
@@ -131,7 +134,7 @@ class ReadOnlyJournal(Journal):
     def write(self, entry):
         pass
 
-    def save(self, entry, path):
+    def save(self, entry, path, data=None):
         return None
 
     def publish(self):
