@@ -275,7 +275,8 @@ def entry_answer(entry, valid):
     if entry["id"] not in valid:
         return Answer("mitigation_withdrawn", f"{name} is in effect, but withdrawn or no longer named by the remedy")
     leaves = valid[entry["id"]].get("leaves")
-    return Answer("mitigation_in_force", f"{name} is in effect" + (f"; it leaves: {leaves}" if leaves else ""))
+    told = [f"{name} is in effect", entry["reason"], leaves and f"it leaves: {leaves}"]
+    return Answer("mitigation_in_force", "; ".join(filter(None, told)))
 
 
 # --- not mitigated: exposed?

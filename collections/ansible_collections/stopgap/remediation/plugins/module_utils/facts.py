@@ -3,7 +3,6 @@
 """The facts a decision asks for, each gathered once and only when asked for."""
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import (
-    actions,
     needrestart,
     packages,
     probes,
@@ -12,6 +11,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils import (
 )
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
+from ansible_collections.stopgap.remediation.plugins.module_utils.holds import Holds
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal, in_force
 
 
@@ -48,33 +48,41 @@ class HostFacts:
 
     def mitigations(self, remedy):
         """The journal's entries in force for a remedy, and whether the host is still as they left it."""
-        return [effect_of(entry) for entry in self.entries if entry["remedy"] == remedy]
+        holds = Holds(Journal(), self.entries)
+        return [effect_of(entry, holds) for entry in self.entries if entry["remedy"] == remedy]
 
 
-def effect_of(entry):
-    holds, reason = in_effect(entry["actions"])
+def effect_of(entry, holds):
+    in_force, reason = in_effect(entry["actions"], holds)
     return {
         "id": entry["mitigation"],
         "entry": entry["entry"],
         "state": entry["state"],
-        "in_force": holds,
+        "in_force": in_force,
         "reason": reason,
     }
 
 
-def in_effect(journaled):
-    """(True, False or None for unknown, reason) for the actions of an entry: is each as it was written?"""
+def in_effect(journaled, holds):
+    """(True, False or None for unknown, reason) for the actions of an entry: is each as it was written?
+
+    Or as a later mitigation wrote over it. That one holds as well; whether its value serves both, the checks say.
+    """
+    notes = []
     for item in journaled:
         if item["state"] != "applied":
             return False, f"{item.get('resource') or item['type']} is {item['state']}"
         try:
-            action = actions.make(item)
+            action = holds.make(item)
             current = action.read()
         except (StopgapError, OSError) as error:
             return None, str(error)
-        if differing(current, item["written"]):
+        wrong, theirs = differing(current, item["written"]), holds.overruled(item)
+        if [key for key in wrong if key not in theirs or current.get(key) != theirs[key][0]]:
             return False, f"{item['resource']} is now: {action.show(current)}"
-    return True, ""
+        others = sorted({theirs[key][1] for key in wrong})
+        notes += [f"{item['resource']} is as {', '.join(others)} sets it since"] if others else []
+    return True, "; ".join(notes)
 
 
 def names_of(remedy):

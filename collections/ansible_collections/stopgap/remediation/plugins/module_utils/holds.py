@@ -50,6 +50,12 @@ class Holds(object):
         higher = [pair for pair in self.stack(action["resource"]) if pair[1]["order"] > action["order"]]
         return higher[0] if higher else None
 
+    def overruled(self, action):
+        """{aspect: (value, remedy)} of what higher holders decide differently from this one."""
+        higher = [pair for pair in self.stack(action["resource"]) if pair[1]["order"] > action["order"]]
+        decided = {key: (value, entry["remedy"]) for entry, one in higher for key, value in one["written"].items()}
+        return {key: pair for key, pair in decided.items() if pair[0] != action["written"].get(key, pair[0])}
+
     def capture(self, entry, action):
         """Fill a free action with what it finds, puts and holds. On top of holders that were lost, they come first."""
         act = self.make(action)
@@ -82,7 +88,15 @@ class Holds(object):
                     raise ActionError(
                         "%s: %s %s of it, held by %s of %s (entry %s), and this decides %s: lift that one first, or "
                         "write both as one action"
-                        % (path, other.type, HOW[shared[path]], known["mitigation"], known["remedy"], known["entry"], HOW[ours[path]])
+                        % (
+                            path,
+                            other.type,
+                            HOW[shared[path]],
+                            known["mitigation"],
+                            known["remedy"],
+                            known["entry"],
+                            HOW[ours[path]],
+                        )
                     )
 
     def hand_up(self, action):
@@ -145,8 +159,8 @@ class Keeper(object):
         """Check mode: nothing is kept, and nothing may be changed or fetched."""
         return self.holds.journal.read_only
 
-    def save(self, path):
-        return self.holds.journal.save(self.entry, path)
+    def save(self, path, data=None):
+        return self.holds.journal.save(self.entry, path, data)
 
     def folders_to_remove(self, path):
         """Parents that were not there before the first of us: each holder removes those that it leaves empty."""
