@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stopgap.cli.remedy_test import test
+from stopgap.cli.remedy_test import try_out
 from stopgap.remedy import Remedy, RemedyError, catalogue, find, load, search_path
 from stopgap.remedy.catalogue import resolved
 from stopgap.remedy.lint import lint as find_problems
 from stopgap.remedy.lint import remedy_files
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Read, check, describe and try remedies.")
-app.command("test")(test)
+app.command("test")(try_out)
 
 WIDTH = 14  # of the labels `show` sets beside their text
 DEFAULTS = {"rc": [0], "timeout": 30, "vars": {}}  # said only where a remedy says something else
@@ -78,7 +78,9 @@ def lint(
         files = remedy_files(paths or _folders(path))
     except RemedyError as error:
         _stop(error)
-    problems = find_problems(files)
+    from stopgap.contract.sidecar import sidecar_problems
+
+    problems = sorted([*find_problems(files), *sidecar_problems(files)])
     if as_json:
         _print_json([{"file": str(p.file), "line": p.line, "message": p.message} for p in problems])
     else:

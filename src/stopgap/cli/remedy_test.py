@@ -21,11 +21,13 @@ COLOURS = {"passed": "green", "failed": "red", "not run": "yellow"}
 Folders = Annotated[list[Path] | None, typer.Option("--path", metavar="DIR", help="Look for remedies here first.")]
 
 
-def test(
+def try_out(
     remedies: Annotated[list[str], typer.Argument(metavar="ID|FILE…", help="Ids, aliases, files; 'all' for all.")],
     suite: Annotated[str, typer.Option(help="Only on this release: debian-11, debian-12 or debian-13.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the host there, to look inside.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write the results here, for the catalogue's table.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep the results here, and make FOLDER.md of them.")
+    ] = None,
     path: Folders = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
 ) -> None:
@@ -40,9 +42,10 @@ def test(
     shown = Shown(quiet=as_json)
     reports = [one for file in dict.fromkeys(files) if (one := _try(file, suite, keep, shown))]
     if report:
-        from stopgap.contract.table import save
+        from stopgap.contract.table import save, write_table
 
         save(report, reports)
+        write_table(report, list(catalogue(search_path(path or []))))
     if as_json:
         typer.echo(json.dumps([one.to_dict() for one in reports], indent=2))
     raise typer.Exit(_exit_code(reports, len(set(files))))

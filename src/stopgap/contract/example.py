@@ -34,12 +34,12 @@ def _part(kind: Any, value: Any, groups: dict[int, str]) -> str:
     if kind is op.ANY:
         return "a"
     if kind is op.NOT_LITERAL:
-        return next(letter for letter in LETTERS if ord(letter) != value)
+        return "a" if chr(value) != "a" else "b"
     if kind is op.IN:
         return _one_of(value)
     if kind in (op.MAX_REPEAT, op.MIN_REPEAT, getattr(op, "POSSESSIVE_REPEAT", None)):
         least, _, inner = value
-        return "".join(_parts(inner, groups)) * least
+        return "".join(_parts(inner, groups)) * int(least)
     if kind is op.SUBPATTERN:
         text = "".join(_parts(value[-1], groups))
         groups[value[0]] = text

@@ -1,12 +1,12 @@
 """`tests/<ID>.yml` beside a remedy: what cannot be guessed about the host it is tried on."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from stopgap.contract.errors import ContractError
-from stopgap.remedy import RemedyError
+from stopgap.remedy import InvalidRemedy, Problem
 from stopgap.remedy.basis import Strict
 from stopgap.remedy.load import near, read
 from stopgap.remedy.nodes import parse
@@ -41,19 +41,32 @@ def sidecar_file(remedy: Path) -> Path:
 
 
 def load_sidecar(remedy: Path) -> Surroundings:
-    """What stands beside a remedy, or nothing. Raises ContractError with FILE:LINE for each problem."""
+    """What stands beside a remedy, or nothing. Raises InvalidRemedy with each problem and its line."""
     file = sidecar_file(remedy)
     if not file.is_file():
         return Surroundings()
-    try:
-        document = parse(file, read(file))
-    except RemedyError as error:
-        raise ContractError(str(error)) from None
+    document = parse(file, read(file))
     try:
         return Surroundings.model_validate(document.data)
     except ValidationError as error:
-        lines = [f"{file}:{document.line_of(item['loc'])}: {_words(item)}" for item in error.errors()]
-        raise ContractError("\n".join(lines)) from None
+        problems = [Problem(file, document.line_of(item["loc"]), _words(item)) for item in error.errors()]
+        raise InvalidRemedy(problems) from None
+
+
+def sidecar_problems(remedies: Iterable[Path]) -> list[Problem]:
+    """For `remedy lint`: what is wrong with the sidecars, and those that stand beside no remedy."""
+    files = list(remedies)
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            load_sidecar(file)
+        except InvalidRemedy as error:
+            problems += error.problems
+    for folder in {file.parent for file in files}:
+        for sidecar in sorted((folder / FOLDER).glob("*.y*ml")):
+            if not (folder / sidecar.name).is_file():
+                problems.append(Problem(sidecar, 1, f"there is no remedy {folder / sidecar.name} it could belong to"))
+    return sorted(problems)
 
 
 def _words(item: Any) -> str:

@@ -89,25 +89,24 @@ class Contract:
         if name and not self._do("mitigate before the fix: mitigated", lambda: self._mitigate(name), name):
             self._skip(FIX_STEPS, "the mitigation is not in force", name)
             return
+        steps = fix_steps(bool(name))
         if not self.remedy["fix"]["packages"]:
-            self._skip(FIX_STEPS, f"not run here: {fix_not_here}", name)
+            self._skip(steps, f"not run here: {fix_not_here}", name)
             return
         answers: list[Answer] = []
         if not self._do(FIX_STEPS[0], lambda: self._install(answers), name):
-            self._skip(FIX_STEPS[1:], "the fix is not installed", name)
+            self._skip(steps[1:], "the fix is not installed", name)
         elif fix_not_here:
-            self._skip(FIX_STEPS[1:], f"not run here: {fix_not_here}", name)
+            self._skip(steps[1:], f"not run here: {fix_not_here}", name)
         elif owed := attested(self.remedy):
             self._proven_but_for(owed, name)
         else:
-            self._do_all(
-                (
-                    (FIX_STEPS[1], lambda: self._proven(answers[0], name)),
-                    (FIX_STEPS[2], lambda: self._lifted(name)),
-                    (FIX_STEPS[3], self._closed),
-                ),
-                name,
-            )
+            acts = {
+                PROVEN: lambda: self._proven(answers[0], name),
+                LIFTED: self._lifted,
+                CLOSED: self._closed,
+            }
+            self._do_all([(step, acts[step]) for step in steps[1:]], name)
 
     def _install(self, answers: list[Answer]) -> str:
         self.publish()
@@ -127,9 +126,9 @@ class Contract:
         proof = _last(told, ("verified fix", "pass"), before=_last(told, ("mitigation", "lifting"))) if name else 0
         return "" if proof is not None else f"nothing in the ledger proves the fix before the lifting: {told}"
 
-    def _lifted(self, name: str) -> str:
+    def _lifted(self) -> str:
         held = self.verbs.owed()
-        return f"still in force according to the ledger: {', '.join(held)}" if name and held else ""
+        return f"still in force according to the ledger: {', '.join(held)}" if held else ""
 
     def _closed(self) -> str:
         answer = self.verbs("assess")
@@ -142,7 +141,7 @@ class Contract:
         """A person's word is missing: all else has to be proven, and nothing is lifted without it."""
         why = f"proven but for what a person has to attest: {'; '.join(owed)}"
         self._do("all else proven", lambda: self._all_but(owed), name)
-        self._skip(FIX_STEPS[1:], f"not run here: {why}", name)
+        self._skip(fix_steps(bool(name))[1:], f"not run here: {why}", name)
 
     def _all_but(self, owed: list[str]) -> str:
         answer = self.verbs("verify")
@@ -178,7 +177,7 @@ class Contract:
     def _skip_all(self, mitigations: list[dict[str, Any]], why: str) -> None:
         for mitigation in mitigations:
             self._skip(MITIGATION_STEPS, why, mitigation["id"])
-        self._skip(FIX_STEPS, why)
+        self._skip(fix_steps(bool(mitigations)), why)
 
     def _add(self, step: Step) -> None:
         self.steps.append(step)
@@ -186,14 +185,21 @@ class Contract:
 
 
 MITIGATION_STEPS = ("mitigate: proven in force", "mitigate again: changes nothing", "lift", "host as it was")
-FIX_STEPS = ("fix: installed", "fix: proven before anything is lifted", "mitigation lifted", "assess: not exposed")
+INSTALLED, PROVEN, LIFTED = "fix: installed", "fix: proven before anything is lifted", "mitigation lifted"
+CLOSED = "assess: not exposed"
+FIX_STEPS = (INSTALLED, PROVEN, LIFTED, CLOSED)
+
+
+def fix_steps(mitigated: bool) -> tuple[str, ...]:
+    """A remedy without a mitigation has none to lift."""
+    return FIX_STEPS if mitigated else tuple(step for step in FIX_STEPS if step != LIFTED)
 
 
 def all_steps(mitigations: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     """(step, mitigation) of a whole contract, for a remedy that cannot be tried at all."""
     yield "assess: exposed", ""
     yield from ((step, item["id"]) for item in mitigations for step in MITIGATION_STEPS)
-    yield from ((step, "") for step in FIX_STEPS)
+    yield from ((step, "") for step in fix_steps(bool(mitigations)))
 
 
 def _expect(answer: Answer, state: str, code: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Runs on the host, as root: everything a mitigation may change there, as JSON. Input: {"paths", "trees", "sysctls"}."""
+"""Runs on the host, as root: everything a mitigation may change there. Input: {"paths", "trees", "sysctls", …}."""
 
 import fcntl
 import hashlib

@@ -52,10 +52,11 @@ ExecReload=/bin/kill -HUP $MAINPID
 WantedBy=multi-user.target
 """
 OTHERS = {
-    ".socket": "[Unit]\nDescription=Stand-in\n[Socket]\nListenStream=/run/stopgap-standin-%s\n[Install]\nWantedBy=sockets.target\n",
-    ".timer": "[Unit]\nDescription=Stand-in %s\n[Timer]\nOnCalendar=yearly\n[Install]\nWantedBy=timers.target\n",
-    ".path": "[Unit]\nDescription=Stand-in\n[Path]\nPathExists=/run/stopgap-standin-%s\n[Install]\nWantedBy=paths.target\n",
+    "socket": ("[Socket]\nListenStream=/run/stopgap-standin-%s", "sockets.target"),
+    "timer": ("[Timer]\nOnCalendar=yearly\nUnit=%s.service", "timers.target"),
+    "path": ("[Path]\nPathExists=/run/stopgap-standin-%s", "paths.target"),
 }
+OTHER = "[Unit]\nDescription=Stand-in of a remedy's test\n%s\n[Install]\nWantedBy=%s\n"
 problems = []
 
 
@@ -99,11 +100,11 @@ def write_unit(unit, listens):
     if not stem or kind == "service":
         write("%s/%s" % (UNITS, unit if stem else unit + ".service"), SERVICE % program)
         return
-    text = OTHERS.get("." + kind)
-    if text is None:
+    if kind not in OTHERS:
         problems.append("there is no unit %s, and none of that kind can stand in for it" % unit)
         return
-    write("%s/%s" % (UNITS, unit), text % stem)
+    section, target = OTHERS[kind]
+    write("%s/%s" % (UNITS, unit), OTHER % (section % stem, target))
     if run("systemctl", "cat", stem + ".service")[0]:
         write("%s/%s.service" % (UNITS, stem), SERVICE % "/bin/sleep infinity")
 
