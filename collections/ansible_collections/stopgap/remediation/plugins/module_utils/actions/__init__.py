@@ -2,9 +2,13 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """The action types by name. Imports are spelt out because AnsiballZ packs what it can see imported."""
 
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.archive_member import ArchiveMember
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.command import Command
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file import File
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file_mode import FileMode
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.firewall import Firewall
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.kernel_module import KernelModule
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.package import Package
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.service import Service
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.sshd_option import SshdOption
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.sysctl import Sysctl
@@ -12,9 +16,14 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.actions.tasks 
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 ACTIONS = {
+    """The action of a typed item of a remedy or of the journal."""
+    "archive_member": ArchiveMember,
     "command": Command,
     "file": File,
     "file_mode": FileMode,
+    "firewall": Firewall,
+    "kernel_module": KernelModule,
+    "package": Package,
     "service": Service,
     "sshd_option": SshdOption,
     "sysctl": Sysctl,
@@ -23,7 +32,6 @@ ACTIONS = {
 
 
 def make(item):
-    """The action of a typed item of a remedy or of the journal."""
     if item["type"] not in ACTIONS:
         raise ActionError("no action type %s here (known: %s)" % (item["type"], ", ".join(sorted(ACTIONS))))
     return ACTIONS[item["type"]](item["params"])

@@ -56,6 +56,28 @@ class Service(Action):
     def revert(self, prior, written):
         self._become({key: prior[key] for key in written if prior[key] is not None})
 
+    def warning(self):
+        """What starts it again unasked. A masked unit stays down whatever calls for it."""
+        now = self.read()
+        if self.params.get("running") is not False or now["masked"] != "no":
+            return ""
+        active = [unit for unit in self._related("TriggeredBy") if is_active(unit)]
+        return (
+            "%s is triggered by %s, which is active: name that too, or mask it" % (self.unit, ", ".join(active))
+            if active
+            else ""
+        )
+
+    def _related(self, name):
+        return must(["systemctl", "show", "--property=" + name, self.unit]).strip().partition("=")[2].split()
+
+    def _start(self):
+        """A socket cannot be had while its service runs without it: that one steps aside."""
+        busy = [unit for unit in self._related("Triggers") if is_active(unit)] if self.unit.endswith(".socket") else []
+        for verb, units in (("stop", busy), ("start", [self.unit] + busy)):
+            if units:
+                must(["systemctl", verb] + units)
+
     def _become(self, wanted):
         """The mask comes off first and goes on before the stop, so that no socket starts the unit in between."""
         now = self.read()
@@ -66,7 +88,10 @@ class Service(Action):
         if "enabled" in differing(now, wanted) and now["masked"] == "no":
             must(["systemctl"] + ENABLING.get(wanted["enabled"], ["disable"]) + [self.unit])
         if "active" in differing(now, wanted):
-            must(["systemctl", "start" if wanted["active"] == "active" else "stop", self.unit])
+            if wanted["active"] == "active":
+                self._start()
+            else:
+                must(["systemctl", "stop", self.unit])
 
     def show(self, state):
         parts = [state.get("active"), state.get("enabled"), state.get("masked")]
@@ -82,6 +107,10 @@ MASKING = {
     ("masked-runtime", "masked"): [["unmask", "--runtime"], ["mask"]],
 }
 ENABLING = {"enabled": ["enable"], "enabled-runtime": ["enable", "--runtime"]}
+
+
+def is_active(unit):
+    return must(["systemctl", "show", "--property=ActiveState", unit]).strip().partition("=")[2] in RUNNING
 
 
 def masked_as(wanted, prior):

@@ -10,6 +10,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import (
     apt,
     conffiles,
+    debs,
     dnf,
     dpkg,
     rpm,
@@ -20,12 +21,14 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.packages impor
 # facts: installed, compare, unfinished, siblings, running_kernel
 # installer: update, candidates, pinned, spec, install, simulate; MEND and RELEASE tell people what to run themselves
 # conffiles: of, report, still_edited, OLD
+# keeping: hold, unhold, is_auto, mark_auto, fetch, prove_obtainable, prove_removable, remove, prove_settable, set_version,
+#   install_file, units: single packages as action `package` wants them; None where nobody has written it yet
 # distros and marks say whose it is: os-release first, then what lies on the host
-Family = collections.namedtuple("Family", "facts installer conffiles distros marks")
+Family = collections.namedtuple("Family", "facts installer conffiles keeping distros marks")
 FAMILIES = {
-    "apt": Family(dpkg, apt, conffiles, ("debian", "ubuntu"), ("/var/lib/dpkg/status",)),
-    "dnf": Family(rpm, dnf, rpmfiles, ("el", "fedora", "amzn"), ("/usr/bin/dnf", "/usr/bin/yum")),
-    "zypper": Family(rpm, zypper, rpmfiles, ("sles", "opensuse-leap"), ("/usr/bin/zypper",)),
+    "apt": Family(dpkg, apt, conffiles, debs, ("debian", "ubuntu"), ("/var/lib/dpkg/status",)),
+    "dnf": Family(rpm, dnf, rpmfiles, None, ("el", "fedora", "amzn"), ("/usr/bin/dnf", "/usr/bin/yum")),
+    "zypper": Family(rpm, zypper, rpmfiles, None, ("sles", "opensuse-leap"), ("/usr/bin/zypper",)),
 }
 
 

@@ -1,0 +1,174 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""Single Debian packages as a mitigation wants them: held, removed, at another version, and back from their own file.
+
+`package` is everywhere one fact of dpkg.installed. ActionError and InstallError say what stood in the way.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+
+from ansible_collections.stopgap.remediation.plugins.module_utils import command
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import read, run
+
+CACHE = "/var/cache/apt/archives"
+LOCK_SECONDS = 300
+# apt may go back in versions and change what is held, for this one package; never remove another one for it
+FREELY = ["-y", "--no-install-recommends", "--no-remove", "--allow-downgrades", "--allow-change-held-packages"]
+PLANNED = re.compile(r"^(?:Inst|Remv|Purg) (\S+)", re.MULTILINE)
+UNIT_FILE = re.compile(r"^(?:/usr)?/lib/systemd/system/([^/]+\.(?:service|socket|timer|path))$", re.MULTILINE)
+INIT_SCRIPT = re.compile(r"^/etc/init\.d/([^/]+)$", re.MULTILINE)
+
+
+def full_name(package):
+    return package["name"] if package["arch"] == "all" else "%s:%s" % (package["name"], package["arch"])
+
+
+def hold(package):
+    command.must(["apt-mark", "hold", full_name(package)])
+
+
+def unhold(package):
+    command.must(["apt-mark", "unhold", full_name(package)])
+
+
+def is_auto(package):
+    """Installed only because others need it: apt may remove it when they are gone."""
+    return bool(read(["apt-mark", "showauto", full_name(package)]).strip())
+
+
+def mark_auto(package, auto):
+    command.must(["apt-mark", "auto" if auto else "manual", full_name(package)])
+
+
+def fetch(package, folder):
+    """The path of the very file the installed package came from: apt's own copy, or one downloaded into `folder`."""
+    cached = cached_file(package)
+    if cached:
+        return cached
+    spec = apt.spec(package, package["version"])
+    result = run(["env", "-C", folder, "apt-get", "-q", "download", spec], apt.INSTALL_SECONDS, **apt.ENVIRONMENT)
+    for name in sorted(os.listdir(folder)) if result.rc == 0 else []:
+        if is_file_of(os.path.join(folder, name), package):
+            return os.path.join(folder, name)
+    raise not_obtainable(package, apt.words(result.output))
+
+
+def prove_obtainable(package):
+    """ActionError where `fetch` could not have it. Fetches nothing."""
+    if cached_file(package):
+        return
+    spec = apt.spec(package, package["version"])
+    result = run(["apt-get", "-q", "download", "--print-uris", spec], apt.UPDATE_SECONDS, **apt.ENVIRONMENT)
+    if result.rc != 0 or "_" not in result.output:
+        raise not_obtainable(package, apt.words(result.output))
+
+
+def not_obtainable(package, reason):
+    return ActionError(
+        "%s %s could not be put back, because no repository and not apt's cache has that version any more (%s): put its "
+        ".deb into %s, or choose another mitigation" % (package["name"], package["version"], reason, CACHE)
+    )
+
+
+def cached_file(package):
+    name = "%s_%s_%s.deb" % (package["name"], package["version"].replace(":", "%3a"), package["arch"])
+    path = os.path.join(CACHE, name)
+    return path if os.path.isfile(path) and is_file_of(path, package) else None
+
+
+def is_file_of(path, package):
+    """What the file says of itself, whatever it is called."""
+    output = command.execute(["dpkg-deb", "-f", path, "Package", "Version", "Architecture"])
+    said = dict(line.split(": ", 1) for line in output.stdout.splitlines() if ": " in line)
+    wanted = {"Package": package["name"], "Version": package["version"], "Architecture": package["arch"]}
+    return output.rc == 0 and said == wanted
+
+
+def prove_removable(package):
+    """ActionError where other packages would go with it."""
+    others = others_in(simulated(remove_argv(package)), package)
+    if others:
+        raise ActionError(
+            "removing %s would remove others too: %s; name them as actions of their own, before it"
+            % (package["name"], ", ".join(others))
+        )
+
+
+def remove(package):
+    changed(remove_argv(package))
+
+
+def remove_argv(package):
+    return ["remove", "-y", "--no-auto-remove", "--allow-change-held-packages", full_name(package)]
+
+
+def prove_settable(package, version):
+    """ActionError where that version cannot be had, or other packages would change with it."""
+    others = others_in(simulated(version_argv(package, version)), package)
+    if others:
+        raise ActionError(
+            "%s %s would change others too: %s; name them as actions of their own, before it"
+            % (package["name"], version, ", ".join(others))
+        )
+
+
+def set_version(package, version):
+    changed(version_argv(package, version))
+
+
+def version_argv(package, version):
+    return ["install"] + FREELY + keeping_conffiles() + [apt.spec(package, version)]
+
+
+def install_file(path):
+    """apt tells a file from a name by its ending, and keeps the settings that are on the host."""
+    folder = tempfile.mkdtemp()
+    try:
+        named = os.path.join(folder, "saved.deb")
+        os.symlink(path, named)
+        changed(["install"] + FREELY + keeping_conffiles() + [named])
+    finally:
+        shutil.rmtree(folder)
+
+
+def keeping_conffiles():
+    return [part for option in apt.CONFFILES["keep"][0] for part in ("-o", "Dpkg::Options::=" + option)]
+
+
+def simulated(argv):
+    result = run(["apt-get", "-s"] + argv, apt.UPDATE_SECONDS, **apt.ENVIRONMENT)
+    if result.rc != 0:
+        raise apt.complaint(result.output)
+    return result.output
+
+
+def changed(argv):
+    result = apt.apt_get(argv, LOCK_SECONDS, apt.INSTALL_SECONDS, **apt.CONFFILES["keep"][1])
+    if result.rc != 0:
+        raise apt.complaint(result.output)
+
+
+def others_in(plan, package):
+    """apt writes a package's architecture only where it is not the host's own."""
+    return sorted({name for name in PLANNED.findall(plan) if name not in (package["name"], full_name(package))})
+
+
+def units(package):
+    """The units a package brings; of a template those that have been started."""
+    listed = read(["dpkg-query", "-L", full_name(package)])
+    scripts = {name + ".service" for name in INIT_SCRIPT.findall(listed)}
+    found = set()
+    for name in scripts | set(UNIT_FILE.findall(listed)):
+        found |= instances(name) if "@." in name else {name}
+    return sorted(found)
+
+
+def instances(template):
+    pattern = template.replace("@.", "@*.")
+    shown = read(["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", pattern])
+    return {line.split()[0] for line in shown.splitlines() if line.split()}
