@@ -21,6 +21,8 @@ ZYPPER_DISTROS = ("sles", "opensuse-leap")
 IDS = {"el": "almalinux"}  # os-release's ID where it is not the name in remedies
 POINT_RELEASES = ("el", "sles", "opensuse-leap")
 REPOSITORIES = "/srv/rpm"
+# What is there, and rpm does not know of: packages with scripts need it.
+BASE = Rpm("lab-base", "1-1", arch="noarch", headers=["Provides: /bin/sh", "Provides: /usr/sbin/ldconfig"])
 BUILD = "/root/stand-ins"
 MACROS = "%_dbpath /var/lib/rpm\n%debug_package %{nil}\n%__os_install_post %{nil}\n%_build_id_links none\n"
 BUILD_ALL = """set -e
@@ -50,6 +52,9 @@ class RpmHost:
         lab.write_file(name, "/etc/dnf/vars/releasever", distro.rpartition("-")[2] + "\n")
         lab.exec(name, ["mkdir", "-p", "/var/lib/rpm", "/etc/yum.repos.d", "/etc/zypp/repos.d"])
         lab.exec(name, ["rpm", "--initdb"])
+        if lab.exec(name, ["rpm", "-q", BASE.name], check=False).returncode != 0:
+            self.build(BASE, repository=BASE.name)
+            self.install(BASE, repository=BASE.name)
 
     def build(self, *packages: Rpm, repository: str = "stand-in") -> None:
         """Build packages into a repository's folder; `publish` lets the host see them."""
@@ -106,7 +111,9 @@ class RpmHost:
 def os_release(distro: str) -> str:
     name, _hyphen, version = distro.rpartition("-")
     number = f"{version}.5" if name in POINT_RELEASES else version
-    return f'ID="{IDS.get(name, name)}"\nVERSION_ID="{number}"\nPRETTY_NAME="{distro} stand-in of a Stopgap lab"\n'
+    fields = {"ID": IDS.get(name, name), "VERSION_ID": number, "PRETTY_NAME": f"{distro} stand-in of a Stopgap lab"}
+    fields["PLATFORM_ID"] = f"platform:{name}{version}"  # dnf wants one for module streams
+    return "".join(f'{key}="{value}"\n' for key, value in fields.items())
 
 
 def _add(tar: tarfile.TarFile, path: str, content: str | bytes, mode: int = 0o644) -> None:

@@ -50,7 +50,9 @@ COMPLAINTS = (
         True,
     ),
     (
-        re.compile(r"Error downloading packages|Cannot download|Failed to download|Curl error|No more mirrors"),
+        re.compile(
+            r"Error downloading packages|Cannot download|Failed to download|Curl error|No more mirrors|incorrect checksum"
+        ),
         "download_failed",
         True,
     ),
@@ -63,6 +65,9 @@ COMPLAINTS = (
         "dependencies",
         True,
     ),
+)
+COMPLAINING = re.compile(
+    r"^(?:Error\b|error:|Problem\b|No match|Unable to)|FAILED|is not signed|scriptlet failed|: Curl error"
 )
 # The preview's tables: a heading, then rows that are indented.
 REMOVING = re.compile(r"^Removing[^\n]*:\n((?: .*\n)+)", re.MULTILINE)
@@ -210,11 +215,9 @@ def complaint(result):
 
 def words(output):
     """From the first line that complains on; dnf puts its advice (`try to add '--nobest'`) last."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    start = next(
-        (n for n, line in enumerate(lines) if re.match(r"Error\b|Problem|No match|.*FAILED|.*failed", line)), None
-    )
-    told = [line for line in lines[start:] if not line.startswith("(try to")] if start is not None else lines[-2:]
+    lines = [line.strip() for line in output.splitlines() if line.strip(" \n:") not in ("", "Error")]
+    start = next((n for n, line in enumerate(lines) if COMPLAINING.search(line)), len(lines) - 2)
+    told = [line for line in lines[max(start, 0) :] if not line.startswith("(try to")]
     return "dnf: " + "; ".join(told[:4])[:600]
 
 
