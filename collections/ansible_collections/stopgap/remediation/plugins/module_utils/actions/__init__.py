@@ -16,7 +16,6 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.actions.tasks 
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 ACTIONS = {
-    """The action of a typed item of a remedy or of the journal."""
     "archive_member": ArchiveMember,
     "command": Command,
     "file": File,
@@ -32,6 +31,7 @@ ACTIONS = {
 
 
 def make(item):
+    """The action of a typed item of a remedy or of the journal."""
     if item["type"] not in ACTIONS:
         raise ActionError("no action type %s here (known: %s)" % (item["type"], ", ".join(sorted(ACTIONS))))
     return ACTIONS[item["type"]](item["params"])
