@@ -144,9 +144,11 @@ class Contract:
         self._skip(fix_steps(bool(name))[1:], f"not run here: {why}", name)
 
     def _all_but(self, owed: list[str]) -> str:
+        """A verdict names the first thing it lacks and counts the rest: there may be no more than what is owed."""
         answer = self.verbs("verify")
-        missing = [title for title in owed if title not in answer.reason]
-        return f"the verdict does not name what is owed ({'; '.join(missing)}): {answer}" if missing else ""
+        rest = f"(and {len(owed) - 1} more could not be answered)" if len(owed) > 1 else ""
+        named = owed[0] in answer.reason and rest in answer.reason
+        return "" if named else f"the verdict does not name what is owed ({'; '.join(owed)}): {answer}"
 
     # how steps are run and told
 
