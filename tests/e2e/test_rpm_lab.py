@@ -199,15 +199,20 @@ def test_nothing_is_removed_for_a_fix(lab, el9):
 
 def test_what_cannot_be_installed_says_why(lab, el9):
     needy = Rpm("needy", "1-2", headers=["Requires: nobody-has-this"])
-    failing = Rpm("failing", "1-2", scripts="%pre\nexit 1")
-    el9.offer(Rpm("needy", "1-1"), needy, Rpm("failing", "1-1"), failing, repository="needy")
-    el9.install(Rpm("needy", "1-1"), Rpm("failing", "1-1"), repository="needy")
+    failing, late = Rpm("failing", "1-2", scripts="%pre\nexit 1"), Rpm("late-script", "1-2", scripts="%post\nexit 1")
+    old = [Rpm(name, "1-1") for name in ("needy", "failing", "late-script")]
+    el9.offer(*old, needy, failing, late, repository="needy")
+    el9.install(*old, repository="needy")
     result = patch(lab, HOST, fix_of(needy))
     assert told(result) == ("refused", "dependencies", False)
     assert "nobody-has-this" in result["reason"]
     result = patch(lab, HOST, fix_of(failing))
     assert told(result) == ("failed", "rpm_failed", False)
-    assert "failing" in result["reason"]
+    assert "%prein(failing-1-2.x86_64) scriptlet failed" in result["reason"]
+    # to dnf this one is a success
+    result = patch(lab, HOST, fix_of(late))
+    assert told(result) == ("installed", "installed", True)
+    assert "%post(late-script-1-2.x86_64) scriptlet failed" in result["reason"]
     el9.offer(Rpm("unsigned", "1-1"), Rpm("unsigned", "1-2"), repository="unsigned")
     el9.install(Rpm("unsigned", "1-1"), repository="unsigned")
     lab.exec(HOST, ["sed", "-i", "s/gpgcheck=0/gpgcheck=1/", "/etc/yum.repos.d/unsigned.repo"])

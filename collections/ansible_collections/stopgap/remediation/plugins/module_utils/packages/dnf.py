@@ -45,7 +45,9 @@ COMPLAINTS = (
     (re.compile(r"more space needed on|needs \S+ (?:more )?space on"), "disk_full", True),
     (re.compile(r"No space left on device"), "disk_full", False),
     (
-        re.compile(r"GPG check FAILED|is not signed|GPG keys? .*(?:not correct|missing)|NOKEY|Public key for"),
+        re.compile(
+            r"GPG check FAILED|enabled checking of packages via GPG|is not signed|GPG keys? .*(?:not correct|missing)|NOKEY|Public key for"
+        ),
         "unauthenticated",
         True,
     ),
@@ -67,8 +69,9 @@ COMPLAINTS = (
     ),
 )
 COMPLAINING = re.compile(
-    r"^(?:Error\b|error:|Problem\b|No match|Unable to)|FAILED|is not signed|scriptlet failed|: Curl error"
+    r"^(?:Error\b|error:|Problem\b|No match|Unable to)|FAILED|via GPG keys|is not signed|scriptlet failed|: Curl error"
 )
+SCRIPT_FAILED = re.compile(r"(%\w+\(\S+\) scriptlet failed)")
 # The preview's tables: a heading, then rows that are indented.
 REMOVING = re.compile(r"^Removing[^\n]*:\n((?: .*\n)+)", re.MULTILINE)
 REPLACING = re.compile(r"^ +replacing +(\S+?)(?:\.\w+)? +\S", re.MULTILINE)
@@ -148,18 +151,20 @@ def install(wanted, conffiles, limit, reinstall=False):
     if reinstall:
         rpmfiles.take_new(names)  # a .rpmnew from an earlier upgrade is all it takes
     with rpmfiles.set_aside(names if reinstall else []):
-        transact(wanted, "reinstall" if reinstall else "install", limit)
+        notes = transact(wanted, "reinstall" if reinstall else "install", limit)
     if conffiles == "replace":
         rpmfiles.take_new(names)
     after = last_transaction()
-    return f"dnf history {after}" if after != before else ""
+    return "; ".join(([f"dnf history {after}"] if after != before else []) + notes)
 
 
 def transact(wanted, verb, limit):
+    """What should be known of it though it was done: a script that fails after the files are in place is no error to dnf."""
     preview(wanted, verb, limit)
     result = dnf([verb, *wanted], limit, INSTALL_SECONDS)
     if result.rc != 0:
         raise complaint(result)
+    return sorted(set(SCRIPT_FAILED.findall(result.output)))
 
 
 def simulate(wanted):

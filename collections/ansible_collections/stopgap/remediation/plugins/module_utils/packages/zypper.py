@@ -28,11 +28,14 @@ DONE = (0, 100, 101, 102, 106)
 AGAIN = 103
 LOCKED_RC = 7
 NOTHING_FOUND = 104
-NOTES = {102: "zypper says a reboot is due", 106: "zypper left out a repository that it could not refresh"}
+NOTES = {
+    102: "zypper says a reboot is due",
+    106: "zypper left out a repository that it could not refresh",
+    107: "a script of a package failed",
+}
 CODES = {
     LOCKED_RC: ("lock_timeout", True),
     NOTHING_FOUND: ("no_candidate", True),
-    107: ("rpm_failed", False),  # the packages are there, but a script of theirs failed
 }
 # Where the exit code says no more than "it failed"; the first that matches names what went wrong.
 COMPLAINTS = (
