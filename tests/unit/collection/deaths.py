@@ -55,14 +55,14 @@ def crashed_at(moment, act, **options):
 
 
 def changes(function, args):
-    """Is this call a change? Opening a file that has a name is one, where it is for writing; so is every command."""
+    """Is this call a change? Every command is, and opening is one where it is for writing to a file with a name."""
     if function.__name__ != "open":
         return True
-    if isinstance(args[0], int) or len(args) < 2:
+    if len(args) < 2 or isinstance(args[0], int) or os.path.isdir(args[0]):
         return False
     if isinstance(args[1], str):
         return any(letter in args[1] for letter in "wax+")
-    return bool(args[1] & (os.O_WRONLY | os.O_RDWR)) and args[1] & os.O_TMPFILE != os.O_TMPFILE
+    return bool(args[1] & (os.O_WRONLY | os.O_RDWR))
 
 
 @contextlib.contextmanager
@@ -94,10 +94,19 @@ def around(function, tick, counts):
             return function(*args, **kwargs)
         tick()
         answer = function(*args, **kwargs)
-        tick()
+        try:
+            tick()
+        except Crash:
+            if function.__name__ == "open":
+                close(answer)  # as the end of a process does
+            raise
         return answer
 
     return call
+
+
+def close(opened):
+    os.close(opened) if isinstance(opened, int) else opened.close()
 
 
 def started(popen, tick, counts):
