@@ -9,7 +9,7 @@ from stopgap.remedy import Remedy, load
 from stopgap.remedy.lint import lint
 from stopgap.remedy.types import ACTIONS
 
-FILES = sorted((collection_root() / "remedies").iterdir())
+FILES = sorted((collection_root() / "remedies").glob("*.yml"))
 
 
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
