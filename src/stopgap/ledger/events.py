@@ -15,7 +15,7 @@ from stopgap.ledger.errors import BadEvent
 KINDS: dict[str, frozenset[str]] = {
     "assessed": frozenset({"unknown", "not_affected", "exposed", "mitigated", "patched"}),
     "mitigation": frozenset({"intended", "applied", "lifting", "lifted", "undone", "failed", "refused"}),
-    "patch": frozenset({"installed", "already", "refused", "failed"}),
+    "patch": frozenset({"installed", "already", "refused", "failed", "rolled_back"}),
     "verified": frozenset({"pass", "fail", "unknown"}),
     "journal": frozenset({"seen"}),
 }

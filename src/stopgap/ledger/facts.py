@@ -178,6 +178,9 @@ def _journal(facts: Facts, event: Event) -> Facts:
 def _patch(facts: Facts, event: Event) -> Facts:
     if event.verdict in ("refused", "failed"):
         return replace(facts, fix_refused=event.reason)
+    if event.verdict == "rolled_back":
+        gone = facts.fix_gone or facts.fix == "in_effect"
+        return replace(facts, fix="absent", fix_open="", objection="", fix_gone=gone, fix_refused=event.reason)
     if facts.affected is False:
         return facts
     kept = event.verdict == "already" and facts.fix == "in_effect"

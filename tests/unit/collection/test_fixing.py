@@ -1,10 +1,11 @@
 """What patch would do before it touches anything: plans and obstacles, on recorded facts."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.stopgap.remediation.plugins.module_utils import fixing
+from ansible_collections.stopgap.remediation.plugins.module_utils import fixing, patches
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import Surprise
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt, dpkg
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError
@@ -35,15 +36,23 @@ def fact(name="a", version="1-1", arch="amd64", **more):
     }
 
 
+@pytest.fixture(autouse=True)
+def records(tmp_path, monkeypatch):
+    """The folder of the host's records."""
+    monkeypatch.setattr(patches, "BASE", str(tmp_path))
+    return tmp_path / "patches"
+
+
 class Host:
     """Facts and family of a made-up host, which remembers what was asked of apt."""
 
-    def __init__(self, *installed, candidates=None, trouble="", errors=(), pinned=()):
+    def __init__(self, *installed, candidates=None, trouble="", errors=(), pinned=(), past="repository"):
         self.distro, self.kernel, self.unreadable, self.compare = "debian-12", None, None, dpkg.compare
         self.installed = {one["name"]: [one] for one in installed}
         self.calls, self.errors = [], list(errors)
         self.family = SimpleNamespace(
             facts=SimpleNamespace(unfinished=list, siblings=sorted, installed=lambda names: self.installed),
+            past=SimpleNamespace(moves=lambda wanted: None, where=lambda move: past),
             conffiles=SimpleNamespace(of=lambda packages: [], report=lambda found: [], still_edited=lambda *_: []),
             installer=SimpleNamespace(
                 update=self.update,
@@ -189,3 +198,47 @@ def test_an_old_init_needs_a_reboot(monkeypatch):
     host = Host(fact(version="2-1"))
     monkeypatch.setattr(host, "old_code", lambda names: [{"pid": 1, "name": "systemd", "sure": True}])
     assert fix(host)["reboot_required"] is True
+
+
+# --- the way back
+
+
+def test_the_versions_from_before_are_on_disk_before_anything_is_installed(records):
+    host = Host(fact(), candidates=NEW)
+    written = []
+    host.family.installer.install = lambda *_, **__: written.extend(
+        json.loads(p.read_text()) for p in records.iterdir()
+    )
+    fix(host)
+    assert [(one["state"], one["packages"]) for one in written] == [
+        ("intended", [{"name": "a", "arch": "amd64", "before": "1-1", "after": "2-1+b1"}])
+    ]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_fix_that_cannot_be_taken_back_says_so(check):
+    result = fix(Host(fact(), candidates=NEW, past=None), check=check)
+    assert result["rollback"]["possible"] is False
+    assert "; this cannot be rolled back: neither a repository nor the cache has a 1-1" in result["reason"]
+
+
+def test_a_look_fetches_the_lists_and_nothing_else(records):
+    host = Host(fact(), candidates=NEW)
+    result = fixing.Fixing(host, fixing.Options("keep", 300, True, check=True, look=True)).fix(REMEDY)
+    assert (result["state"], result["rollback"]["possible"], host.calls) == (
+        "would_install",
+        True,
+        ["update", "simulate"],
+    )
+    assert not records.exists()
+
+
+def test_a_fix_of_an_earlier_run_can_still_be_taken_back():
+    host = Host(fact(), candidates=NEW)
+    fix(host)
+    assert fix(host)["rollback"]["packages"] == [{"name": "a", "arch": "amd64", "version": "1-1", "from": "repository"}]
+
+
+def test_what_was_not_installed_has_no_way_back():
+    result = fix(Host(fact(), candidates=NEW, errors=[LOCKED]))
+    assert (result["code"], result["rollback"]) == ("lock_timeout", None)

@@ -9,7 +9,10 @@ VERBOSE = """\
 [main] #1 uses deleted /usr/lib/x86_64-linux-gnu/liblzma.so.5.4.1
 [main] #1 is not a child
 [main] #62 uses obsolete binary /usr/bin/redis-check-rdb
+[main] #62 is a child of #50
+[main] #80 uses obsolete binary /usr/bin/redis-check-rdb
 [Python] #70 uses obsolete script file
+[main] #70 part of user session: uid=0 sess=/dev/pts/1
 [main] #62 exe => /usr/bin/redis-check-rdb
 """
 OWNERS = {"/usr/bin/redis-check-rdb": "redis-tools"}
@@ -30,7 +33,7 @@ def tool(tmp_path):
     return make
 
 
-def test_it_is_read_process_by_process(tool):
+def test_it_is_read_process_by_process_without_what_its_blacklist_drops(tool):
     told = needrestart.ask(tool())
     assert told == {1: "/usr/lib/x86_64-linux-gnu/liblzma.so.5.4.1", 62: "/usr/bin/redis-check-rdb", 70: ""}
 

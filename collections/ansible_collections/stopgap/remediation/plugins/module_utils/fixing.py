@@ -5,11 +5,14 @@
 import collections
 import os
 
-from ansible_collections.stopgap.remediation.plugins.module_utils import decide, steps
+from ansible_collections.stopgap.remediation.plugins.module_utils import decide, patches, steps
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError
+from ansible_collections.stopgap.remediation.plugins.module_utils.rollback import way_back
 
-Options = collections.namedtuple("Options", "conffiles lock_timeout restart check")
+# `look` is check mode with fresh lists, to say beforehand what the run that follows will find
+Options = collections.namedtuple("Options", "conffiles lock_timeout restart check look")
+Options.__new__.__defaults__ = (False,)
 Outcome = collections.namedtuple("Outcome", "state code reason")
 REBOOT_MARKS = ("/run/reboot-required", "/var/run/reboot-required", "/run/reboot-needed")
 
@@ -24,7 +27,7 @@ class Fixing:
 
     def fix(self, remedy):
         """A patch result (contracts, section 3)."""
-        before = self.facts.installed
+        before, self.way_back = self.facts.installed, None
         names = here(remedy, before)
         outcome, candidates = self.attempt(remedy, names)
         if self.family and not self.options.check:
@@ -39,6 +42,7 @@ class Fixing:
             "restarted": [],
             "old_code": [],
             "reboot_required": False,
+            "rollback": self.way_back or self.earlier_way_back(remedy),
         }
         if names and outcome.state in ("installed", "already"):
             outcome = self.follow_up(remedy, outcome, result, names)
@@ -75,7 +79,7 @@ class Fixing:
             if obstacle:
                 return self.with_pins(obstacle, names), candidates
             try:
-                return self.install_set(names, candidates), candidates
+                return self.install_set(remedy, names, candidates), candidates
             except InstallError as error:
                 # one .deb that is gone from the mirror fails its whole set: the lists may have been behind
                 if last or self.options.check or error.code != "download_failed":
@@ -90,11 +94,11 @@ class Fixing:
         return Outcome("refused", "pinned", f"{obstacle.reason}; {told}") if told else obstacle
 
     def fetch_lists(self, again):
-        if self.options.check or (self.updated and not again):
+        if (self.options.check and not self.options.look) or (self.updated and not again):
             return
         self.trouble, self.updated = self.family.installer.update(self.options.lock_timeout), True
 
-    def install_set(self, names, candidates):
+    def install_set(self, remedy, names, candidates):
         wanted = [
             self.family.installer.spec(fact, candidates[name]["version"])
             for name in names
@@ -104,9 +108,38 @@ class Fixing:
         told = ", ".join(wanted)
         if self.options.check:
             self.family.installer.simulate(wanted)
-            return Outcome("would_install", "would_install", f"would install {told}")
-        note = self.family.installer.install(wanted, self.options.conffiles, self.options.lock_timeout)
-        return Outcome("installed", "installed", f"installed {told}{f' ({note})' if note else ''}")
+        moves = self.family.past.moves(wanted) or self.named_moves(names, candidates)
+        self.way_back = way_back(self.family, moves)
+        if self.options.check:
+            return Outcome("would_install", "would_install", f"would install {told}{no_way_back(self.way_back)}")
+        record = patches.begin(remedy, moves)
+        try:
+            note = self.family.installer.install(wanted, self.options.conffiles, self.options.lock_timeout)
+        except InstallError as error:
+            if error.clean:
+                patches.write(record, state="not_installed")
+                self.way_back = None
+            raise
+        patches.write(record, state="installed", note=note or "")
+        told += f" ({note})" if note else ""
+        return Outcome("installed", "installed", f"installed {told}{no_way_back(self.way_back)}")
+
+    def named_moves(self, names, candidates):
+        """What is known without asking the package manager: the packages themselves, not what they pull in."""
+        return [
+            {"name": name, "arch": fact["arch"], "before": fact["version"], "after": candidates[name]["version"]}
+            for name in names
+            for fact in decide.current(self.facts.installed[name])
+            if name in candidates and fact["version"] != candidates[name]["version"]
+        ]
+
+    def earlier_way_back(self, remedy):
+        """Of a fix that a run before this one installed, and that may turn out bad now."""
+        try:
+            record = patches.latest(remedy["id"]) if self.family else None
+            return way_back(self.family, record["packages"]) if record else None
+        except StopgapError as error:
+            return {"possible": False, "from": None, "packages": [], "reason": str(error)}
 
     def take_conffiles(self, verdict, names):
         """The fix is on disk, but a local conffile may keep it from working: take the package's now."""
@@ -170,6 +203,11 @@ class Fixing:
         fixed = decide.fixed_on_disk(remedy["affected"]["packages"], self.facts)
         due = decide.reboot_due(fixed, self.facts.kernel, self.facts.compare)
         return bool(due) or any(os.path.exists(mark) for mark in REBOOT_MARKS)
+
+
+def no_way_back(back):
+    """Said before the change, and once more with it."""
+    return "" if back["possible"] else f"; this cannot be rolled back: {back['reason']}"
 
 
 def plan(remedy, names, facts):

@@ -9,10 +9,12 @@ from ansible_collections.stopgap.remediation.plugins.module_utils import process
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import environment, execute
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import Surprise
 
-# Batch mode, list only, libraries and programs only; -v names each process and the first old file of it.
+# Batch mode, list only, libraries and programs only. -v names each process and the first old file of it; one that its
+# blacklist then drops is not spoken of again.
 ARGUMENTS = ["-v", "-b", "-r", "l", "-l"]
 TIMEOUT = 120
 USES = re.compile(r"#(\d+) uses [a-z -]+(/.*)?$", re.MULTILINE)
+COUNTED = re.compile(r"#(\d+) (?:is|part) ", re.MULTILINE)
 
 
 def second_opinion(packages, found):
@@ -30,7 +32,8 @@ def ask(tool):
         return None
     if output.rc != 0 or "NEEDRESTART-VER" not in output.stdout:
         return None
-    return {int(pid): (path or "").strip() for pid, path in USES.findall(output.stderr)}
+    counted = set(COUNTED.findall(output.stderr))
+    return {int(pid): path.strip() for pid, path in USES.findall(output.stderr) if pid in counted}
 
 
 def difference(told, found, owners):

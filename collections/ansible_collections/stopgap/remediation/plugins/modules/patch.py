@@ -11,6 +11,8 @@ description:
   - Brings exactly the packages a remedy names to their newest version the repositories offer, where that version holds
     the fix. Refuses, and says why, where it does not.
   - Never removes a package, never finishes an interrupted dpkg run unasked, never releases a hold.
+  - Records the exact versions from before on the host's disk, and says whether they can be had again (C(rollback) of each
+    result). M(stopgap.remediation.rollback) puts them back.
   - One remedy is one transaction, so that a package missing from a mirror keeps back its own remedy only.
 options:
   conffiles:
@@ -29,6 +31,11 @@ options:
     description: Run what the remedy's fix says should follow, which is mostly to restart services.
     type: bool
     default: true
+  look:
+    description:
+      - Only say what would be installed, and whether it could be taken back. As check mode, but on freshly fetched lists.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - stopgap.remediation.attributes
   - stopgap.remediation.remedies
@@ -40,6 +47,7 @@ attributes:
     details: Shows the versions of the packages before and after.
 seealso:
   - module: stopgap.remediation.assess
+  - module: stopgap.remediation.rollback
 """
 
 EXAMPLES = r"""
@@ -77,6 +85,11 @@ results:
       restarted: []
       old_code: []
       reboot_required: false
+      rollback:
+        possible: true
+        from: repository
+        packages: [{name: nginx, arch: amd64, version: 1.22.1-9+deb12u9, from: repository}]
+        reason: the old versions can be had again
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -89,6 +102,7 @@ ARGUMENTS = {
     "conffiles": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
     "lock_timeout": {"type": "int", "default": 300},
     "restart": {"type": "bool", "default": True},
+    "look": {"type": "bool", "default": False},
 }
 
 
@@ -100,15 +114,18 @@ def versions(results, key):
 def main():
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     remedies = module.params["remedies"]
-    options = Options(
-        module.params["conffiles"], module.params["lock_timeout"], module.params["restart"], module.check_mode
-    )
+    told = module.params
+    only_say = module.check_mode or told["look"]
+    options = Options(told["conffiles"], told["lock_timeout"], told["restart"], only_say, told["look"])
     fixing = Fixing(HostFacts(remedies), options)
     results = [fixing.fix(remedy) for remedy in remedies]
     failed = [result for result in results if result["state"] == "failed" or result["code"] == "step_failed"]
+    for result in results:
+        if result["state"] == "would_install" and result["rollback"] and not result["rollback"]["possible"]:
+            module.warn(f"{result['remedy']}: this fix cannot be rolled back: {result['rollback']['reason']}")
     answer = {"changed": any(result["changed"] for result in results), "results": results}
     if module._diff:
-        after = "candidate" if module.check_mode else "after"
+        after = "candidate" if only_say else "after"
         answer["diff"] = {"before": versions(results, "before"), "after": versions(results, after)}
     if failed:
         module.fail_json(msg="; ".join(f"{result['remedy']}: {result['reason']}" for result in failed), **answer)

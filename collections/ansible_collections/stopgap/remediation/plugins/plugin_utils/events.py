@@ -26,7 +26,7 @@ from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import 
 PREFIX = "stopgap.remediation."
 HISTORY = ("intended", "applied", "lifting", "lifted", "undone")
 MITIGATION_ANSWERS = ("failed", "refused")
-PATCH_ANSWERS = ("installed", "already", "refused", "failed")
+PATCH_ANSWERS = ("installed", "already", "refused", "failed", "rolled_back")
 STATES = ("unknown", "not_affected", "exposed", "mitigated", "patched")
 VERDICTS = ("pass", "fail", "unknown")
 
@@ -108,13 +108,19 @@ def mitigation(result, asked, trouble):
 
 
 def patch(result, asked, trouble):
-    keys = ("code", "packages", "conffiles", "restarted", "old_code", "reboot_required")
+    keys = ("code", "packages", "conffiles", "restarted", "old_code", "reboot_required", "rollback")
     told = []
     for item in _dicts(result.get("results")):
-        evidence = bounded({key: item.get(key) for key in keys})
+        evidence = bounded({key: item[key] for key in keys if key in item})
         told.append(_told(item, asked, "patch", item.get("state"), PATCH_ANSWERS, evidence))
     told = [one for one in told if one]
     return told + _failures("patch", asked, {one["remedy"] for one in told}, trouble)
+
+
+def rollback(result, asked, _trouble):
+    """Only what was taken back is an event: where nothing was, the case is as the patch left it."""
+    done = [item for item in _dicts(result.get("results")) if item.get("state") == "rolled_back"]
+    return patch({"results": done}, asked, "")
 
 
 def journal_info(result, _asked, trouble):
@@ -148,6 +154,7 @@ TELLERS = {
     PREFIX + "assess": assessed,
     PREFIX + "mitigation": mitigation,
     PREFIX + "patch": patch,
+    PREFIX + "rollback": rollback,
     PREFIX + "journal_info": journal_info,
     PREFIX + "verify": verified,
 }

@@ -13,9 +13,15 @@ REGISTERED = {
         ("__remediate_assessed", "assessments"): ("assess", "fix", "remediate", "verify", "recheck", "lift"),
         ("__remediate_mitigated", "assessments"): ("mitigate",),
         ("__remediate_left", "assessments"): ("fix", "remediate"),
+        ("__remediate_back", "assessments"): ("fix", "remediate"),
     },
     "patch": {("__remediate_patched", "results"): ("fix", "remediate")},
-    "mitigation": {("__remediate_mitigated", "results"): ("mitigate", "remediate")},
+    "mitigation": {
+        ("__remediate_mitigated", "results"): ("mitigate", "remediate"),
+        ("__remediate_sheltered", "results"): ("fix", "remediate"),
+        ("__remediate_back", "results"): ("fix", "remediate"),
+    },
+    "rollback": {("__remediate_rolled_back", "results"): ("fix", "remediate")},
     "lift": {("__remediate_lifted", "results"): ("fix", "remediate", "lift")},
 }
 # What an include of its own registers: heard only for what it was to finish.
@@ -23,7 +29,7 @@ FINISHED = {"mitigation": "__remediate_finished", "lift": "__remediate_taken_bac
 
 
 def said(variables, mode, host):
-    """Lists under assess, patch, mitigation, lift and verification; a later word on a remedy comes later in its list.
+    """Lists under assess, patch, mitigation, rollback, lift and verification; a later word on a remedy comes later in its list.
 
     A step that was skipped or broke said nothing; a remedy that no assessment answers is unknown.
     """
@@ -33,12 +39,14 @@ def said(variables, mode, host):
         for name, places in REGISTERED.items()
     }
     told["assess"] = _assessments(told["assess"], ids)
-    for name in ("patch", "mitigation", "lift"):
+    for name in ("patch", "mitigation", "rollback", "lift"):
         told[name] = _results(told[name], ids)
     for name, register in FINISHED.items():
         ends = by_remedy(_results(_of(variables, register, "results"), ids))
         told[name] = [finished(begun, ends.get(begun["remedy"])) for begun in told[name]]
     told["verification"] = _verdicts(variables, "__remediate_verified", host)
+    if any(one["state"] == "rolled_back" for one in told["rollback"]):
+        told["verification"] += _verdicts(variables, "__remediate_reproven", host)
     if any(one["state"] == "lifted" for one in told["lift"]):
         told["assess"] += [a for a in map(_assessment, _of(variables, "__remediate_reassessed", "assessments")) if a]
         told["verification"] += _verdicts(variables, "__remediate_reverified", host)
@@ -103,10 +111,19 @@ def _result(item):
     return {
         "remedy": item["remedy"],
         "state": item["state"],
+        "code": str(item.get("code")),
         "reason": str(item.get("reason")),
+        "way_back": _way_back(item.get("rollback")),
         "mitigation": str(item["mitigation"]) if item.get("mitigation") else None,
         "entry": str(item.get("entry")),
         "steps": len(history) if isinstance(history, list) else 0,
         "changed": bool(item.get("changed")),
         "pending_tasks": [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else [],
     }
+
+
+def _way_back(told):
+    """Whether a fix can be taken back, where the host has one to take back."""
+    if not isinstance(told, dict):
+        return None
+    return {"possible": told.get("possible") is True, "reason": str(told.get("reason"))}

@@ -13,6 +13,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.packages impor
     debs,
     dnf,
     dpkg,
+    past,
     rpm,
     rpmfiles,
     zypper,
@@ -23,12 +24,13 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.packages impor
 # conffiles: of, report, still_edited, OLD
 # keeping: hold, unhold, is_auto, mark_auto, fetch, prove_obtainable, prove_removable, remove, prove_settable, set_version,
 #   install_file, units: single packages as action `package` wants them; None where nobody has written it yet
+# past: moves, where, put_back
 # distros and marks say whose it is: os-release first, then what lies on the host
-Family = collections.namedtuple("Family", "facts installer conffiles keeping distros marks")
+Family = collections.namedtuple("Family", "facts installer conffiles keeping past distros marks")
 FAMILIES = {
-    "apt": Family(dpkg, apt, conffiles, debs, ("debian", "ubuntu"), ("/var/lib/dpkg/status",)),
-    "dnf": Family(rpm, dnf, rpmfiles, None, ("el", "fedora", "amzn"), ("/usr/bin/dnf", "/usr/bin/yum")),
-    "zypper": Family(rpm, zypper, rpmfiles, None, ("sles", "opensuse-leap"), ("/usr/bin/zypper",)),
+    "apt": Family(dpkg, apt, conffiles, debs, past.APT, ("debian", "ubuntu"), ("/var/lib/dpkg/status",)),
+    "dnf": Family(rpm, dnf, rpmfiles, None, past.DNF, ("el", "fedora", "amzn"), ("/usr/bin/dnf", "/usr/bin/yum")),
+    "zypper": Family(rpm, zypper, rpmfiles, None, past.ZYPPER, ("sles", "opensuse-leap"), ("/usr/bin/zypper",)),
 }
 
 

@@ -34,6 +34,7 @@ COMPLAINTS = (
     (re.compile(r"packages have to be removed|remove is disabled", re.IGNORECASE), "removal_needed", True),
     (re.compile(r"Held packages were changed"), "held", True),
     (re.compile(r"unmet dependencies|Unable to correct problems"), "dependencies", True),
+    (re.compile(r"Version '.*' for '.*' was not found"), "no_candidate", True),  # of a second architecture
     (re.compile(r"unauthenticated packages"), "unauthenticated", True),
     (re.compile(r"enough free space|No space left on device"), "disk_full", False),
     (re.compile(r"Unable to fetch some archives|Failed to fetch"), "download_failed", True),
@@ -105,11 +106,12 @@ def spec(fact, version):
     return f"{fact['name']}{arch}={version}"
 
 
-def install(wanted, conffiles, limit, reinstall=False):
-    """Bring exactly `wanted` (["name:arch=version"]) onto the host; InstallError says what stood in the way."""
+def install(wanted, conffiles, limit, reinstall=False, downgrade=False):
+    """Bring exactly `wanted` (["name:arch=version"], or files) onto the host; InstallError says what stood in the way."""
     options, environment = CONFFILES[conffiles]
     argv = install_argv(wanted, options + (["--force-confask"] if reinstall else []))
     argv += ["--reinstall"] if reinstall else []
+    argv += ["--allow-downgrades"] if downgrade else []
     result = apt_get(argv, limit, INSTALL_SECONDS, **environment)
     if result.rc != 0:
         raise complaint(result.output)
@@ -117,9 +119,15 @@ def install(wanted, conffiles, limit, reinstall=False):
 
 def simulate(wanted):
     """InstallError if apt would not install `wanted`. Takes no lock, fetches nothing, changes nothing."""
+    dry_run(wanted)
+
+
+def dry_run(wanted):
+    """What apt says it would do."""
     result = run(["apt-get", "-s", *install_argv(wanted, [])], UPDATE_SECONDS, **ENVIRONMENT)
     if result.rc != 0:
         raise complaint(result.output)
+    return result.output
 
 
 def install_argv(wanted, dpkg_options):

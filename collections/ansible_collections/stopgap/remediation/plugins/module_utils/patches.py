@@ -1,0 +1,74 @@
+# Copyright: the Stopgap contributors
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""The host's record of each fix it installed: the exact versions from before, on disk before anything is changed.
+
+One file a transaction, `patches/<ID>.json` in the journal's folder (contracts, section 4).
+"""
+
+import calendar
+import glob
+import json
+import os
+import time
+import uuid
+
+from ansible_collections.stopgap.remediation.plugins.module_utils import durable
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import JournalError
+from ansible_collections.stopgap.remediation.plugins.module_utils.journal import BASE
+
+FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+OPEN = ("intended", "installed", "rolling_back")
+# Older than that, a fix that fails its checks failed for another reason than having just been installed.
+FRESH_SECONDS = 24 * 3600
+
+
+def begin(remedy, moves):
+    """Write what is about to be installed; returns the record."""
+    moment = time.gmtime()
+    record = {
+        "id": f"{time.strftime('%Y%m%dT%H%M%SZ', moment)}-{uuid.uuid4().hex[:8]}",
+        "remedy": remedy["id"],
+        "revision": remedy["revision"],
+        "at": time.strftime(FORMAT, moment),
+        "state": "intended",
+        "packages": moves,
+    }
+    write(record)
+    return record
+
+
+def write(record, **changes):
+    folder = os.path.join(BASE, "patches")
+    later = dict(record, **changes)
+    try:
+        durable.make_folders(os.path.join(folder, "any"))
+        for place in (BASE, folder):
+            os.chmod(place, 0o700)
+        data = (json.dumps(later, indent=1, sort_keys=True) + "\n").encode("utf-8")
+        durable.write(os.path.join(folder, f"{record['id']}.json"), data, {"mode": "0600"})
+    except OSError as error:
+        raise JournalError(f"cannot write {folder}: {error.strerror}: nothing was changed")
+    record.update(later)  # only now: what is not on disk has not happened
+
+
+def latest(remedy):
+    """The newest record of a remedy's fix that was not rolled back, and is no more than a day old; or None."""
+    found = [record for record in records() if record["remedy"] == remedy]
+    if not found or found[-1]["state"] not in OPEN or age(found[-1]) > FRESH_SECONDS:
+        return None
+    return found[-1]
+
+
+def records(base=BASE):
+    found = []
+    for path in sorted(glob.glob(os.path.join(BASE, "patches", "*.json"))):
+        try:
+            with open(path, encoding="utf-8") as handle:
+                found.append(json.load(handle))
+        except (OSError, ValueError) as error:
+            raise JournalError(f"cannot read {path}: {error}")
+    return found
+
+
+def age(record):
+    return time.time() - calendar.timegm(time.strptime(record["at"], FORMAT))
