@@ -23,8 +23,9 @@ PID_FILES = ("/run/zypp.pid",)
 RPM_LOCKS = ("/usr/lib/sysimage/rpm/.rpm.lock", "/var/lib/rpm/.rpm.lock")
 AGAINST_CHANGE = ("--no-recommends", "--no-force-resolution", "--auto-agree-with-licenses")
 # zypper(8), EXIT CODES. 102 and 103 are successes that ask for more: a reboot, and zypper once more with what it has
-# just installed of itself. 106 says that a repository was left out, not that anything failed; 100 and 101 are patch-check's.
-DONE = (0, 100, 101, 102, 106)
+# just installed of itself. 106 says that a repository was left out, 107 that a script failed with the files in place (rpm
+# has the last word on that); 100 and 101 are patch-check's.
+DONE = (0, 100, 101, 102, 106, 107)
 AGAIN = 103
 LOCKED_RC = 7
 NOTHING_FOUND = 104
@@ -39,7 +40,7 @@ CODES = {
 }
 # Where the exit code says no more than "it failed"; the first that matches names what went wrong.
 COMPLAINTS = (
-    (re.compile(r"is locked|locked by"), "held", True),
+    (re.compile(r"is locked|remove lock to allow"), "held", True),
     (re.compile(r"[Nn]ot enough (?:disk )?space|No space left|needs \S+ more"), "disk_full", False),
     (re.compile(r"[Ss]ignature verification failed|not signed|unsigned|Public key"), "unauthenticated", True),
     (
@@ -55,13 +56,15 @@ COMPLAINTS = (
 SOLVABLE = re.compile(r"<solvable ([^>]*?)/?>")
 ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 MESSAGE = re.compile(r'<message type="(error|warning|info)">(.*?)</message>', re.DOTALL)
-REMOVED = re.compile(r"<to-(?:remove|change-vendor-remove)>(.*?)</to-", re.DOTALL)
+PROBLEM = re.compile(r"<description>(Problem.*?)(?: Solution|</description>)", re.DOTALL)
+REMOVED = re.compile(r"<to-remove>(.*?)</to-remove>", re.DOTALL)
 
 
 def update(limit):
     """Fetch the metadata, waiting `limit` seconds for a lock; returns what could not be fetched, or an empty string."""
     result = zypper(["refresh"], limit, UPDATE_SECONDS)
-    return "" if result.rc == 0 else "; ".join(errors_of(result.output)[:3]) or f"zypper refresh: exit code {result.rc}"
+    told = errors_of(result.output)  # it says 0 although repositories failed
+    return "; ".join(told[:3])[:600] or (f"zypper refresh: exit code {result.rc}" if result.rc else "")
 
 
 def candidates(names):
@@ -146,9 +149,16 @@ def preview(wanted, options, limit):
     result = zypper(argv, limit, UPDATE_SECONDS)
     if result.rc not in (*DONE, AGAIN):
         raise complaint(result, tried=False)
-    gone = sorted({one["name"] for part in REMOVED.findall(result.output) for one in solvables(part)})
+    gone = erased(result.output)
     if gone:
         raise InstallError("removal_needed", f"zypper would remove {', '.join(gone)}", clean=True)
+
+
+def erased(output):
+    """What a plan takes away. Of two architectures of one name zypper keeps one, and calls it a change of architecture."""
+    gone = {one["name"] for part in REMOVED.findall(output) for one in solvables(part)}
+    changed = [one for one in solvables(output) if one.get("arch-old", one.get("arch")) != one.get("arch")]
+    return sorted(gone | {f"{one['name']}.{one['arch-old']}" for one in changed})
 
 
 def zypper(argv, limit, timeout):
@@ -168,12 +178,9 @@ def complaint(result, tried=True):
 
 
 def told(output):
-    """Its errors, else the problem that its solver describes, else its last words."""
-    problem = re.findall(r"<description>(.*?)</description>", output, re.DOTALL) + re.findall(
-        r"^\d*\s*Problem.*$", output, re.MULTILINE
-    )
-    lines = errors_of(output) or [" ".join(html.unescape(one).split()) for one in problem]
-    return lines or [text for _kind, text in messages(output)][-2:]
+    """Its errors, else the problems that its solver describes, else its last words."""
+    problems = [" ".join(html.unescape(text).split()) for text in PROBLEM.findall(output)]
+    return errors_of(output) or problems or [text for _kind, text in messages(output)][-2:]
 
 
 def errors_of(output):
