@@ -66,6 +66,10 @@ class Action(object):
         """Aspects that lifting leaves as they are, because somebody has replaced what we had changed by a newer one."""
         return ()
 
+    def leave_to_others(self):
+        """Called before `revert`: the items of others in force whose prior was changed, to be on disk first."""
+        return []
+
     def merge(self, prior, written, current):
         """The prior to keep where somebody changed what we had written: their word for each aspect they changed."""
         return dict(prior, **{key: current[key] for key in differing(current, written)})

@@ -9,14 +9,20 @@ only: mtime_ns, atime_ns, xattrs.
 import base64
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
+import struct
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 CHUNK = 1 << 20
+# linux/fs.h: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IMMUTABLE_FL; the number holds the size of a long
+GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
+SET_FLAGS = 0x40006602 | struct.calcsize("l") << 16
+IMMUTABLE = 0x10
 COMPARED = ("kind", "sha256", "target", "mode", "uid", "gid")
 CONTENT = ("kind", "sha256", "target", "saved", "mtime_ns", "atime_ns", "xattrs")
 
@@ -62,9 +68,12 @@ def restore(path, state, saved):
     sync_folder(os.path.dirname(path))
 
 
-def write(path, data, state):
-    """Replace `path` in one step; `state` gives mode and, where present, uid, gid, xattrs and mtime_ns."""
-    with replacing(path, state) as stream:
+def write(path, data, state, check=None):
+    """Replace `path` in one step; `state` gives mode and, where present, uid, gid, xattrs and mtime_ns.
+
+    `check` is called with the path of the draft before it counts; if it raises, nothing was changed.
+    """
+    with replacing(path, state, check) as stream:
         stream.write(data)
 
 
@@ -75,7 +84,7 @@ def copy(source, path, state):
 
 
 @contextlib.contextmanager
-def replacing(path, state):
+def replacing(path, state, check=None):
     """A stream for the new content of `path`, which takes its place when the block ends without an error."""
     draft = temporary(path)
     discard(draft)
@@ -86,6 +95,8 @@ def replacing(path, state):
             stream.flush()
             dress(handle, state)
             os.fsync(handle)
+        if check:
+            check(draft)
     except BaseException:
         discard(draft)  # a full disk has no room for half a file
         raise
@@ -168,6 +179,40 @@ def write_xattrs(handle, xattrs):
     for name, value in xattrs.items():
         if present.get(name) != value:
             os.setxattr(handle, name, base64.b64decode(value))
+
+
+def is_immutable(path):
+    """Whether nobody may change the file (chattr +i); false where the file system knows no such thing."""
+    return bool((attributes(path) or 0) & IMMUTABLE)
+
+
+def attributes(path):
+    """The flags of a plain file, or None where its file system has none."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        return struct.unpack("i", fcntl.ioctl(handle, GET_FLAGS, b"\0" * struct.calcsize("l"))[:4])[0]
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+
+
+def set_immutable(path, wanted):
+    """ActionError where the file system does not know it, or this process may not."""
+    flags = attributes(path) or 0
+    if bool(flags & IMMUTABLE) == bool(wanted):
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(handle, SET_FLAGS, struct.pack("l", flags ^ IMMUTABLE))
+        os.fsync(handle)
+    except OSError as error:
+        raise ActionError("%s: its immutable attribute cannot be changed here: %s" % (path, error.strerror))
+    finally:
+        os.close(handle)
 
 
 def read_bytes(path):

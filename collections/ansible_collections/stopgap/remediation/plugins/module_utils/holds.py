@@ -142,6 +142,12 @@ class Holds(object):
             for _entry, action in stack:
                 put(self.make(action), action)
 
+    def take_back(self, act, action):
+        """Revert an action on the host, once what it leaves to others is on disk."""
+        for other in act.leave_to_others():
+            self.journal.write(next(entry for entry in self.entries if any(item is other for item in entry["actions"])))
+        put_back(act, action, self.full(action["prior"]))
+
     def full(self, state):
         """A state as actions take it: with the whole paths of saved files."""
         saved = {key: name for key, name in state.items() if key.partition(":")[0] == "saved" and name}

@@ -7,7 +7,9 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.actions.comman
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file import File
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file_mode import FileMode
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.firewall import Firewall
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.ini_option import IniOption
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.kernel_module import KernelModule
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.line import Line
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.package import Package
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.service import Service
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.sshd_option import SshdOption
@@ -21,7 +23,9 @@ ACTIONS = {
     "file": File,
     "file_mode": FileMode,
     "firewall": Firewall,
+    "ini_option": IniOption,
     "kernel_module": KernelModule,
+    "line": Line,
     "package": Package,
     "service": Service,
     "sshd_option": SshdOption,
