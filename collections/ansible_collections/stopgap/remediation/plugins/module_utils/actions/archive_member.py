@@ -2,7 +2,7 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """A member taken out of Java archives, nested ones too: a class that must not be loaded.
 
-The state says for each of `paths` which archives below it have the member. Beside that, for each archive that was
+The state says for each of `paths` which archives below it have the member, and nothing where none has. Beside that, for each archive that was
 changed, `was:ARCHIVE` has what it takes to come back, and the hash of what we write.
 """
 
@@ -37,11 +37,11 @@ class ArchiveMember(Action):
 
     def read(self):
         found = self._scan()["found"]
-        roots = {path: os.path.realpath(path) for path in self.paths}
-        return {
-            "below:" + path: sorted(name for name in found if archives.is_below(name, roots[path]))
-            for path in self.paths
-        }
+        below = {}
+        for path in self.paths:
+            root = os.path.realpath(path)
+            below["below:" + path] = sorted(name for name in found if archives.is_below(name, root))
+        return {key: names for key, names in below.items() if names}
 
     def capture(self, keeper):
         state = self.read()
@@ -51,7 +51,7 @@ class ArchiveMember(Action):
         return state
 
     def desired(self, prior):
-        return {"below:" + path: [] for path in self.paths}
+        return {"below:" + path: None for path in self.paths}
 
     def apply(self, prior):
         for path in archives_of(self.read()):
@@ -74,7 +74,9 @@ class ArchiveMember(Action):
         return [key for key in written if key.startswith("below:")]
 
     def merge(self, prior, written, current):
-        both = {key: sorted(set(prior.get(key, [])) | set(current[key])) for key in current if key.startswith("below:")}
+        both = {
+            key: sorted(set(prior.get(key) or []) | set(current[key])) for key in current if key.startswith("below:")
+        }
         return dict(prior, **dict(current, **both))
 
     def show(self, state):
@@ -151,7 +153,7 @@ class Hashing(object):
 
 
 def archives_of(state):
-    return sorted({path for key in state if key.startswith("below:") for path in state[key]})
+    return sorted({path for key in state if key.startswith("below:") for path in state[key] or []})
 
 
 def holders(paths):
@@ -169,11 +171,18 @@ def opened_by(pid):
     """Open files and mapped ones; none of a process that has ended."""
     folder = os.path.join(PROC, pid, "fd")
     try:
-        names = [os.readlink(os.path.join(folder, number)) for number in os.listdir(folder)]
+        names = {target_of(os.path.join(folder, number)) for number in os.listdir(folder)}
         with open(os.path.join(PROC, pid, "maps"), errors="surrogateescape") as stream:
-            return names + [line.rstrip("\n").split(None, 5)[-1] for line in stream]
+            return names | {line.rstrip("\n").split(None, 5)[-1] for line in stream}
     except OSError:
-        return []
+        return set()
+
+
+def target_of(link):
+    try:
+        return os.readlink(link)
+    except OSError:  # closed since it was listed
+        return None
 
 
 def name_of(pid):
