@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stopgap.cli.remedy_new import new
 from stopgap.cli.remedy_test import try_out
 from stopgap.remedy import Remedy, RemedyError, catalogue, find, load, search_path
 from stopgap.remedy.catalogue import resolved
@@ -17,6 +18,7 @@ from stopgap.remedy.lint import lint as find_problems
 from stopgap.remedy.lint import remedy_files
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Read, check, describe and try remedies.")
+app.command("new")(new)
 app.command("test")(try_out)
 
 WIDTH = 14  # of the labels `show` sets beside their text

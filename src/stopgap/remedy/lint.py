@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from stopgap.remedy.actions import TASK_FILES
 from stopgap.remedy.catalogue import resolved
 from stopgap.remedy.errors import InvalidRemedy, Problem, UnreadableRemedy
 from stopgap.remedy.load import load, read
@@ -12,7 +13,8 @@ from stopgap.remedy.nodes import parse
 
 def lint(files: Iterable[Path]) -> list[Problem]:
     """Every problem, sorted by file and line; an empty list is a clean catalogue."""
-    problems: list[Problem] = []
+    files = list(files)
+    problems = [problem for file in files if file.is_file() for problem in _still_to_do(file)]
     sound: dict[Path, Remedy] = {}
     for file in files:
         if file.suffix != ".yml":
@@ -37,6 +39,14 @@ def remedy_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
+def _still_to_do(file: Path) -> Iterator[Problem]:
+    """A skeleton is sound YAML before anybody has written the remedy."""
+    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        _before, mark, what = line.partition("# TODO")
+        if mark:
+            yield Problem(file, number, f"still to do: {what.lstrip(': ')}")
+
+
 def _clashing_names(sound: dict[Path, Remedy]) -> Iterator[Problem]:
     """An alias that leads to two remedies leads to neither. The same id in two folders is an override, and meant."""
     owners: dict[str, str] = {remedy.id.casefold(): remedy.id for remedy in sound.values()}
@@ -52,7 +62,7 @@ def _missing_tasks(sound: dict[Path, Remedy]) -> Iterator[Problem]:
     for file, remedy in sound.items():
         for n, mitigation in enumerate(resolved(remedy, file)["mitigations"]):
             for m, action in enumerate(mitigation["actions"]):
-                for phase in ("apply", "revert"):
+                for phase in TASK_FILES:
                     tasks = action["params"].get(phase) if action["type"] == "tasks" else None
                     if tasks and not Path(tasks).is_file():
                         line = parse(file, read(file)).line_of(("mitigations", n, "actions", m, "tasks", phase))
