@@ -44,6 +44,9 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
         conffiles: Annotated[
             Literal["keep", "replace"], typer.Option(help="fix: which side of an edited configuration file.")
         ] = "keep",
+        rollback: Annotated[
+            Literal["auto", "ask", "never"] | None, typer.Option(help="fix: take a fix back whose checks fail.")
+        ] = None,
         tests: Annotated[list[Path] | None, typer.Option("--tests", help="Your own testinfra file.")] = None,
         extra_vars: Variables = None,
         ask_become_pass: Ask = False,
@@ -63,6 +66,7 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
             "stopgap_reason": reason,
             "stopgap_force": force,
             "stopgap_conffiles": conffiles,
+            "stopgap_rollback": rollback,
             "stopgap_tests": [str(p.absolute()) for p in tests or []],
         }
         passwords, flags = _ask(ask_pass, ask_become_pass)
@@ -76,7 +80,7 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
             forks=forks,
             verbosity=verbose,
             # what was left at its default is left to the inventory's group_vars: extra variables would win over them
-            variables={key: value for key, value in variables.items() if value not in ("", [], False, "keep")},
+            variables={key: value for key, value in variables.items() if value not in ("", [], False, "keep", None)},
             passthrough=tuple(more + flags + (ansible or [])),
             passwords=passwords,
         )

@@ -219,7 +219,7 @@ def test_the_versions_from_before_are_on_disk_before_anything_is_installed(recor
 def test_a_fix_that_cannot_be_taken_back_says_so(check):
     result = fix(Host(fact(), candidates=NEW, past=None), check=check)
     assert result["rollback"]["possible"] is False
-    assert "; this cannot be rolled back: neither a repository nor the cache has a 1-1" in result["reason"]
+    assert "; this fix cannot be rolled back: neither a repository nor the cache has a 1-1" in result["reason"]
 
 
 def test_a_look_fetches_the_lists_and_nothing_else(records):

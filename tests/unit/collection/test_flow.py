@@ -24,6 +24,10 @@ def variables_of(case):
         "__remediate_left": {"assessments": case.get("left")},
         "__remediate_mitigated": {"assessments": assess, "results": case.get("mitigation")},
         "__remediate_verified": {"results": {"h": case.get("verification")}},
+        "__remediate_sheltered": {"results": case.get("sheltered")},
+        "__remediate_rolled_back": {"results": case.get("rollback")},
+        "__remediate_back": {"assessments": case.get("back"), "results": case.get("sheltered")},
+        "__remediate_reproven": {"results": {"h": case.get("reproven")}},
         "__remediate_lifted": {"results": case.get("lift")},
         "__remediate_reassessed": {"assessments": case.get("assess_again")},
         "__remediate_reverified": {"results": {"h": case.get("verification_again")}},
@@ -36,8 +40,14 @@ def test_flow(path):
     mode, variables = case["mode"], variables_of(case)
     told = said(variables, mode, "h")
     remedies = variables["__remediate_chosen"]["remedies"]
-    cases = flow.outcomes(told, mode)
+    choice = case.get("choice", "auto")
+    cases = flow.outcomes(told, mode, choice)
+    bad = flow.wants_rollback(remedies, told, choice)
     found = {
+        "wants_rollback": [r["id"] for r in bad],
+        "may_go_back": [r["id"] for r in flow.may_go_back(bad, told)],
+        "returned_targets": flow.returned_targets(told),
+        "reasons": [c["reason"] for c in cases],
         "wants_fix": [r["id"] for r in flow.wants_fix(remedies, told)],
         "wants_mitigation": [r["id"] for r in flow.wants_mitigation(remedies, told)],
         "targets": flow.verify_targets(told),
@@ -157,7 +167,7 @@ def test_p09_a_host_names_an_action_and_never_a_file():
              {**forged, "action": 1, "phase": "vars"}]  # fmt: skip
     results = [{"remedy": "CVE-1", "mitigation": "m", "entry": "E", "pending_tasks": tasks}]
     assert flow.task_files(remedies, results) == [
-        {"remedy": "CVE-1", "entry": "E", "action": 1, "phase": "apply", "file": "/r/apply.yml", "vars": {"a": 1}}
+        {"remedy": "CVE-1", "entry": "E", "action": 1, "phase": "apply", "file": "/r/apply.yml", "check": None, "vars": {"a": 1}}
     ]
 
 

@@ -20,9 +20,10 @@ class ActionModule(ActionBase):
         spec = {
             "mode": {"type": "str", "required": True, "choices": sorted(flow.GOALS)},
             "said": {"type": "dict", "required": True},
+            "rollback": {"type": "str", "choices": ["auto", "ask", "never"], "default": "never"},
         }
         _options, arguments = self.validate_argument_spec(argument_spec=spec)
-        cases = flow.outcomes(arguments["said"], arguments["mode"])
+        cases = flow.outcomes(arguments["said"], arguments["mode"], arguments["rollback"])
         verdict = flow.host_verdict(cases)
         result.update(changed=False, cases=cases, verdict=verdict, failed=verdict != "proven")
         result["msg"] = " | ".join(describe(c) for c in cases if not c["met"]) or "all proven"

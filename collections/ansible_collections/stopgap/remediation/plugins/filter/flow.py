@@ -18,6 +18,10 @@ def lifted_targets(hosts, hostvars, mode):
     return _of_each(hosts, hostvars, mode, flow.lifted_targets)
 
 
+def returned_targets(hosts, hostvars, mode):
+    return _of_each(hosts, hostvars, mode, flow.returned_targets)
+
+
 class FilterModule:
     def filters(self):
         return {
@@ -28,4 +32,7 @@ class FilterModule:
             "task_files": flow.task_files,
             "verify_targets": verify_targets,
             "lifted_targets": lifted_targets,
+            "wants_rollback": flow.wants_rollback,
+            "may_go_back": flow.may_go_back,
+            "returned_targets": returned_targets,
         }

@@ -207,7 +207,7 @@ class Fixing:
 
 def no_way_back(back):
     """Said before the change, and once more with it."""
-    return "" if back["possible"] else f"; this cannot be rolled back: {back['reason']}"
+    return "" if back["possible"] else f"; this fix cannot be rolled back: {back['reason']}"
 
 
 def plan(remedy, names, facts):

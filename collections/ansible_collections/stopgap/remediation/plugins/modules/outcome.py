@@ -18,6 +18,11 @@ options:
     description: What the modules returned of this host, as P(stopgap.remediation.said#filter) puts it together.
     type: dict
     required: true
+  rollback:
+    description: What the site wants of a fix that turned out bad. With V(ask) the outcome says how to take it back.
+    type: str
+    choices: [auto, ask, never]
+    default: never
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:

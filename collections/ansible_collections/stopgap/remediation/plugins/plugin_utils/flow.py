@@ -15,6 +15,10 @@ GOALS = {
     "lift": ("not_affected", "fixed"),
 }
 PHASES = ("apply", "revert")
+# Checks that fail where a good fix is not in effect yet: nothing to take it back for.
+NOT_YET = ("package", "processes", "kernel", "file", "archive_member")
+OWED = "still owed: "  # an obligation's check
+ROLL_BACK = "stopgap fix %s -l THIS_HOST --rollback auto"
 
 
 def wants_fix(remedies, said):
@@ -51,6 +55,52 @@ def is_fixed(assessment, verification):
     """P4: the checks passed, and the host itself sees neither old code nor an old kernel nor anything else against it."""
     passed = verification["phase"] == "fix" and verification["verdict"] == "pass"
     return passed and assessment["code"] == "awaiting_proof"
+
+
+def why_bad(patch, verification):
+    """Why a fix that was installed does harm, or an empty string. Not in effect yet is not bad."""
+    if not patch or patch["way_back"] is None:
+        return ""
+    if patch["state"] == "failed" or patch["code"] == "step_failed":
+        return patch["reason"]
+    if not verification or verification["phase"] != "fix":
+        return ""
+    failing = [check for check in verification.get("checks") or [] if check["verdict"] == "fail"]
+    bad = [check for check in failing if check["type"] not in NOT_YET and not check["reason"].startswith(OWED)]
+    return bad[0]["reason"] if bad else ""
+
+
+def wants_rollback(remedies, said, choice):
+    """Remedies whose fix turned out bad in this run and can be taken back, where the site wants that."""
+    patched, verdicts = by_remedy(said["patch"]), fix_verdicts(said)
+    return [
+        r
+        for r in remedies
+        if choice == "auto"
+        and why_bad(patched.get(r["id"]), verdicts.get(r["id"]))
+        and patched[r["id"]]["way_back"]["possible"]
+    ]
+
+
+def fix_verdicts(said):
+    return by_remedy([one for one in said["verification"] if one["phase"] == "fix"])
+
+
+def may_go_back(remedies, said):
+    """Those of them whose mitigation is in force again, or that have none: a host is not made naked by a mitigation that failed."""
+    sheltered = by_remedy(said["mitigation"])
+    return [r for r in remedies if sheltered.get(r["id"], {}).get("state") in ("applied", "none")]
+
+
+def returned(said):
+    """Ids of the remedies whose fix was taken back."""
+    return [remedy for remedy, result in by_remedy(said["rollback"]).items() if result["state"] == "rolled_back"]
+
+
+def returned_targets(said):
+    """After a roll-back, the mitigation is what protects: it is proven."""
+    gone = returned(said)
+    return [target for target in verify_targets(said) if target["remedy"] in gone]
 
 
 def verify_target(assessment, mitigation):
@@ -100,15 +150,19 @@ def task_files(remedies, results):
 
 def task_file(result, params, number, phase):
     told = {"remedy": result["remedy"], "entry": result["entry"], "action": int(number), "phase": str(phase)}
-    return dict(told, file=params[phase], vars=params.get("vars") or {})
+    check = params.get("check") if phase == "apply" else None
+    return dict(told, file=params[phase], check=check, vars=params.get("vars") or {})
 
 
-def outcome(assessment, mitigation=None, patch=None, verification=None, lift=None):
+def outcome(assessment, mitigation=None, patch=None, verification=None, lift=None, rollback=None, bad=""):
     """Where one case stands at the end of a run, as ``{"remedy", "state", "reason", "waiting_for"}``.
 
     A state is only ever raised by a verification of this run: unknown is never fixed and never mitigated (P4).
     """
     state, reason, waiting = assessment["state"], assessment["reason"], None
+    back = bool(rollback) and rollback["state"] == "rolled_back"
+    if back and verification and verification["phase"] == "fix":
+        verification = None  # it was of the fix that is gone
     if verification:
         state, reason = proven_state(assessment, mitigation, verification)
     elif mitigation and mitigation["state"] in ("failed", "refused", "none", "pending_tasks"):
@@ -117,6 +171,12 @@ def outcome(assessment, mitigation=None, patch=None, verification=None, lift=Non
         state, reason = "unknown", "not verified in this run"
     if patch and patch["state"] in ("refused", "failed"):
         waiting = patch["reason"]
+    if bad:
+        waiting = "a fix that works: " + bad
+    if back:
+        reason = "%s; %s" % (rollback["reason"], reason)
+    elif rollback:
+        waiting = "%s; not rolled back: %s" % (waiting, rollback["reason"])
     if lift and lift["state"] in ("refused", "failed"):
         waiting = "mitigation still in force: " + lift["reason"]
     return {"remedy": assessment["remedy"], "state": state, "reason": reason, "waiting_for": waiting}
@@ -143,12 +203,13 @@ def as_assessed(assessment):
     return assessment["state"], assessment["reason"]
 
 
-def outcomes(said, mode):
-    """All cases of one host; *mode* as in GOALS."""
-    index = {key: by_remedy(said[key]) for key in ("mitigation", "patch", "verification", "lift")}
+def outcomes(said, mode, rollback="never"):
+    """All cases of one host; *mode* as in GOALS, *rollback* what the site wants of a bad fix."""
+    index = {key: by_remedy(said[key]) for key in ("mitigation", "patch", "verification", "lift", "rollback")}
     found = []
     for remedy, assessment in by_remedy(said["assess"]).items():
-        case = outcome(assessment, **{key: items.get(remedy) for key, items in index.items()})
+        bad = told_bad(remedy, said, rollback)
+        case = outcome(assessment, bad=bad, **{key: items.get(remedy) for key, items in index.items()})
         if mode == "assess":
             case["state"], case["reason"] = as_assessed(assessment)
         case["met"] = is_met(case, assessment, said, mode, index["lift"].get(remedy))
@@ -156,7 +217,25 @@ def outcomes(said, mode):
     return found
 
 
+def told_bad(remedy, said, choice):
+    """Why the fix is bad, and what can be done about it; empty for a fix that is not."""
+    patch = by_remedy(said["patch"]).get(remedy)
+    bad = why_bad(patch, fix_verdicts(said).get(remedy))
+    if not bad or choice == "never":
+        return ""
+    if not patch["way_back"]["possible"]:
+        return "%s; it cannot be rolled back: %s" % (bad, patch["way_back"]["reason"])
+    if choice == "ask":
+        return "%s; to roll it back: %s" % (bad, ROLL_BACK % remedy)
+    sheltered = by_remedy(said["mitigation"]).get(remedy)
+    if sheltered and sheltered["state"] not in ("applied", "none"):
+        return "%s; not rolled back, since its mitigation is not in force: %s" % (bad, sheltered["reason"])
+    return bad
+
+
 def is_met(case, assessment, said, mode, lift):
+    if case["remedy"] in returned(said):
+        return False  # whatever protects the host now, the roll-out stops here
     if lift and lift["state"] in ("refused", "failed"):
         return False
     if mode != "lift" or (lift and was_proven(case["remedy"], said)):
