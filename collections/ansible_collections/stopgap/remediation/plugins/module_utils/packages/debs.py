@@ -13,7 +13,7 @@ import tempfile
 from ansible_collections.stopgap.remediation.plugins.module_utils import command
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt
-from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import read, run
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError, read, run
 
 CACHE = "/var/cache/apt/archives"
 LOCK_SECONDS = 300
@@ -109,7 +109,13 @@ def remove_argv(package):
 
 def prove_settable(package, version):
     """ActionError where that version cannot be had, or other packages would change with it."""
-    others = others_in(simulated(version_argv(package, version)), package)
+    try:
+        others = others_in(simulated(version_argv(package, version)), package)
+    except InstallError as error:
+        raise ActionError(
+            "%s %s cannot be had by itself (%s): is it in a repository, and do others need the version that is there?"
+            % (package["name"], version, error.reason)
+        )
     if others:
         raise ActionError(
             "%s %s would change others too: %s; name them as actions of their own, before it"
@@ -126,12 +132,12 @@ def version_argv(package, version):
 
 
 def install_file(path):
-    """apt tells a file from a name by its ending, and keeps the settings that are on the host."""
+    """apt tells a file from a name by its ending. It reads as root: the journal is nobody else's to look into."""
     folder = tempfile.mkdtemp()
     try:
         named = os.path.join(folder, "saved.deb")
         os.symlink(path, named)
-        changed(["install"] + FREELY + keeping_conffiles() + [named])
+        changed(["install", "-o", "APT::Sandbox::User=root"] + FREELY + keeping_conffiles() + [named])
     finally:
         shutil.rmtree(folder)
 
