@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.stopgap.remediation.plugins.module_utils import decide
-from ansible_collections.stopgap.remediation.plugins.module_utils.packages import dpkg
+from ansible_collections.stopgap.remediation.plugins.module_utils import decide, packages
 
 CASES = sorted((Path(__file__).parents[2] / "cases/assess").glob("*.yml"))
 
@@ -19,7 +18,7 @@ class RecordedFacts:
         self.distro = case.get("distro", "debian-12")
         self.kernel = case.get("kernel")
         self.unreadable = case.get("unreadable")
-        self.compare = dpkg.compare
+        self.compare = packages.family(self.distro).facts.compare
         self.installed = {name: [fact(name, one) for one in there] for name, there in case.get("installed", {}).items()}
 
     def old_code(self, names):

@@ -7,9 +7,9 @@ the mitigation in force; if none, whether the remedy's conditions hold here.
 """
 
 import collections
-import functools
-import itertools
 import re
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.streams import meets, really
 
 Answer = collections.namedtuple("Answer", "code reason")
 Verdict = collections.namedtuple("Verdict", "code reason name required")
@@ -142,44 +142,8 @@ def judge_version(name, fact, several, introduced, fixes, compare):
     return Verdict("below_fixed", f"{told} {version} < {required}{what_it_is(version)}", name, required)
 
 
-def meets(version, fixes, compare):
-    """(is it fixed, the fixed version that applies), where a release has several valid ones.
-
-    A version between two fixes belongs to the stream it shares more leading components with, and to the higher
-    one when that does not tell them apart: 5.14.0-427.50 is of 5.14.0-427.13's stream, not of 5.14.0-503's.
-    """
-    ordered = sorted(fixes, key=functools.cmp_to_key(compare))
-    reached = [fix for fix in ordered if reaches(version, fix, compare)]
-    ahead = [fix for fix in ordered if fix not in reached]
-    if not ahead or (reached and shared(version, reached[-1]) > shared(version, ahead[0])):
-        return True, reached[-1]
-    return False, ahead[0]
-
-
-def reaches(version, fix, compare):
-    """`5.6.1+really5.4.5-1` sorts after 5.6.1 and carries 5.4.5: both must reach a fix that is no such version."""
-    return compare(version, fix) >= 0 and ("+really" in fix or compare(really(version), fix) >= 0)
-
-
-def really(version):
-    epoch, colon, rest = version.rpartition(":")
-    return epoch + colon + rest.rpartition("+really")[2]
-
-
 def what_it_is(version):
     return f" (it carries the code of {really(version)})" if "+really" in version else ""
-
-
-def shared(left, right):
-    """How many leading components two versions have in common."""
-    others = re.split(r"[-.+~:]", right)
-    return len(
-        list(
-            itertools.takewhile(
-                lambda pair: others[pair[0] : pair[0] + 1] == [pair[1]], enumerate(re.split(r"[-.+~:]", left))
-            )
-        )
-    )
 
 
 # --- fixed on disk: in effect?
