@@ -29,3 +29,15 @@ def test_task_files_are_journaled_proven_and_taken_back(books):
     assert not exists(books, "/srv/notice")
     assert not exists(books, "/etc/nginx/conf.d/site-header.conf")
     assert books.owed() == set()
+
+
+def test_what_the_check_finds_in_force_is_left_in_force_by_lifting(books):
+    own = ["-l", "web1", "--remedy-path", str(FOLDER)]
+    books.lab.exec("web1", ["sh", "-c", "echo 'patched soon' > /srv/notice"])
+    done = books.stopgap("mitigate", REMEDY, *own)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = books.stopgap("lift", REMEDY, *own, "--force", "--reason", "no longer wanted")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert exists(books, "/srv/notice")
+    assert not exists(books, "/etc/nginx/conf.d/site-header.conf")
+    books.lab.exec("web1", ["rm", "/srv/notice"])

@@ -12,6 +12,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+@-]*
 Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\r\n\x00]+$")]
 Archives = Annotated[list[Text], Field(min_length=1)]
 ARCHIVES = ["*.jar", "*.war", "*.ear"]
+TASK_FILES = ("check", "apply", "revert")
 
 
 class SysctlAction(Sysctl):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stopgap.collection import collection_root
+from stopgap.remedy.actions import TASK_FILES
 from stopgap.remedy.errors import RemedyError, UnknownRemedy, UnreadableRemedy
 from stopgap.remedy.load import load, read
 from stopgap.remedy.models import Remedy
@@ -76,7 +77,7 @@ def _wanted(wanted: str, path: Sequence[Path]) -> Iterator[Path]:
 
 
 def _anchor(params: dict[str, Any], folder: Path) -> None:
-    for phase in ("apply", "revert"):
+    for phase in TASK_FILES:
         if params[phase]:
             params[phase] = str(folder / params[phase])
 

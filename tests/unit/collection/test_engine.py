@@ -244,6 +244,31 @@ def test_task_files_are_run_by_the_role_last_and_taken_back_first(target):
     assert target.tree() == {}
 
 
+def test_what_a_check_found_in_force_is_not_ours_to_take_back(target):
+    wanted = remedy("CVE-1", tasks(check="check.yml"))
+    asked = target.present(wanted)[0]
+    result = target.present(wanted, done=[(asked["entry"], 0, True)])[0]
+    assert (result["state"], result["actions"][0]["changed"]) == ("applied", False)
+    assert states(target.absent(wanted)) == ["lifted"]
+
+
+def test_what_a_run_that_died_may_have_done_is_ours_whatever_the_check_finds(target):
+    wanted = remedy("CVE-1", tasks(check="check.yml"))
+    asked = target.present(wanted)[0]
+    target.present(wanted)  # the next run, which asks again
+    assert states(target.present(wanted, done=[(asked["entry"], 0, True)])) == ["applied"]
+    assert states(target.absent(wanted)) == ["pending_tasks"]
+
+
+def test_what_one_of_two_remedies_did_is_taken_back_with_the_last(target):
+    """The second one's check finds what the first has done: lifting the first leaves it, lifting the second takes it back."""
+    for name, found in (("CVE-1", False), ("CVE-2", True)):
+        asked = target.present(remedy(name, tasks(check="check.yml")))[0]
+        target.present(remedy(name, tasks(check="check.yml")), done=[(asked["entry"], 0, found)])
+    assert states(target.absent(remedy("CVE-1", tasks(check="check.yml")))) == ["lifted"]
+    assert states(target.absent(remedy("CVE-2", tasks(check="check.yml")))) == ["pending_tasks"]
+
+
 def test_task_files_of_two_remedies_are_taken_back_once(target):
     for name in ("CVE-1", "CVE-2"):
         asked = target.present(remedy(name, tasks()))[0]

@@ -21,7 +21,7 @@ mitigations:
       - sysctl: {name: net.ipv4.tcp_sack, value: 0}
       - file: {path: /etc/acme.conf, content: "x\\n", validate: acme -t}
       - command: {check: {run: acme --is "o f f", stdout_has: up}, apply: {run: [acme, "off"]}, revert: {run: acme on}}
-      - tasks: {apply: tasks/on.yml, revert: tasks/off.yml}
+      - tasks: {check: tasks/is-on.yml, apply: tasks/on.yml, revert: tasks/off.yml}
     then: [{reload: acme}, {run: acme --sync}]
     checks:
       - socket: {listening: false, address: "tcp://80"}
@@ -80,6 +80,7 @@ def test_typed_items_travel_as_type_and_params(shape):
 def test_task_files_are_found_beside_the_remedy(shape, tmp_path):
     tasks = shape["mitigations"][0]["actions"][3]["params"]
     assert tasks["apply"] == str(tmp_path / "site" / "tasks" / "on.yml")
+    assert tasks["check"] == str(tmp_path / "site" / "tasks" / "is-on.yml")
 
 
 def test_a_remedy_asked_for_twice_comes_once(write_remedy):

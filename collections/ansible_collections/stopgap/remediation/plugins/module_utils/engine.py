@@ -17,7 +17,6 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.holds import (
     Keeper,
     foreign,
     put,
-    put_back,
 )
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import now
 from ansible_collections.stopgap.remediation.plugins.module_utils.steps import run_steps
@@ -30,12 +29,14 @@ TROUBLE = (StopgapError, OSError)
 class Engine(object):
     """Works on the entries of a locked journal; a ReadOnlyJournal makes it predict.
 
-    `done` are the [entry, number] of actions that the role has run on the controller.
+    `done` are the [entry, number] of actions that the role has run on the controller; a third item, true, says that their
+    `check` found them in force, so that nothing was done.
     """
 
     def __init__(self, journal, entries, done=(), steps=run_steps):
         self.journal, self.entries, self.steps = journal, entries, steps
-        self.done = {tuple(pair) for pair in done}
+        self.done = {tuple(item[:2]) for item in done}
+        self.found = {tuple(item[:2]) for item in done if len(item) > 2 and item[2]}
         self.holds = Holds(journal, entries)
         self.touched = set()  # id(action) of each that changed the host in this run, or would
         self.followed = set()  # entries whose `then` was begun in this run
@@ -95,10 +96,16 @@ class Engine(object):
             self.touched.add(id(action))
             self.holds.reinstate(action["resource"])
             return
+        asked = action["state"] == "applying"
         self._advance(entry, action, "applying")
         act = self.holds.make(action)
         if act.on_controller and not self._is_done(entry, action):
+            if asked:  # and the run died since, who knows where
+                self._begun(entry, action)
             return
+        if act.on_controller and self._was_there(entry, action):
+            action["changed"] = False
+            self.touched.discard(id(action))
         if action["changed"]:
             self.touched.add(id(action))
             put(act, action)
@@ -131,7 +138,7 @@ class Engine(object):
         elif self.holds.make(action).on_controller:
             raise ActionError("%s has to be taken back by its task file" % action["resource"])
         elif action["changed"]:
-            put_back(self.holds.make(action), action, self.holds.full(action["prior"]))
+            self.holds.take_back(self.holds.make(action), action)
         action["state"] = "reverted"
 
     # -- lift
@@ -192,11 +199,11 @@ class Engine(object):
         action["restored"] = action["restored"] or action["changed"]
         self._advance(entry, action, "reverting")
         if act.on_controller:
-            if action["params"].get("revert") and not (asked and self._is_done(entry, action)):
+            if action["changed"] and action["params"].get("revert") and not (asked and self._is_done(entry, action)):
                 return False
         elif action["changed"]:
             self.touched.add(id(action))
-            put_back(act, action, self.holds.full(action["prior"]))
+            self.holds.take_back(act, action)
             self.notes += filter(None, [act.left_alone()])
         self._advance(entry, action, "reverted")
         return True
@@ -226,6 +233,14 @@ class Engine(object):
             return False
         self.touched.add(id(action))
         return True
+
+    def _begun(self, entry, action):
+        action["begun"] = True
+        self.journal.write(entry)
+
+    def _was_there(self, entry, action):
+        """In force before we came, so not ours to take back. What an earlier run may have done is ours."""
+        return (entry["entry"], entry["actions"].index(action)) in self.found and not action.get("begun")
 
     def _predict(self, state, changing):
         self.touched.update(id(action) for action in changing)

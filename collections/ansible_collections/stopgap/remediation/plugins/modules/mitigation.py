@@ -42,7 +42,7 @@ options:
   done:
     description:
       - Actions of type C(tasks) that were run on the controller since the last call, as RV(results[].pending_tasks) named them.
-      - Of each, C(entry) and C(action) count.
+      - Of each, C(entry) and C(action) count, and C(unchanged) where its C(check) found that there was nothing to do.
     type: list
     elements: dict
     default: []
@@ -140,7 +140,8 @@ ARGUMENTS = {
 
 def main():
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
-    wanted = dict(module.params, done=[(item["entry"], item["action"]) for item in module.params["done"]])
+    done = [(item["entry"], item["action"], item.get("unchanged", False)) for item in module.params["done"]]
+    wanted = dict(module.params, done=done)
     told = {}
     if wanted.pop("assess"):
         facts = HostFacts(wanted["remedies"])
