@@ -9,6 +9,7 @@ from tests.unit.collection.conftest import target  # noqa: F401 - a fixture
 from tests.unit.collection.deaths import killed_at
 from tests.unit.collection.rows import ROWS, drive
 
+from ansible_collections.stopgap.remediation.plugins.module_utils.action import differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import ACTIONS, make
 
 LAB = Path(__file__).parents[1] / "e2e/test_fault_points_lab.py"
@@ -23,8 +24,7 @@ def row(request, target, monkeypatch):  # noqa: F811
 def assert_in_force(host):
     assert [entry["state"] for entry in host.in_force()] == ["applied"]
     for action in host.in_force()[0]["actions"]:
-        current = make(action).read()
-        assert {key: current[key] for key in action["written"]} == action["written"]
+        assert not differing(make(action).read(), action["written"])
 
 
 @pytest.mark.parametrize("crash_in", ["present", "absent"])

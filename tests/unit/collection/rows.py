@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.collection.target import Target, remedy
+from tests.unit.collection.zips import DEFLATED, MEMBER, STORED, archive
 
-from ansible_collections.stopgap.remediation.plugins.module_utils.actions import sysctl
+from ansible_collections.stopgap.remediation.plugins.module_utils import modprobe
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions import kernel_module, sysctl
 
 OLD = 1_600_000_000_123_456_789
 KEY = "net.ipv4.conf.all.accept_redirects"
@@ -44,7 +46,7 @@ class Row:
 def write(host, name, content="theirs\n", mode=0o4640):
     path = Path(host.path(name))
     path.parent.mkdir(exist_ok=True)
-    path.write_text(content)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
     os.chmod(path, mode)
     os.setxattr(path, "trusted.theirs", b"kept")
     os.utime(path, ns=(OLD, OLD))
@@ -56,6 +58,10 @@ def nothing(host, monkeypatch):
 
 def some_file(host, monkeypatch):
     write(host, "some.conf")
+
+
+def some_options(host, monkeypatch):
+    write(host, "some.ini", "# a file\none = 1\n[s]\nport = 1\nport = 2\n[t]\nport = 3")
 
 
 def some_link(host, monkeypatch):
@@ -76,6 +82,33 @@ def live_value(host):
     return host.root.parent / "proc" / KEY.replace(".", "/")
 
 
+def some_archives(host, monkeypatch):
+    jar = archive((MEMBER, b"class", DEFLATED), ("other", b"other", DEFLATED))
+    for name, data in (("app/a.jar", jar), ("app/shop.war", archive(("lib/log4j.jar", jar, STORED)))):
+        write(host, name, data, 0o640)
+
+
+def some_module(host, monkeypatch):
+    """A list of loaded modules, and the two commands that change it."""
+    (host.root / "modprobe.d").mkdir()
+    loaded_modules(host).write_text("other 1 0 -\ncramfs 1 0 -\n")
+    monkeypatch.setattr(modprobe, "LOADED", str(loaded_modules(host)))
+    monkeypatch.setattr(modprobe, "is_built_in", lambda name: False)
+    monkeypatch.setattr(modprobe, "configuration", lambda: "install cramfs /bin/false\n")
+    monkeypatch.setattr(kernel_module, "FOLDER", host.path("modprobe.d"))
+    monkeypatch.setattr(kernel_module, "must", lambda argv: load(loaded_modules(host), *argv))
+
+
+def loaded_modules(host):
+    return host.root.parent / "modules"
+
+
+def load(path, verb, name):
+    lines = [line for line in path.read_text().splitlines(keepends=True) if not line.startswith(name + " ")]
+    path.with_suffix(".new").write_text("".join(lines + [name + " 1 0 -\n"] * (verb == "modprobe")))
+    os.replace(path.with_suffix(".new"), path)
+
+
 def item(kind, **params):
     return {"type": kind, "params": params}
 
@@ -84,7 +117,34 @@ def tasks(host):
     return item("tasks", apply="apply.yml", revert="revert.yml", vars={"port": 1})
 
 
+def line(host, **params):
+    return item("line", path=host.path("some.ini"), **params)
+
+
+def option(host, **params):
+    return item("ini_option", path=host.path("some.ini"), **params)
+
+
 ROWS = [
+    Row("line", "in-place", some_options, lambda host: line(host, match="^port", line="port = 7")),
+    Row("line", "new", some_options, lambda host: line(host, line="more")),
+    Row("line", "absent", some_options, lambda host: line(host, match="^port", absent=True)),
+    Row("ini_option", "in-place", some_options, lambda host: option(host, section="s", option="port", value="7")),
+    Row("ini_option", "in-a-new-section", some_options, lambda host: option(host, section="u", option="a", value="b")),
+    Row("ini_option", "absent", some_options, lambda host: option(host, section="t", option="port", absent=True)),
+    Row(
+        "archive_member",
+        "nested",
+        some_archives,
+        lambda host: item("archive_member", paths=[host.path("app")], member=MEMBER),
+    ),
+    Row(
+        "kernel_module",
+        "unloaded",
+        some_module,
+        lambda host: item("kernel_module", name="cramfs"),
+        lambda host: sorted(loaded_modules(host).read_text().splitlines()),
+    ),
     Row("file", "over-another", some_file, lambda host: host.file("some.conf")),
     Row("file", "in-new-folders", nothing, lambda host: host.file("a/b/new.conf")),
     Row("file", "over-a-link", some_link, lambda host: host.file("link.conf")),

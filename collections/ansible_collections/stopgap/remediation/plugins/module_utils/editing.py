@@ -89,6 +89,7 @@ class Edit(Action):
         return {"edit": self.done}
 
     def apply(self, prior):
+        durable.discard(durable.temporary(self.path))  # of a run that was killed
         now = lines_of(durable.read_bytes(self.path))
         try:
             self._write(now, self._pile(now).put(), prior)

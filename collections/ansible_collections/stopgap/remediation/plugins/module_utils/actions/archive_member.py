@@ -54,6 +54,8 @@ class ArchiveMember(Action):
         return {"below:" + path: None for path in self.paths}
 
     def apply(self, prior):
+        for key in sorted(key for key in prior if key.startswith("was:")):
+            durable.discard(durable.temporary(key.partition(":")[2]))  # of a run that was killed
         for path in archives_of(self.read()):
             self._strip(path, prior.get("was:" + path))
 
