@@ -1,4 +1,4 @@
-"""A fix that turns out bad, on a real host: taken back with its mitigation in force, or told beforehand that it cannot be.
+"""A fix that turns out bad, on a real host: taken back with its mitigation in force, or told beforehand that it cannot.
 
 The packages are stand-ins: no vendor's bad fix is kept in an archive.
 """
@@ -129,7 +129,7 @@ def test_a_fix_that_cannot_be_taken_back_says_so_before_and_goes_on(lab, tmp_pat
     story = Story(lab, tmp_path, "0103", "lostd")
     story.start(story.version("1.0", GOOD, offered=False), story.version("2.0", BAD))
     lab.exec("one", ["rm", "-f", f"{standins.POOL}/lostd_1.0_amd64.deb"])
-    warning = "this fix cannot be rolled back: neither a repository nor the cache has lostd 1.0"
+    warning = f"{story.id}: this fix cannot be rolled back: neither a repository nor the cache has lostd 1.0"
     assert warning in story.verb("fix", 0, "--check")
     assert story.installed() == "1.0 installed"
 

@@ -82,6 +82,8 @@ class Progress:
             # indented, so that no line of a host's text can pass for one of ours
             why = str(event.result.get("msg") or event.text).strip().splitlines()[:MOST_LINES]
             self.console.print(f"  [red]{safe(event.host)}[/] {event.status}: " + "\n      ".join(map(safe, why)))
+        for told in warnings_of(event):
+            self.console.print(f"  [yellow]{safe(event.host)} WARNING[/]: {safe(told)}", soft_wrap=True)
         for told in predictions(event.result) if self.request.check else ():
             self.console.print(f"  {safe(event.host)} {told}")
         if self.request.verbosity:
@@ -96,6 +98,12 @@ class Progress:
             counts = ", ".join(f"{n} {status}" for status, n in told.items())
             self.console.print(f"  {safe(self.step)}: {counts}")
         self.answers.clear()
+
+
+def warnings_of(event: HostAnswered) -> list[str]:
+    """What the fix warns of beforehand. Ansible's own warnings (of interpreters it found) are for -v."""
+    told = event.result.get("warnings") if event.action.endswith(".patch") else None
+    return [str(one) for one in told[:MOST_LINES]] if isinstance(told, list) else []
 
 
 def predictions(result: dict[str, Any]) -> Iterator[str]:

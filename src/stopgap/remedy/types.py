@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import BaseModel, Discriminator, Tag, create_model, model_serializer
+from pydantic import BaseModel, Discriminator, Field, Tag, create_model, model_serializer
 
 from stopgap.remedy.actions import ACTIONS
 from stopgap.remedy.basis import Question, Strict, Sysctl
@@ -16,8 +16,16 @@ class FileHas(Strict):
     matches: Regex
 
 
+class UsersOf(Strict):
+    """Units on old code of a package, with limits. What is left runs on, is told, and keeps the case `patched`."""
+
+    package: Text
+    spared: list[Text] = Field(default=[], alias="except")
+    at_most: Annotated[int, Field(gt=0)] | None = None
+
+
 PROBES: Mapping[str, Any] = {"service_active": Text, "file_has": FileHas, "command": Question, "sysctl": Sysctl}
-STEPS: Mapping[str, Any] = {"restart": Text, "reload": Text, "restart_users_of": Text, "run": Argv}
+STEPS: Mapping[str, Any] = {"restart": Text, "reload": Text, "restart_users_of": Text | UsersOf, "run": Argv}
 
 
 class Item(Strict):

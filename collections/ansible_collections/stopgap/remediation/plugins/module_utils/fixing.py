@@ -40,6 +40,7 @@ class Fixing:
             "packages": packages,
             "conffiles": [],
             "restarted": [],
+            "left": [],
             "old_code": [],
             "reboot_required": False,
             "rollback": self.way_back or self.earlier_way_back(remedy),
@@ -191,10 +192,12 @@ class Fixing:
         try:
             done = steps.run_steps(remedy["fix"]["then"])
         except StopgapError as error:
+            if isinstance(error, steps.StepFailed):
+                result.update(error.outcome)
             return outcome._replace(
                 code="step_failed", reason=f"{outcome.reason}, but what should follow failed: {error}"
             )
-        result["restarted"] = done["restarted"]
+        result.update(done)
         return outcome
 
     def reboot_required(self, remedy, old_code):

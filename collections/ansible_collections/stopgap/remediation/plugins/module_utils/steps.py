@@ -4,14 +4,15 @@
 
 import re
 
-from ansible_collections.stopgap.remediation.plugins.module_utils.command import ask, must
-from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
+from ansible_collections.stopgap.remediation.plugins.module_utils.command import ask, excerpt, execute, must
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, StopgapError
 
 # Restarting these ends sessions or the system's own bookkeeping: told, never done.
 UNTOUCHABLE = re.compile(
     r"\.scope$|^(init|user@.*|dbus|dbus-broker|systemd-logind|getty@.*|serial-getty@.*|"
     r"container-getty@.*|console-getty|gdm3?|lightdm|sddm|display-manager)(\.service)?$|^-?$"
 )
+SSHD = re.compile(r"sshd?(\.service)?$")
 MANAGER = "init.scope"  # systemd itself: it can run its new code without losing a unit
 
 
@@ -24,41 +25,83 @@ def run_steps(steps):
     for step in steps:
         if step["type"] not in STEPS:
             raise ActionError("no step type %s here (known: %s)" % (step["type"], ", ".join(sorted(STEPS))))
-        STEPS[step["type"]](step["params"], outcome)
+        try:
+            STEPS[step["type"]](step["params"], outcome)
+        except (StopgapError, OSError) as error:
+            raise StepFailed(error, outcome)
     return outcome
+
+
+class StepFailed(ActionError):
+    """A step did not work: those after it were not begun. `outcome` is what was done before."""
+
+    def __init__(self, error, outcome):
+        done = "restarted before it: %s" % (", ".join(outcome["restarted"]) or "nothing")
+        super().__init__("%s (%s; what should follow was not begun)" % (error, done))
+        self.outcome = outcome
 
 
 def restart(unit, outcome):
     """A unit that does not run stays down: it runs no old code, and somebody may have stopped it on purpose."""
-    if runs(unit):
-        must(["systemctl", "restart", unit])
-        outcome["restarted"].append(unit)
+    state = active_state(unit)
+    if state == "inactive":
+        return
+    guard(unit)
+    if state == "failed":  # or systemd may refuse: it was started too often
+        must(["systemctl", "reset-failed", unit])
+    must(["systemctl", "restart", unit])
+    outcome["restarted"].append(unit)
 
 
 def reload(unit, outcome):
-    if runs(unit):
+    if active_state(unit) != "inactive":
+        guard(unit)
         must(["systemctl", "reload-or-restart", unit])
 
 
-def runs(unit):
+def active_state(unit):
     """Asked first: try-restart fails on a masked unit before systemd 248, though there is nothing to do."""
-    return must(["systemctl", "show", "--property=ActiveState", unit]).strip() != "ActiveState=inactive"
+    return must(["systemctl", "show", "--property=ActiveState", unit]).strip().partition("=")[2]
 
 
-def restart_users_of(package, outcome):
+def guard(unit):
+    """An sshd that does not come back takes the way to the host with it: it is asked whether it would, first."""
+    if not SSHD.match(unit):
+        return
+    answer = execute(["sshd", "-t"])
+    if answer.rc != 0:
+        raise ActionError(
+            "%s is not restarted, it would not come back: sshd -t: %s; mend its configuration first"
+            % (unit, excerpt(answer))
+        )
+
+
+def restart_users_of(params, outcome):
+    """PACKAGE, or {"package", "except": [unit], "at_most": N}: what may not be restarted now is told as left."""
     from ansible_collections.stopgap.remediation.plugins.module_utils import processes
 
-    if not processes.file_lists(package):
+    params = params if isinstance(params, dict) else {"package": params}
+    try:
+        processes.package_files(params["package"])
+    except processes.Unreadable:
         return  # not installed: a remedy may name what other releases call the package
-    users = processes.old_code([package])
+    users = processes.old_code([params["package"]])
+    spared = [named(unit) for unit in params.get("except") or []]
+    room = params.get("at_most")
     for unit in sorted({user["unit"] or "" for user in users}):
-        if unit == MANAGER:
+        if (UNTOUCHABLE.search(unit) and unit != MANAGER) or unit in spared or room == 0:
+            outcome["left"] += [told(user) for user in users if (user["unit"] or "") == unit]
+        elif unit == MANAGER:
             must(["systemctl", "daemon-reexec"])
             outcome["restarted"].append(unit)
-        elif UNTOUCHABLE.search(unit):
-            outcome["left"] += [told(user) for user in users if (user["unit"] or "") == unit]
         else:
             restart(unit, outcome)
+            room = room and room - 1
+
+
+def named(unit):
+    """As systemd's own commands take it: nginx is nginx.service."""
+    return unit if "." in unit else unit + ".service"
 
 
 def told(user):
