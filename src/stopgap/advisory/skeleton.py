@@ -36,7 +36,7 @@ def _lines(remedy: str, advisory: Advisory) -> Iterator[str]:
     yield f"id: {remedy}"
     yield "revision: 1"
     yield f"title: {_quoted(advisory.title)}" if advisory.title else "title:  # TODO: what goes wrong where, in a line"
-    if advisory.id and advisory.id != remedy:
+    if advisory.id not in ("", remedy) and not advisory.doubts:  # one that closes nothing is no name for it
         yield f"aliases: [{_quoted(advisory.id)}]"
     if DAY.match(advisory.published):
         yield f"published: {advisory.published}"

@@ -1,6 +1,7 @@
 """Results of contracts, one file a remedy, and the table of the catalogue that is made of them and of nothing else."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -29,8 +30,10 @@ def save(folder: Path, reports: Iterable[Report]) -> None:
     """One file for each remedy that was tried, and the table anew from all files of the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for report in reports:
-        text = json.dumps(_kept(report), indent=2, ensure_ascii=False)
-        (folder / f"{report.remedy}.json").write_text(text + "\n", encoding="utf-8")
+        file = folder / f"{report.remedy}.json"
+        part = file.with_suffix(f".{os.getpid()}")  # another process may be reading the folder
+        part.write_text(json.dumps(_kept(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(file)
 
 
 def write_table(folder: Path, remedies: Sequence[Path]) -> None:

@@ -1,0 +1,33 @@
+"""Two snapshots side by side: every kind of difference is named."""
+
+from stopgap.contract.snapshot import differences, in_words
+
+FILE = {"mode": "0o100644", "owner": "0:0", "content": "aa", "mtime": 1}
+
+
+def snapshot(**kinds):
+    return {"file": {"/etc/a": FILE}, "unit": {}, "package": {}, **kinds}
+
+
+def test_the_same_is_no_difference():
+    assert differences(snapshot(), snapshot()) == []
+
+
+def test_each_difference_says_what_it_is():
+    changed = FILE | {"content": "bb", "mode": "0o100600"}
+    after = snapshot(file={"/etc/a": changed, "/etc/new": FILE}, unit={"x.service": "masked, inactive"})
+    assert differences(snapshot(unit={"y.service": "enabled, active"}), after) == [
+        "file /etc/a: content, mode 0o100644 became 0o100600",
+        "file /etc/new is new",
+        "unit x.service is new",
+        "unit y.service is gone",
+    ]
+
+
+def test_a_file_written_as_it_was_at_another_time_is_a_difference():
+    after = snapshot(file={"/etc/a": FILE | {"mtime": 2}})
+    assert differences(snapshot(), after) == ["file /etc/a: mtime 1 became 2"]
+
+
+def test_many_differences_are_counted():
+    assert in_words(str(n) for n in range(9)) == "0; 1; 2; 3; 4; 5 and 3 more"
