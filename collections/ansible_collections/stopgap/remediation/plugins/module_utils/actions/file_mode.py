@@ -29,6 +29,9 @@ class FileMode(Action):
     def resource(self):
         return "file_mode:" + self.path
 
+    def touches(self):
+        return {self.path: "mode"}
+
     def read(self):
         state = {"mode": None, "uid": None, "gid": None, "override": override_of(self._names())}
         if os.path.exists(self.path):

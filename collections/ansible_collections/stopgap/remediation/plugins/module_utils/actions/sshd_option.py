@@ -26,7 +26,7 @@ class SshdOption(Action):
             raise ActionError("sshd_option: %r is not one option with one value" % line)
         self.path = "%s/00-stopgap-%s.conf" % (FOLDER, self.option)
         self.file = File({"path": self.path, "content": line + "\n", "mode": "0644", "validate": ["sshd", "-t"]})
-        for name in ("read", "capture", "desired", "revert", "merge", "show", "text"):
+        for name in ("read", "capture", "desired", "revert", "merge", "show", "text", "touches", "halfway"):
             setattr(self, name, getattr(self.file, name))
 
     @property

@@ -29,6 +29,9 @@ class Sysctl(Action):
     def resource(self):
         return "sysctl:" + self.key.replace("/", ".")
 
+    def touches(self):
+        return self.file.touches()
+
     @property
     def live(self):
         return os.path.join(PROC, self.key)
