@@ -82,6 +82,10 @@ class Action(object):
         """For --diff."""
         return self.show(state) + "\n"
 
+    def secrets(self, prior):
+        """Texts that nobody may be told, whoever cites them."""
+        return []
+
     def warning(self):
         """What an operator should know though it worked, or an empty string."""
         return ""

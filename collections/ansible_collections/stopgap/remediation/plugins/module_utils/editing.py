@@ -17,7 +17,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.edits import E
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 from ansible_collections.stopgap.remediation.plugins.module_utils.layers import Layer, Pile
 from ansible_collections.stopgap.remediation.plugins.module_utils.merging import DONE, TARGET, Conflict
-from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import shown
+from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import SHORTEST, is_closed, shown
 
 SAID_LIMIT = 300
 
@@ -124,6 +124,14 @@ class Edit(Action):
     def merge(self, prior, written, current):
         """What was captured with it has their words in its patches."""
         return dict(current)
+
+    def secrets(self, prior):
+        """The name of the thing held has the edit in it, and so has what is said of it."""
+        if not is_closed(prior.get("mode") or "0"):
+            return []
+        line, value = self.params.get("line"), self.params.get("value")
+        said = [self.done, line, value and "= " + value, value if len(value or "") >= SHORTEST else None]
+        return [text for text in said if text]
 
     def show(self, state):
         return state["edit"] or "the file is absent"

@@ -13,6 +13,8 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.action import 
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
 from ansible_collections.stopgap.remediation.plugins.module_utils.holds import Holds
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal, in_force
+from ansible_collections.stopgap.remediation.plugins.module_utils.mitigate import secrets_of
+from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import hide
 
 
 class HostFacts:
@@ -54,6 +56,7 @@ class HostFacts:
 
 def effect_of(entry, holds):
     in_force, reason = in_effect(entry["actions"], holds)
+    reason = hide(reason, secrets_of(entry))
     return {
         "id": entry["mitigation"],
         "entry": entry["entry"],

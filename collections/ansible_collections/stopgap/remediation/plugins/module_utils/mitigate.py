@@ -2,10 +2,13 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Which entry a request is about, and how the outcome is told (contracts §3, mitigation)."""
 
+import contextlib
+
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import make
 from ansible_collections.stopgap.remediation.plugins.module_utils.engine import Engine
-from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, StopgapError
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import in_force, new_entry
+from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import hide
 
 USABLE = ("valid", "partial")
 DIFF_LIMIT = 100000
@@ -132,7 +135,8 @@ def finish(engine, entry, outcome):
         actions=[action for action, _diff in told],
         changed=any(action["changed"] for action, _diff in told) or entry["entry"] in engine.followed,
     )
-    return result, [diff for action, diff in told if action["changed"]]
+    secrets = secrets_of(entry)
+    return hide(result, secrets), hide([diff for action, diff in told if action["changed"]], secrets)
 
 
 def tell(engine, action, lifting):
@@ -156,6 +160,15 @@ def tell(engine, action, lifting):
         "before": texts[0],
         "after": texts[1],
     }
+
+
+def secrets_of(entry):
+    """What of an entry's parameters nobody may be told, as far as its actions can be read here."""
+    found = []
+    for action in entry["actions"]:
+        with contextlib.suppress(ActionError):
+            found += make(action).secrets(action.get("prior") or {})
+    return found
 
 
 def entry_info(entry):
@@ -185,4 +198,4 @@ def entry_info(entry):
         }
         for action in entry["actions"]
     ]
-    return info
+    return hide(info, secrets_of(entry))

@@ -6,6 +6,30 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.durable import
 
 TOLD_LIMIT = 20000
 FOR_EVERYBODY = 0o004
+SHORTEST = 4  # what is shorter is in every sentence
+HIDDEN = "(not shown)"
+
+
+def is_closed(*modes):
+    """Whether a file that has or had these modes ("0640") is not for everybody."""
+    return not all(int(str(mode), 8) & FOR_EVERYBODY for mode in modes)
+
+
+def lines_to_hide(text):
+    return [line.strip() for line in text.splitlines() if len(line.strip()) >= SHORTEST]
+
+
+def hide(told, secrets):
+    """`told`, which may be a dict or list of texts, without any of the secrets."""
+    if isinstance(told, dict):
+        return {key: hide(value, secrets) for key, value in told.items()}
+    if isinstance(told, list):
+        return [hide(value, secrets) for value in told]
+    if not isinstance(told, str):
+        return told
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        told = told.replace(secret, HIDDEN).replace(" ".join(secret.split()), HIDDEN)
+    return told
 
 
 def shown(text, *modes):

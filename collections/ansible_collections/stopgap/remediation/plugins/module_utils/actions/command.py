@@ -8,6 +8,7 @@ import json
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import ask
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
+from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import lines_to_hide
 
 
 class Command(Action):
@@ -34,6 +35,11 @@ class Command(Action):
     def revert(self, prior, written):
         if self.read() == {"holds": True} and not prior["holds"]:
             succeed(self.params["revert"])
+
+    def secrets(self, prior):
+        """What the commands read, since they may say it again."""
+        given = [cmd.get("stdin") or "" for cmd in (self.params["check"], self.params["apply"], self.params["revert"])]
+        return [line for text in given for line in lines_to_hide(text)]
 
     def show(self, state):
         return "check holds" if state["holds"] else "check does not hold"
