@@ -41,9 +41,13 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
         owner: Owner = "",
         reason: Reason = "",
         force: Annotated[bool, typer.Option("--force", help="lift: without proof, over foreign changes.")] = False,
+        attest: Annotated[list[str] | None, typer.Option(help="Vouch for an obligation of the fix.")] = None,
         conffiles: Annotated[
             Literal["keep", "replace"], typer.Option(help="fix: which side of an edited configuration file.")
         ] = "keep",
+        reboot: Annotated[
+            Literal["never", "allow"] | None, typer.Option(help="fix: reboot a host whose fix needs it.")
+        ] = None,
         rollback: Annotated[
             Literal["auto", "ask", "never"] | None, typer.Option(help="fix: take a fix back whose checks fail.")
         ] = None,
@@ -58,6 +62,8 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
         ids = _chosen(name, remedies)
         if force and not reason:
             raise typer.BadParameter("--force needs --reason: it is recorded with the lifting")
+        if attest and not reason:
+            raise typer.BadParameter("--attest needs --reason: it is recorded with your name")
         variables: dict[str, Any] = {
             "stopgap_remedies": ids,
             "stopgap_remedy_path": [str(p.absolute()) for p in remedy_path or []],
@@ -65,8 +71,10 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
             "stopgap_owner": owner,
             "stopgap_reason": reason,
             "stopgap_force": force,
+            "stopgap_attest": attest or [],
             "stopgap_conffiles": conffiles,
             "stopgap_rollback": rollback,
+            "stopgap_reboot": reboot,
             "stopgap_tests": [str(p.absolute()) for p in tests or []],
         }
         passwords, flags = _ask(ask_pass, ask_become_pass)

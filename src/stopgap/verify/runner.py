@@ -12,7 +12,7 @@ from stopgap.verify.errors import BadRequest, HostUnreachable, VerifyError
 from stopgap.verify.verdict import Verdict, aggregate, clean, unknown
 
 Item = dict[str, Any]
-ATTESTATION = "attestation"
+ATTESTATION = "attestation"  # a check that no remedy writes: an obligation has it
 
 
 def verify(request: dict[str, Any]) -> dict[str, list[Item]]:
@@ -52,8 +52,9 @@ def _plan(remedies: dict[str, Item], target: Item) -> tuple[Item, Item, list[Ite
 
 
 def _owed(obligation: Item) -> list[Item]:
-    """An obligation's checks, told by its title; one that only a person can attest stays open until somebody does."""
-    checks = obligation["checks"] or [{"type": ATTESTATION, "params": None}]
+    """An obligation's checks, told by its title, and a person's word where it asks for one."""
+    vouched = [{"type": ATTESTATION, "params": {"obligation": obligation["id"]}}] if obligation["attest"] else []
+    checks = [*obligation["checks"], *vouched]
     return [{**check, "obligation": obligation["title"]} for check in checks]
 
 
@@ -66,8 +67,6 @@ def _ask(host: AgentHost, plan: Iterable[tuple[Item, Item, list[Item]]]) -> list
 
 def run_check(host: AgentHost, check: Item, context: Context) -> Item:
     kind, params, owed = check["type"], check["params"], check.get("obligation")
-    if kind == ATTESTATION:
-        return _result(kind, kind, unknown(f"still owed: {owed}; nobody has attested it"), 0.0)
     if kind not in CHECKS:
         return _result(kind, kind, unknown(f"this release has no check of type {kind}"), 0.0)
     started = time.monotonic()

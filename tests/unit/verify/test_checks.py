@@ -1,10 +1,13 @@
 """Each check type against this very machine, read-only; what a machine cannot be made to say comes from a script."""
 
+import json
 import platform
 import shutil
 import socket
 import stat
 import sys
+import zipfile
+from typing import ClassVar
 
 import pytest
 
@@ -292,9 +295,9 @@ class TestPackage:
 
     @pytest.mark.parametrize(
         ("version", "verdict"),
-        [("0.9", "fail"), ("1.0-5", "pass"), ("1.1", "unknown"), ("2.0-5", "pass"), ("3", "pass")],
+        [("0.9", "fail"), ("1.0-5", "pass"), ("1.1", "pass"), ("2.0-1", "fail"), ("2.0-5", "pass"), ("3", "pass")],
     )
-    def test_between_the_fixes_of_two_streams_there_is_no_telling(self, distro, version, verdict):
+    def test_each_stream_goes_by_its_own_fix(self, distro, version, verdict):
         host = distro(stream=[self.line(version, name="stream:amd64")])
         assert word(host, "package", {"name": "stream", "at_least": "fixed"}, REMEDY) == verdict
 
@@ -336,6 +339,263 @@ class TestPackage:
         assert self.processes(distro("13"), sys.executable) == "pass"  # the remedy names none for this release
 
 
+KERNELS = {
+    "affected": {
+        "packages": [
+            {"name": "linux-image-amd64", "fixed_in": {"debian-12": ["6.1.176-1"], "debian-11": "not_affected"}},
+            {"name": "linux-image-rt-amd64", "fixed_in": {"debian-12": ["6.1.180-1"], "debian-11": "not_affected"}},
+            {"name": "linux-libc-dev", "fixed_in": {"debian-12": ["9.9"]}},
+        ]
+    }
+}
+
+
+@pytest.mark.skipif(shutil.which("dpkg") is None, reason="versions are compared by dpkg, which is not here")
+class TestKernel:
+    @pytest.fixture
+    def kernel(self, fake_tool, tmp_path, monkeypatch):
+        """A host whose kernel is of this package version, with these kernel packages installed."""
+
+        def make(version, *installed, release="12"):
+            line = "printf 'installed\\t6.1\\t%s:amd64\\n' \"$name\";;"
+            cases = " ".join(f"{name}) {line}" for name in installed)
+            query = f"for name; do :; done; case $name in {cases} *) echo none >&2; exit 1;; esac"
+            os_release = f'printf "ID=debian\\nVERSION_ID={release}\\n"'
+            host = fake_tool(dpkg_query=query, cat=f'[ "$1" = /etc/os-release ] && {os_release} || exec /bin/cat "$@"')
+            python = tmp_path / "fakepython"
+            python.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{version}'\n")
+            python.chmod(0o755)
+            host.backend._spec["python"] = str(python)
+            return host
+
+        return make
+
+    @pytest.mark.parametrize(
+        ("version", "verdict"), [("6.1.176-1", "pass"), ("6.1.180-1", "pass"), ("6.1.99-1", "fail"), ("", "unknown")]
+    )
+    def test_the_running_one_counts(self, kernel, version, verdict):
+        remedy = {"affected": {"packages": KERNELS["affected"]["packages"][:1]}}
+        assert word(kernel(version), "kernel", {"at_least": "fixed"}, remedy) == verdict
+        assert word(kernel(version), "kernel", {"at_least": "6.1.100"}, remedy) == verdict
+
+    @pytest.mark.parametrize(
+        ("installed", "verdict"),
+        [(["linux-image-amd64"], "pass"), (["linux-image-rt-amd64"], "fail"), ([], "unknown")],
+        ids=str,
+    )
+    def test_where_kernels_differ_the_installed_one_counts(self, kernel, installed, verdict):
+        assert word(kernel("6.1.176-1", *installed), "kernel", {"at_least": "fixed"}, KERNELS) == verdict
+
+    def test_releases(self, kernel):
+        assert word(kernel("5.10", release="11"), "kernel", {"at_least": "fixed"}, KERNELS) == "pass"
+        assert word(kernel("6.12", release="13"), "kernel", {"at_least": "fixed"}, KERNELS) == "unknown"
+
+    def test_a_remedy_without_a_kernel_is_unknown(self, kernel):
+        assert word(kernel("6.1.176-1"), "kernel", {"at_least": "fixed"}, REMEDY) == "unknown"
+
+    def test_what_this_machine_runs_is_asked_of_its_own_code(self, host):
+        verdict, reason = ask(host, "kernel", {"at_least": "0.1"}, KERNELS)
+        assert (verdict, "running kernel" in reason) == ("pass", True) or "does not tell" in reason
+
+
+class TestKernelModule:
+    @pytest.fixture
+    def facts(self, host, tmp_path):
+        """What the collection's modprobe.py says; that is tested by itself."""
+
+        def make(**facts):
+            said = {"loaded": False, "built_in": False, "used_by": [], "installs": [], "on_disk": True, **facts}
+            python = tmp_path / "fakepython"
+            python.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{json.dumps(said)}'\n")
+            python.chmod(0o755)
+            host.backend._spec = {**host.backend._spec, "python": str(python)}
+            return host
+
+        return make
+
+    @pytest.mark.parametrize(
+        ("facts_", "params", "verdict"),
+        [
+            ({"installs": ["/bin/false"]}, {"loadable": False, "loaded": False}, "pass"),
+            ({"installs": ["/usr/bin/true"]}, {"loadable": False}, "pass"),
+            ({"installs": ["/sbin/modprobe -i x"]}, {"loadable": False}, "unknown"),
+            ({"installs": ["/bin/false", "/sbin/modprobe -i x"]}, {"loadable": False}, "unknown"),
+            ({}, {"loadable": False}, "fail"),  # a blacklist, or a comment, keeps nothing out
+            ({}, {"loadable": True}, "pass"),
+            ({"on_disk": False}, {"loadable": False}, "pass"),
+            ({"loaded": True, "installs": ["/bin/false"]}, {"loadable": False, "loaded": False}, "fail"),
+            ({"loaded": True, "installs": ["/bin/false"]}, {"loadable": False}, "pass"),
+            ({"built_in": True}, {"loaded": False}, "fail"),
+            ({"built_in": True, "installs": ["/bin/false"]}, {"loadable": False}, "fail"),
+            ({"built_in": True}, {"loaded": True}, "pass"),
+        ],
+        ids=str,
+    )
+    def test_states(self, facts, facts_, params, verdict):
+        assert word(facts(**facts_), "kernel_module", {"name": "x", **params}) == verdict
+
+    def test_p04_without_modprobe_it_is_unknown(self, fake_tool):
+        host = fake_tool(modprobe="echo boom >&2; exit 1")
+        assert word(host, "kernel_module", {"name": "x", "loadable": False}) == "unknown"
+
+
+class TestArchiveMember:
+    MEMBER = "org/x/Lookup.class"
+
+    @pytest.fixture
+    def put(self, tmp_path):
+        def call(name, *members):
+            with zipfile.ZipFile(tmp_path / name, "w") as found:
+                for member, content in members:
+                    found.writestr(member, content)
+            return (tmp_path / name).read_bytes()
+
+        return call
+
+    def ask(self, host, tmp_path, **params):
+        return ask(
+            host, "archive_member", {"paths": [str(tmp_path)], "member": self.MEMBER, "archives": None, **params}
+        )
+
+    def test_on_every_level(self, host, tmp_path, put):
+        jar = put("a.zip", (self.MEMBER, "x"))
+        put("clean.jar", ("other", "x"))
+        assert self.ask(host, tmp_path)[0] == "pass"
+        assert self.ask(host, tmp_path, found=True)[0] == "fail"
+        put("b.war", ("lib/a.jar", jar))
+        assert self.ask(host, tmp_path) == ("fail", f"1 with {self.MEMBER}: {tmp_path}/b.war")
+        assert self.ask(host, tmp_path, found=True)[0] == "pass"
+        assert self.ask(host, tmp_path, archives=["*.jar"])[0] == "pass"
+
+    def test_p04_an_archive_that_cannot_be_read_is_unknown_unless_another_surely_has_it(self, host, tmp_path, put):
+        (tmp_path / "half.jar").write_bytes(b"PK half")
+        verdict, reason = self.ask(host, tmp_path)
+        assert (verdict, "half.jar" in reason) == ("unknown", True)
+        put("sure.jar", (self.MEMBER, "x"))
+        assert self.ask(host, tmp_path)[0] == "fail"
+
+    def test_a_link_out_of_the_paths_is_told(self, host, tmp_path, put):
+        (tmp_path / "app").mkdir()
+        put("real.jar", (self.MEMBER, "x"))
+        (tmp_path / "app/link.jar").symlink_to("../real.jar")
+        verdict, reason = self.ask(host, tmp_path / "app")
+        assert (verdict, f"link.jar (to {tmp_path}/real.jar)" in reason) == ("fail", True)
+
+    def test_nothing_there_has_nothing(self, host, tmp_path):
+        assert self.ask(host, tmp_path / "no")[0] == "pass"
+
+
+class TestFirewall:
+    PARAMS: ClassVar = {"protocol": "tcp", "port": "631", "source": None, "except_from": []}
+
+    def listed(self, *rules):
+        chain = {"type": "filter", "hook": "input", "prio": -10, "policy": "accept"}
+        items = [{"table": {}}, {"chain": chain}, *({"rule": {"expr": rule}} for rule in rules)]
+        return json.dumps({"nftables": items})
+
+    def rules(self):
+        flags = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, ["fin", "syn", "rst", "ack"]]}
+        port = {"payload": {"protocol": "tcp", "field": "dport"}}
+        states = ["established", "related"]
+        return [
+            [{"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "lo"}}, {"accept": None}],
+            [{"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": states}}, {"accept": None}],
+            [
+                {"match": {"op": "==", "left": port, "right": 631}},
+                {"match": {"op": "==", "left": flags, "right": "syn"}},
+                {"drop": None},
+            ],
+        ]
+
+    def test_the_rules_in_the_kernel_count(self, fake_tool):
+        host = fake_tool(nft=f"echo '{self.listed(*self.rules())}'")
+        assert ask(host, "firewall", self.PARAMS) == ("pass", "new connections are dropped")
+        host = fake_tool(nft=f"echo '{self.listed(*self.rules()[:2])}'")
+        assert word(host, "firewall", self.PARAMS) == "fail"
+        let_in = [[{"accept": None}], *self.rules()]
+        host = fake_tool(nft=f"echo '{self.listed(*let_in)}'")
+        assert ask(host, "firewall", self.PARAMS) == (
+            "fail", "the rules of our table are not what they should be: accept",
+        )  # fmt: skip
+
+    def test_no_table_is_open_and_p04_a_failing_nft_is_unknown(self, fake_tool):
+        host = fake_tool(nft="echo 'Error: No such file or directory' >&2; exit 1")
+        assert word(host, "firewall", self.PARAMS) == "fail"
+        host = fake_tool(nft="echo 'Operation not permitted (you must be root)' >&2; exit 1")
+        assert word(host, "firewall", self.PARAMS) == "unknown"
+
+
+RPM_REMEDY = {
+    "affected": {
+        "packages": [
+            {"name": "libx", "fixed_in": {"el-9": ["1:2.0-3.el9_5"]}},
+            {"name": "stream", "fixed_in": {"el-9": ["1.0-5.module_el9+1", "2.0-5.module_el9+2"]}},
+            {"name": "kernel-core", "fixed_in": {"el-9": ["5.14.0-503.el9"]}},
+        ]
+    }
+}
+
+
+class TestPackageOfRpm:
+    """rpm's answers are recorded; a real rpm answers in tests/e2e/test_rpm_lab.py."""
+
+    @pytest.fixture
+    def el9(self, fake_tool):
+        def make(*lines, rc=0, stderr=""):
+            told = "".join(f"printf '%b\n' '{line}';" for line in lines) or "echo package is not installed;"
+            release = 'printf "ID=rocky\nVERSION_ID=9.5\n"'
+            cat = f'[ "$1" = /etc/os-release ] && {release} || exec /bin/cat "$@"'
+            return fake_tool(rpm=f"{told} printf '%s' {stderr!r} >&2; exit {rc}", cat=cat)
+
+        return make
+
+    def line(self, version, name="libx", arch="x86_64", provides=""):
+        epoch, _colon, rest = version.rpartition(":")
+        return "\\t".join([name, arch, epoch or "(none)", *rest.split("-"), f"{name}-1-1.src.rpm", provides])
+
+    @pytest.mark.parametrize(
+        ("version", "verdict"),
+        [
+            ("1:2.0-3.el9_5", "pass"),
+            ("1:2.0-10.el9_5", "pass"),
+            ("1:2.0-3.el9", "fail"),
+            ("1:2.0~rc1-9.el9", "fail"),
+            ("1:2.0^git1-1.el9", "pass"),
+            ("9.0-1.el9", "fail"),  # an epoch weighs more than any number
+        ],
+    )
+    def test_versions_compare_as_rpm_compares_them(self, el9, version, verdict):
+        assert word(el9(self.line(version)), "package", {"name": "libx", "at_least": "fixed"}, RPM_REMEDY) == verdict
+
+    def test_every_architecture_counts_and_of_kernels_the_newest(self, el9):
+        host = el9(self.line("1:2.0-3.el9_5"), self.line("1:2.0-2.el9_5", arch="i686"))
+        verdict, reason = ask(host, "package", {"name": "libx", "at_least": "fixed"}, RPM_REMEDY)
+        assert (verdict, reason) == ("fail", "libx.i686 1:2.0-2.el9_5 is older than 1:2.0-3.el9_5")
+        kernel = {"name": "kernel-core", "provides": "kernel-core installonlypkg(kernel)"}
+        host = el9(self.line("5.14.0-427.el9", **kernel), self.line("5.14.0-503.el9", **kernel))
+        assert word(host, "package", {"name": "kernel-core", "at_least": "fixed"}, RPM_REMEDY) == "pass"
+
+    def test_a_package_left_twice_by_a_cut_transaction_is_unknown(self, el9):
+        host = el9(self.line("1:2.0-3.el9_5"), self.line("1:2.0-2.el9_5"))
+        assert word(host, "package", {"name": "libx", "at_least": "fixed"}, RPM_REMEDY) == "unknown"
+
+    def test_each_stream_goes_by_its_own_fix(self, el9):
+        for version, verdict in (("1.0-6.module_el9+3", "pass"), ("2.0-4.module_el9+3", "fail")):
+            host = el9(self.line(version, name="stream"))
+            assert word(host, "package", {"name": "stream", "at_least": "fixed"}, RPM_REMEDY) == verdict
+
+    def test_an_absent_package_is_absent_and_an_unreadable_database_unknown(self, el9):
+        asked = {"name": "libx", "at_least": "fixed"}
+        assert word(el9(rc=1), "package", asked, RPM_REMEDY) == "pass"
+        assert word(el9(rc=1, stderr="error: cannot open Packages database"), "package", asked, RPM_REMEDY) == "unknown"
+
+    def test_the_families_of_remedies_are_the_verifiers(self):
+        from stopgap.remedy.values import RPM_DISTROS
+        from stopgap.verify import packages
+
+        assert set(packages.RPM_DISTROS) == RPM_DISTROS
+
+
 def test_an_unknown_type_is_unknown(host):
     assert ask(host, "no_such_type", {}) == ("unknown", "this release has no check of type no_such_type")
 
@@ -361,3 +621,31 @@ def test_testinfras_own_modules_run_on_the_backend(host, tmp_path):
     assert host.file(str(tmp_path / "x")).mode == stat.S_IMODE((tmp_path / "x").stat().st_mode)
     assert host.user().name
     assert host.process.filter(pid=1)
+
+
+@pytest.fixture
+def attested(tmp_path, monkeypatch):
+    """Writes what module attestation leaves on a host."""
+    monkeypatch.setattr("stopgap.verify.checks.attestation.FOLDER", str(tmp_path))
+
+    def write(**word):
+        said = {"revision": 1, "by": "ann", "reason": "CHG-1", "at": "2026-11-21T10:00:00.000000Z", **word}
+        (tmp_path / "CVE-1.json").write_text(json.dumps({"rekey": said}))
+
+    return write
+
+
+ATTESTABLE = {"id": "CVE-1", "revision": 1, "affected": {"packages": []}}
+
+
+def test_a_persons_word_passes_with_who_when_and_why(host, attested):
+    attested()
+    told = ask(host, "attestation", {"obligation": "rekey"}, ATTESTABLE)
+    assert told == ("pass", "attested by ann on 2026-11-21: CHG-1")
+
+
+def test_no_word_or_one_for_something_else_is_unknown(host, attested):
+    assert ask(host, "attestation", {"obligation": "rekey"}, ATTESTABLE) == ("unknown", "nobody has attested it")
+    attested(revision=7)
+    assert "revision 7, attest it again" in ask(host, "attestation", {"obligation": "rekey"}, ATTESTABLE)[1]
+    assert word(host, "attestation", {"obligation": "other"}, ATTESTABLE) == "unknown"

@@ -7,7 +7,20 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from stopgap.verify.backend import AgentHost
-from stopgap.verify.checks import command, file, package, processes, service, socket, sysctl
+from stopgap.verify.checks import (
+    archive_member,
+    attestation,
+    command,
+    file,
+    firewall,
+    kernel,
+    kernel_module,
+    package,
+    processes,
+    service,
+    socket,
+    sysctl,
+)
 from stopgap.verify.context import Context
 from stopgap.verify.verdict import Verdict
 
@@ -18,8 +31,13 @@ class CheckType(NamedTuple):
 
 
 CHECKS: dict[str, CheckType] = {
+    "attestation": CheckType(attestation.check, attestation.name),
+    "archive_member": CheckType(archive_member.check, archive_member.name),
     "command": CheckType(command.check, command.name),
     "file": CheckType(file.check, file.name),
+    "firewall": CheckType(firewall.check, firewall.name),
+    "kernel": CheckType(kernel.check, kernel.name),
+    "kernel_module": CheckType(kernel_module.check, kernel_module.name),
     "package": CheckType(package.check, package.name),
     "processes": CheckType(processes.check, processes.name),
     "service": CheckType(service.check, service.name),

@@ -1,22 +1,16 @@
-"""`package {name, at_least: fixed|VERSION}`: the installed source version, compared by the host's own dpkg."""
+"""`package {name, at_least: fixed|VERSION}`: the installed version, in the package manager's own order.
 
-from typing import Any, NamedTuple
+The source package's version where dpkg is, the binary's where rpm is: that is what advisories name.
+"""
+
+from typing import Any
 
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
-from stopgap.verify.errors import Surprise
+from stopgap.verify.packages import Installed, distro, family, meets
 from stopgap.verify.verdict import Verdict, failed, passed, unknown
 
-QUERY = r"dpkg-query -W -f '${db:Status-Status}\t${source:Version}\t${Package}:${Architecture}\n' -- %s"
-ABSENT = ("not-installed", "config-files")
-# Triggers run after a package's own files are in place and configured.
-INSTALLED = ("installed", "triggers-awaited", "triggers-pending")
-REBUILDS = ("rhel", "centos", "rocky", "almalinux", "ol")
-
-
-class Installed(NamedTuple):
-    name: str
-    version: str
+__all__ = ["Installed", "check", "compare", "distro", "fixed_in", "installed", "name"]
 
 
 def name(params: dict[str, Any]) -> str:
@@ -29,7 +23,7 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     found = installed(host, params["name"])
     if not found:
         return failed(f"{params['name']} is not installed")
-    return _compare(host, found, [params["at_least"]])
+    return compare(host, found, [params["at_least"]])
 
 
 def _check_fixed(host: AgentHost, wanted: str, affected: list[dict[str, Any]]) -> Verdict:
@@ -52,7 +46,7 @@ def _compare_fixed(host: AgentHost, found: list[Installed], wanted: str, affecte
         return unknown(f"the remedy does not say which version of {wanted} is fixed in {distro(host)}")
     if fixed == "not_affected":
         return passed(f"{wanted} in {distro(host)} is not affected")
-    return _compare(host, found, fixed)
+    return compare(host, found, fixed)
 
 
 def fixed_in(host: AgentHost, wanted: str, affected: list[dict[str, Any]]) -> Any:
@@ -61,47 +55,16 @@ def fixed_in(host: AgentHost, wanted: str, affected: list[dict[str, Any]]) -> An
     return by_distro.get(distro(host))
 
 
-def distro(host: AgentHost) -> str:
-    system, release = host.system_info.distribution, host.system_info.release
-    if not system or not release:
-        raise Surprise("os-release names no distribution and version")
-    if system in REBUILDS:
-        return f"el-{release.split('.')[0]}"
-    return f"{system}-{release}" if system == "ubuntu" else f"{system}-{release.split('.')[0]}"
-
-
 def installed(host: AgentHost, package: str) -> list[Installed]:
-    """All architectures. testinfra's `is_installed` is wrong where two of them are installed."""
-    if not host.exists("dpkg-query"):
-        raise Surprise("this host has no dpkg-query: only Debian's packages can be compared yet")
-    out = host.run_expect([0, 1], QUERY, package)
-    found = []
-    for line in out.stdout.splitlines():
-        status, version, full_name = line.split("\t")
-        if status in INSTALLED:
-            found.append(Installed(full_name, version))
-        elif status not in ABSENT:
-            raise Surprise(f"{full_name} is {status}: repair it first")
-    return found
+    return family(host).installed(host, package)
 
 
-def _compare(host: AgentHost, found: list[Installed], required: list[str]) -> Verdict:
-    """Several versions are the fixes of several streams: between the lowest and the highest one there is no telling."""
+def compare(host: AgentHost, found: list[Installed], required: list[str]) -> Verdict:
+    """Several versions are the fixes of several streams: each package needs its own stream's."""
+    told = []
     for package in found:
-        if package.version in required:
-            continue
-        reached = [version for version in required if _is_at_least(host, package.version, version)]
-        said = f"{package.name} {package.version}"
-        if not reached:
-            return failed(f"{said} is older than {' and '.join(required)}")
-        if len(reached) < len(required):
-            return unknown(f"{said} is newer than {', '.join(reached)} only: which stream is it?")
-    first = found[0]
-    return passed(f"{first.name} {first.version} is at least {' and '.join(required)}")
-
-
-def _is_at_least(host: AgentHost, version: str, required: str) -> bool:
-    out = host.run_expect([0, 1], "dpkg --compare-versions %s ge %s", version, required)
-    if out.stderr.strip():  # dpkg compares what is no version too, and only warns
-        raise Surprise(out.stderr.strip())
-    return bool(out.rc == 0)
+        fixed, needed = meets(host, package.version, required)
+        if not fixed:
+            return failed(f"{package.name} {package.version} is older than {needed}")
+        told.append(f"{package.name} {package.version} is at least {needed}")
+    return passed(told[0])

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose remedies on the controller, once a play: the package loads and validates, the hosts get plain data."""
 
+import os
+
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.package import PackageError, run_package
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.witness import actor_of
 
 LEDGER = "stopgap.remediation.ledger"
 NOT_RECORDED = (
@@ -19,6 +22,19 @@ def split_ids(value):
     return [str(i) for part in parts for i in str(part).replace(",", " ").split()]
 
 
+def refuse_to_attest(arguments, remedies):
+    """Before any host is touched: a word that nobody asked for, or without a reason, is worth nothing."""
+    if not arguments["attest"]:
+        return
+    known = {one["id"] for remedy in remedies for one in remedy["fix"]["obligations"] if one["attest"]}
+    strange = sorted(set(arguments["attest"]) - known)
+    if strange:
+        told = ", ".join(sorted(known)) or "these remedies have none"
+        raise AnsibleActionFail("no obligation %s to attest (there are: %s)" % (", ".join(strange), told))
+    if not arguments["reason"].strip():
+        raise AnsibleActionFail("stopgap_attest vouches for what no check can see: set stopgap_reason, it is recorded")
+
+
 class ActionModule(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
@@ -30,6 +46,8 @@ class ActionModule(ActionBase):
             argument_spec={
                 "ids": {"type": "raw", "required": True},
                 "path": {"type": "list", "elements": "str", "default": []},
+                "attest": {"type": "list", "elements": "str", "default": []},
+                "reason": {"type": "str", "default": ""},
             }
         )
         ids = split_ids(arguments["ids"])
@@ -40,7 +58,8 @@ class ActionModule(ActionBase):
             answer = run_package("remedy", ["resolve"] + folders + ["--"] + ids)
         except PackageError as error:
             raise AnsibleActionFail(str(error))
+        refuse_to_attest(arguments, answer["remedies"])
         if LEDGER not in C.config.get_config_value("CALLBACKS_ENABLED"):
             result["warnings"] = [NOT_RECORDED]
-        result.update(changed=False, remedies=answer["remedies"])
+        result.update(changed=False, remedies=answer["remedies"], actor=actor_of(task_vars or {}, os.environ))
         return result

@@ -18,6 +18,15 @@ options:
     type: list
     elements: str
     default: []
+  attest:
+    description: Obligations that a person is about to vouch for; refused here where no remedy has them.
+    type: list
+    elements: str
+    default: []
+  reason:
+    description: Why the person may say so; needed with O(attest).
+    type: str
+    default: ""
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -42,5 +51,9 @@ remedies:
   description: The remedies with every default filled in.
   type: list
   elements: dict
+  returned: success
+actor:
+  description: Who runs this play, as it is recorded.
+  type: str
   returned: success
 """
