@@ -32,7 +32,7 @@ class Surroundings(Strict):
     files: dict[AbsolutePath, str] = {}  # written before `prepare`
     prepare: list[Argv] = []  # run as root, in order, before the host is assessed
     before_fix: list[Argv] = []  # what an operator has to do for the fix to be whole, such as an obligation
-    volatile: list[AbsolutePath] = []  # files that change by themselves and are not compared
+    volatile: list[AbsolutePath] = []  # files and folders that change by themselves and are not compared
     why: NotHere = Field(default=NotHere())
 
 
