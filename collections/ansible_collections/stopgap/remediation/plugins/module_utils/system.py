@@ -4,9 +4,11 @@
 
 import os
 import re
+import subprocess
 
 # Rebuilds that follow RHEL's versions package by package, and SLES under its other names.
 SAME_AS = {"rhel": "el", "almalinux": "el", "rocky": "el", "centos": "el", "ol": "el", "sles_sap": "sles"}
+KERNEL_FILES = ("/lib/modules/%s/vmlinuz", "/boot/vmlinuz-%s", "/lib/modules/%s")
 BY_MAJOR = ("el", "sles", "opensuse-leap")  # 9.3 and 9.4 are one; Ubuntu's 22.04 and 22.10 are not
 DPKG_ARCH = {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "armv7l": "armhf", "ppc64le": "ppc64el"}
 DPKG_DISTROS = ("debian", "ubuntu")
@@ -56,7 +58,20 @@ def running_kernel_version():
             signature = handle.read()
     except OSError:
         signature = ""
-    return kernel_version(os.uname().version, signature)
+    return kernel_version(os.uname().version, signature) or rpm_kernel_version()
+
+
+def rpm_kernel_version():
+    """The version of the rpm package that the running kernel's own file belongs to, or None where none says so."""
+    for path in KERNEL_FILES:
+        argv = ["rpm", "-qf", "--qf", "%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\n", path % os.uname().release]
+        try:
+            told = subprocess.check_output(argv, stderr=subprocess.DEVNULL).decode("utf-8", "replace").split()
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        if told:
+            return told[0]
+    return None
 
 
 def kernel_version(uname_version, signature=""):

@@ -7,13 +7,11 @@ binaries of one source can differ (pam_ssh_agent_auth of openssh), so `source_ve
 """
 
 import glob
-import os
 
-from ansible_collections.stopgap.remediation.plugins.module_utils import command
+from ansible_collections.stopgap.remediation.plugins.module_utils import command, system
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import Surprise
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import rpmholds
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.nevra import (
-    FIELDS,
     FORMAT,
     SHORT_FORMAT,
     compare,
@@ -26,7 +24,6 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools
 
 __all__ = ["compare", "installed", "join", "running_kernel", "siblings", "unfinished", "version_key"]
 YUM_LEFT = "/var/lib/yum/transaction-all*"  # what yum-complete-transaction would go on with
-MODULES = ("/lib/modules/%s/vmlinuz", "/boot/vmlinuz-%s", "/lib/modules/%s")
 
 
 def installed(names):
@@ -93,13 +90,6 @@ def everything():
     return [read_fact(line)[0] for line in read(["rpm", "-qa", "--qf", SHORT_FORMAT]).splitlines() if "\t" in line]
 
 
-def running_kernel(release=None):
+def running_kernel():
     """The version of the package that the running kernel's own file belongs to, or None where none says so."""
-    for path in MODULES:
-        output = command.execute(
-            ["rpm", "-qf", "--qf", SHORT_FORMAT, path % (release or os.uname().release)], timeout=60
-        )
-        facts = [read_fact(line)[0] for line in output.stdout.splitlines() if line.count("\t") == len(FIELDS) - 1]
-        if output.rc == 0 and facts:
-            return facts[0]["version"]
-    return None
+    return system.rpm_kernel_version()
