@@ -74,8 +74,9 @@ def fix_checks(remedy: Item) -> list[Item]:
     return [*remedy["checks"], *(check for item in remedy["fix"]["obligations"] for check in item["checks"])]
 
 
-def attested(remedy: Item) -> list[str]:
-    return [item["title"] for item in remedy["fix"]["obligations"] if item["attest"] and not item["checks"]]
+def attested(remedy: Item) -> dict[str, str]:
+    """The titles of the obligations that a person has to vouch for, by id."""
+    return {item["id"]: item["title"] for item in remedy["fix"]["obligations"] if item["attest"]}
 
 
 def mitigation_not_here(mitigation: Item, loaded: frozenset[str]) -> str:

@@ -12,6 +12,8 @@ from stopgap.contract.verbs import Answer, Verbs
 from stopgap.lab import Lab, LabError
 
 REASON = "contract: the way back is tried"
+VOUCHED = "contract: stands in for the person who would know"
+UNATTESTED = "unproven while nobody has attested what only a person knows"
 WITHOUT = "without a mitigation"
 Told = Callable[[Step], None]
 
@@ -98,15 +100,15 @@ class Contract:
             self._skip(steps[1:], "the fix is not installed", name)
         elif fix_not_here:
             self._skip(steps[1:], f"not run here: {fix_not_here}", name)
-        elif owed := attested(self.remedy):
-            self._proven_but_for(owed, name)
-        else:
+        elif self._attest(answers, name):
             acts = {
-                PROVEN: lambda: self._proven(answers[0], name),
+                PROVEN: lambda: self._proven(answers[-1], name),
                 LIFTED: self._lifted,
                 CLOSED: self._closed,
             }
             self._do_all([(step, acts[step]) for step in steps[1:]], name)
+        else:
+            self._skip(steps[1:], "more is unproven than what a person has to attest", name)
 
     def _install(self, answers: list[Answer]) -> str:
         self.publish()
@@ -137,11 +139,16 @@ class Contract:
         state = self.verbs.ledger_state()
         return "" if state in ("fixed", "not_affected") else f"the ledger has the case as {state or 'none'}"
 
-    def _proven_but_for(self, owed: list[str], name: str) -> None:
-        """A person's word is missing: all else has to be proven, and nothing is lifted without it."""
-        why = f"proven but for what a person has to attest: {'; '.join(owed)}"
-        self._do("all else proven", lambda: self._all_but(owed), name)
-        self._skip(fix_steps(bool(name))[1:], f"not run here: {why}", name)
+    def _attest(self, answers: list[Answer], name: str) -> bool:
+        """Where a person's word is missing, all else is proven first and nothing lifted; then it is given."""
+        owed = attested(self.remedy)
+        if not owed:
+            return True
+        if not self._do(UNATTESTED, lambda: self._all_but(list(owed.values())), name):
+            return False
+        words = [word for one in owed for word in ("--attest", one)]
+        answers.append(self.verbs("fix", *words, "--reason", VOUCHED))
+        return True
 
     def _all_but(self, owed: list[str]) -> str:
         """A verdict names the first thing it lacks and counts the rest: there may be no more than what is owed."""
