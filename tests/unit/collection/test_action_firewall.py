@@ -148,7 +148,7 @@ def test_who_is_logged_in(proc, monkeypatch):
 
 
 def test_who_is_logged_in_is_named_in_the_refusal(proc):
-    with pytest.raises(ActionError, match="would lock out 198.51.100.7, who is logged in by ssh on port 22 now"):
+    with pytest.raises(ActionError, match=r"would lock out 198.51.100.7, who is logged in by ssh on port 22 now"):
         firewall.refuse_to_cut_off(
             {"protocol": "tcp", "port": "22", "except_from": ["2001:db8::/32", "198.51.100.9/32"]}
         )

@@ -156,6 +156,7 @@ def test_what_modprobe_prints_of_its_configuration():
     shown = "blacklist pcspkr\ninstall usb_storage /bin/true\nalias char_major_1_* cramfs\noptions cramfs x=1\n"
     assert modprobe.installs(shown, "usb_storage") == ["/bin/true"]
     assert modprobe.installs(shown, "cramfs") == []
+    assert modprobe.installs("# install cramfs /bin/false\n#install cramfs /bin/false\n", "cramfs") == []
 
 
 @pytest.mark.parametrize("name", ["../x", "a b", "a;b"])

@@ -378,6 +378,17 @@ class TestKernel:
         assert word(kernel(version), "kernel", {"at_least": "fixed"}, remedy) == verdict
         assert word(kernel(version), "kernel", {"at_least": "6.1.100"}, remedy) == verdict
 
+    def test_on_rpm_the_package_of_its_file_says_it(self, kernel, fake_tool, tmp_path):
+        fields = "kernel-core x86_64 (none) 5.14.0 427.13.1.el9_4 kernel-5.14.0-427.13.1.el9_4.src.rpm kernel-core"
+        tells = f'[ "$1 $4" = "-qf --" ] && echo "{fields}" | tr " " "\\t"'
+        cat = '[ "$1" = /etc/os-release ] && printf "ID=rhel\\nVERSION_ID=9.4\\n" || exec /bin/cat "$@"'
+        kernel("")
+        host = fake_tool(rpm=tells, cat=cat)
+        host.backend._spec["python"] = str(tmp_path / "fakepython")
+        for version, verdict in (("5.14.0-427.13.1.el9_4", "pass"), ("5.14.0-427.16.1.el9_4", "fail")):
+            remedy = {"affected": {"packages": [{"name": "kernel-core", "fixed_in": {"el-9": [version]}}]}}
+            assert word(host, "kernel", {"at_least": "fixed"}, remedy) == verdict
+
     @pytest.mark.parametrize(
         ("installed", "verdict"),
         [(["linux-image-amd64"], "pass"), (["linux-image-rt-amd64"], "fail"), ([], "unknown")],

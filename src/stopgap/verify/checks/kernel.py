@@ -7,9 +7,11 @@ from stopgap.verify import on_host
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.checks.package import Installed, compare, distro, fixed_in, installed
 from stopgap.verify.context import Context
+from stopgap.verify.packages import RPM, family, shared_code
 from stopgap.verify.verdict import Verdict, passed, unknown
 
 KERNELS = re.compile(r"(?:linux-image|kernel)(?:-|$)")
+FILES = ("/lib/modules/{}/vmlinuz", "/boot/vmlinuz-{}", "/lib/modules/{}")  # as the collection's rpm.py has them
 TELL = "\nprint(running_kernel_version() or '')\n"
 
 
@@ -22,10 +24,22 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     required = _fixed(host, affected) if params["at_least"] == "fixed" else [params["at_least"]]
     if isinstance(required, Verdict):
         return required
-    version = on_host.run(host, on_host.source("system") + TELL).strip()
+    version = on_host.run(host, on_host.source("system") + TELL).strip() or _rpm_version(host)
     if not version:
         return unknown("the kernel that runs does not tell the version of its package")
     return compare(host, [Installed("the running kernel", version)], required)
+
+
+def _rpm_version(host: AgentHost) -> str:
+    """Where the kernel does not say it: the version of the package that its own file belongs to."""
+    if family(host) is not RPM:
+        return ""
+    nevra, release = shared_code("packages/nevra"), host.check_output("uname -r")
+    for path in FILES:
+        out = host.run("rpm -qf --qf %s -- %s", nevra.FORMAT, path.format(release))
+        if out.rc == 0 and "\t" in out.stdout:
+            return str(nevra.read_fact(out.stdout.splitlines()[0])[0]["version"])
+    return ""
 
 
 def _fixed(host: AgentHost, affected: list[dict[str, Any]]) -> list[str] | Verdict:

@@ -19,6 +19,14 @@ CACHE = "/var/cache/apt/archives"
 LOCK_SECONDS = 300
 # apt may go back in versions and change what is held, for this one package; never remove another one for it
 FREELY = ["-y", "--no-install-recommends", "--no-remove", "--allow-downgrades", "--allow-change-held-packages"]
+# the journal is root's alone to look into
+AS_ROOT = ["-o", "APT::Sandbox::User=root"]
+# apt as if no repository were known: it knows what is installed, and a file it is given; its own caches stay as they are
+ALONE = [
+    part
+    for option in ("Etc::SourceList=/dev/null", "Etc::SourceParts=/dev/null", "Cache::pkgcache=", "Cache::srcpkgcache=")
+    for part in ("-o", "Dir::" + option)
+]
 PLANNED = re.compile(r"^(?:Inst|Remv|Purg) (\S+)", re.MULTILINE)
 UNIT_FILE = re.compile(r"^(?:/usr)?/lib/systemd/system/([^/]+\.(?:service|socket|timer|path))$", re.MULTILINE)
 INIT_SCRIPT = re.compile(r"^/etc/init\.d/([^/]+)$", re.MULTILINE)
@@ -132,12 +140,18 @@ def version_argv(package, version):
 
 
 def install_file(path):
-    """apt tells a file from a name by its ending. It reads as root: the journal is nobody else's to look into."""
+    """Put a package back from its file, from repositories only what it needs and has lost since."""
     folder = tempfile.mkdtemp()
     try:
-        named = os.path.join(folder, "saved.deb")
+        named = os.path.join(folder, "saved.deb")  # apt tells a file from a name by its ending
         os.symlink(path, named)
-        changed(["install", "-o", "APT::Sandbox::User=root"] + FREELY + keeping_conffiles() + [named])
+        argv = ["install"] + AS_ROOT + FREELY + keeping_conffiles() + [named]
+        try:
+            changed(ALONE + argv)
+        except InstallError as error:
+            if error.code != "dependencies":
+                raise
+            changed(argv)
     finally:
         shutil.rmtree(folder)
 
