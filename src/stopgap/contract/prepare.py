@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from stopgap.contract import rpm
 from stopgap.contract.archive import Archive
 from stopgap.contract.errors import GroundError
 from stopgap.contract.ground import Ground, Packaged
@@ -22,20 +23,25 @@ def make_vulnerable(
     lab: Lab, host: str, ground: Ground, archive: Archive, needs: Needs, told: Surroundings
 ) -> dict[str, str]:
     """The versions of the affected packages then on the host. Raises GroundError with what stood in the way."""
-    if ground.poses:
-        _pose(lab, host, ground.distro)
     answer = _ask(lab, host, "packages.py", package_plan(ground, archive, needs, told))
+    versions: dict[str, str] = answer["versions"]
+    if ground.is_rpm:
+        versions = rpm.make_vulnerable(lab, host, ground, needs)
+    elif ground.poses:
+        _pose(lab, host, ground.distro)
     _ask(lab, host, "surroundings.py", {**asdict(needs), "programs": [], "packages": []})
     for path, content in told.files.items():
         lab.write_file(host, path, content)
     for argv in told.prepare:
         _must(lab, host, argv)
-    versions: dict[str, str] = answer["versions"]
     return versions
 
 
 def publish_fix(lab: Lab, host: str, ground: Ground) -> None:
-    """Until now apt has not seen the fixed packages."""
+    """Until now the package manager has not seen the fixed packages."""
+    if ground.is_rpm:
+        rpm.publish_fix(lab, host, ground)
+        return
     if any(package.archived for package in ground.packages):
         lab.security(host)
     if any(not package.archived for package in ground.packages):
@@ -43,8 +49,20 @@ def publish_fix(lab: Lab, host: str, ground: Ground) -> None:
 
 
 def package_plan(ground: Ground, archive: Archive, needs: Needs, told: Surroundings) -> dict[str, Any]:
-    """What on_host/packages.py is asked."""
+    """What on_host/packages.py is asked. An rpm host is Debian underneath, and has its programs from there."""
     known = set(archive.main)
+    plan = {
+        "install": sorted(told.packages),
+        "programs": {program: package_of_program(program, known) for program in needs.programs},
+        "units": {},
+        "vulnerable": [],
+        "fixed": [],
+        "others": [],
+    }
+    return plan if ground.is_rpm else plan | _debian_plan(ground, archive, needs, told, known)
+
+
+def _debian_plan(ground: Ground, archive: Archive, needs: Needs, told: Surroundings, known: set[str]) -> dict[str, Any]:
     affected = {package.name for package in ground.packages}
     built = [package for package in ground.packages if package.kind != "real"]
     others = [(name, version) for name, version in needs.packages.items() if name not in affected or version]
@@ -54,7 +72,6 @@ def package_plan(ground: Ground, archive: Archive, needs: Needs, told: Surroundi
             | {name for name, _ in others if name in known}
             | set(told.packages)
         ),
-        "programs": {program: package_of_program(program, known) for program in needs.programs},
         "units": {unit: package_of_unit(unit, known) for unit in needs.units},
         "vulnerable": [_spec(package, package.vulnerable) for package in ground.packages if package in built]
         + [_bare(name) for name, _ in others if name not in known and name not in affected],

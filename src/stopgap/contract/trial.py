@@ -19,6 +19,7 @@ from stopgap.contract.needs import (
 )
 from stopgap.contract.outcome import Report, Step
 from stopgap.contract.prepare import make_vulnerable, publish_fix
+from stopgap.contract.rpm import tools
 from stopgap.contract.sidecar import Surroundings, load_sidecar
 from stopgap.contract.steps import Contract, all_steps
 from stopgap.contract.verbs import Verbs
@@ -83,7 +84,7 @@ def _try_on(
     say: Said,
 ) -> None:
     say(f"{remedy['id']}: {ground}")
-    lab.up([HostSpec(HOST, ground.suite)])
+    lab.up([HostSpec(HOST, ground.suite, tools(ground.distro) if ground.is_rpm else ())])
     needs = read_needs(remedy)
     versions = make_vulnerable(lab, HOST, ground, _archive(ground.suite), needs, told)
     report.packages = [
@@ -114,11 +115,16 @@ def _run_all(lab: Lab, commands: Sequence[list[str]]) -> None:
         lab.exec(HOST, argv)
 
 
-def _choose(remedy: dict[str, Any], told: Surroundings, suite: str) -> Ground:
-    wanted = SUITES.get(suite, suite) or told.suite
-    if wanted and wanted not in SUITES.values():
-        raise ContractError(f"the lab has no {suite}: choose one of {', '.join(SUITES)}")
-    return choose(remedy, _archive, (wanted,) if wanted else tuple(SUITES.values()), told.standin)
+def _choose(remedy: dict[str, Any], told: Surroundings, wanted: str) -> Ground:
+    """`wanted` is a suite, or a release as remedies name it."""
+    suite = SUITES.get(wanted, wanted) or told.suite or ""
+    if suite in SUITES.values():
+        return choose(remedy, _archive, (suite,), told.standin)
+    named = {key for package in remedy["affected"]["packages"] for key in package["fixed_in"]}
+    if suite and suite not in named:
+        known = ", ".join(sorted(named | set(SUITES)))
+        raise ContractError(f"{remedy['id']} cannot be tried on {suite}: choose one of {known}")
+    return choose(remedy, _archive, standin=told.standin, distro=suite)
 
 
 def _archive(suite: str) -> Archive:

@@ -54,8 +54,8 @@ def test_main_below_the_bug_is_no_vulnerable_package():
 
 
 def test_a_release_the_lab_lacks_is_posed_with_both_versions_made():
-    ground = choose(remedy(ubuntu_22_04=["2.0-1ubuntu1"]) | {}, archives(bookworm={"acme": ("3.0-1", None)}))
-    assert ground.distro == "ubuntu-22-04" or ground.distro.startswith("ubuntu-")
+    ground = choose(remedy(ubuntu_22_04=["2.0-1ubuntu1"]), archives(bookworm={"acme": ("3.0-1", None)}))
+    assert ground.distro == "ubuntu-22-04"
     assert ground.poses
     assert not ground.packages[0].archived
 
