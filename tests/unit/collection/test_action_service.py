@@ -60,3 +60,49 @@ def test_service_aliases_count_as_their_unit(tmp_path, monkeypatch):
     (tmp_path / "off.service").symlink_to("/dev/null")
     found = [service.Service({"name": name}).resource for name in ("ssh", "sshd", "sshd.service", "off", "x.socket")]
     assert found == ["service:ssh.service"] * 3 + ["service:off.service", "service:x.socket"]
+
+
+class Family:
+    """A socket that starts a service, as systemd shows them; `started` are those that are active."""
+
+    def __init__(self, *started):
+        self.active, self.verbs = set(started), []
+        self.related = {("x.socket", "Triggers"): "x.service", ("x.service", "TriggeredBy"): "x.socket x.path"}
+
+    def __call__(self, argv):
+        verb, *rest = argv[1:]
+        if verb == "show":
+            asked, unit = rest[0].partition("=")[2].split(","), rest[1]
+            found = {"ActiveState": "active" if unit in self.active else "inactive", "UnitFileState": "enabled"}
+            return "".join(f"{name}={found.get(name, self.related.get((unit, name), ''))}\n" for name in asked)
+        self.verbs.append(" ".join(argv[1:]))
+        assert (verb, rest[0]) != ("start", "x.socket") or "x.service" not in self.active, "systemd refuses"
+        self.active = self.active | set(rest) if verb == "start" else self.active - set(rest)
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("started", "params", "told"),
+    [
+        (("x.socket",), {"running": False}, "x.service is triggered by x.socket, which is active"),
+        ((), {"running": False}, ""),
+        (("x.socket",), {"running": True}, ""),
+        (("x.socket",), {"enabled": False}, ""),
+    ],
+)
+def test_service_that_something_starts_again_is_told(monkeypatch, started, params, told):
+    monkeypatch.setattr(service, "must", Family(*started))
+    assert service.Service({"name": "x", **params}).warning().partition(":")[0] == told
+
+
+@pytest.mark.parametrize(
+    ("started", "verbs"),
+    [((), ["start x.socket"]), (("x.service",), ["stop x.service", "start x.socket x.service"])],
+)
+def test_a_socket_comes_back_though_its_service_runs(monkeypatch, started, verbs):
+    family = Family(*started)
+    monkeypatch.setattr(service, "must", family)
+    before = {"active": "active", "masked": "no", "enabled": "enabled"}
+    service.Service({"name": "x.socket", "running": False}).revert(before, {"active": "inactive"})
+    assert family.verbs == verbs
+    assert family.active == {"x.socket", *started}
