@@ -10,6 +10,10 @@ import zipfile
 import pytest
 
 from stopgap.lab import HostSpec, Lab
+from stopgap.verify.agent import BOOTSTRAP
+from stopgap.verify.backend import open_host
+from stopgap.verify.context import Context
+from stopgap.verify.runner import run_check
 from tests.e2e.acting import Acting, action
 
 pytestmark = pytest.mark.lab
@@ -329,6 +333,39 @@ def test_kernel_module_that_is_not_loaded_cannot_be(lab, mitigate, says):
     assert not mitigate("present", kept_out)["changed"]
     assert mitigate("absent", kept_out)["state"] == "lifted"
     assert lab.exec("web1", ["test", "-e", path], check=False).returncode == 1
+
+
+# --- what the checks say of it
+
+
+@pytest.fixture
+def verdict(lab):
+    """Of a check, as verify asks it: over ssh, through sudo."""
+    words = ["ssh", "-F", str(lab.ssh_config), "-o", "BatchMode=yes", "web1", f"sudo python3 -c '{BOOTSTRAP}'"]
+    host = open_host("web1", {"argv": words, "python": "/usr/bin/python3"}, 20)
+    yield lambda kind, **params: run_check(host, action(kind, **params), Context({}, "mitigation"))["verdict"]
+    host.backend.close()
+
+
+def test_actions_and_their_checks_agree(lab, mitigate, verdict):
+    lab.exec("web1", ["mkdir", "-p", "/srv/lib"])
+    lab.write_file("web1", "/srv/lib/log4j.jar", archive((MEMBER, b"class")))
+    pairs = [
+        ({"protocol": "tcp", "port": "4713"}, {"protocol": "tcp", "port": "4713", "source": None}, "firewall"),
+        ({"paths": ["/srv/lib"], "member": MEMBER}, {"paths": ["/srv/lib"], "member": MEMBER}, "archive_member"),
+    ]
+    asked = [action(kind, **params) for params, _check, kind in pairs]
+    for expected, state in (("fail", None), ("pass", "present"), ("fail", "absent")):
+        if state:
+            told = mitigate(state, *asked)
+            assert told["state"] == {"present": "applied", "absent": "lifted"}[state], told["reason"]
+        assert [verdict(kind, **check) for _params, check, kind in pairs] == [expected] * 2
+    kept_out = action("kernel_module", name="no-such-module")
+    mitigate("present", kept_out)
+    assert verdict("kernel_module", name="no-such-module", loadable=False, loaded=False) == "pass"
+    lab.write_file("web1", "/srv/lib/half.jar", "PK")
+    mitigate("present", asked[0])
+    assert verdict("archive_member", paths=["/srv/lib/half.jar"], member=MEMBER) == "unknown"
 
 
 # --- service: what starts it again
