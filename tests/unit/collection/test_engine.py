@@ -130,6 +130,37 @@ def test_a_lost_mitigation_is_put_in_force_again_and_their_change_is_the_new_way
     assert target.tree() == before
 
 
+def test_what_cannot_be_put_in_force_again_does_not_take_the_rest_with_it(target):
+    Path(target.path("tool")).write_text("x")
+    wanted = remedy("CVE-1", target.file("x.conf"), target.mode("tool", "0750"))
+    target.present(wanted)
+    os.unlink(target.path("tool"))
+    before = target.tree()
+    result = target.present(wanted)[0]
+    assert result["state"] == "failed"
+    assert "tool does not exist, so it has no mode to change; what was lost of it stays lost" in result["reason"]
+    assert target.tree() == before
+    assert target.present(wanted)[0]["history"] == result["history"]
+    Path(target.path("tool")).write_text("back again")
+    assert states(target.present(wanted)) == ["applied"]
+    target.absent(wanted)
+    assert sorted(target.tree()) == ["tool"]
+
+
+def test_what_somebody_wrote_is_not_overwritten_where_it_cannot_be_saved(target, monkeypatch):
+    wanted = remedy("CVE-1", target.file("x.conf"))
+    target.present(wanted)
+    Path(target.path("x.conf")).write_text("somebody else's\n")
+    monkeypatch.setattr(Journal, "save", full_disk)
+    result = target.present(wanted)[0]
+    assert (result["state"], Path(target.path("x.conf")).read_text()) == ("failed", "somebody else's\n")
+    assert "no space left on device" in result["reason"]
+
+
+def full_disk(*args):
+    raise JournalError("no space left on device")
+
+
 def test_followed_once_when_applied_and_once_when_lifted(target):
     step = {"type": "run", "params": ["sh", "-c", f"echo ran >> {target.base}/log"]}
     wanted = remedy("CVE-1", target.file("x.conf"), then=[step])

@@ -29,8 +29,12 @@ class Edit(Action):
         super(Edit, self).__init__(params)
         if not os.path.isabs(params["path"]):
             raise ActionError("%s: %s is not an absolute path" % (self.type, params["path"]))
-        self.path = os.path.realpath(params["path"])
+        self.path = os.path.realpath(self.file_of(params))
         self.own, self.held, self.path_of, self.taking_back, self.number = None, [], None, False, 1
+
+    @staticmethod
+    def file_of(params):
+        return params["path"]
 
     @property
     def resource(self):
@@ -42,6 +46,7 @@ class Edit(Action):
         return {self.path: "lines"}
 
     def meet(self, own, held, path_of):
+        self.path = (own.get("prior") or {}).get("edits", self.path)  # wherever a link there leads by now
         self.held = [item for item in held if item["prior"].get("edits") == self.path]
         self.held.sort(key=lambda item: (item["prior"]["layer"], item["order"]))
         self.own = own if any(item is own for item in self.held) else None
@@ -51,10 +56,9 @@ class Edit(Action):
         return EDITS[self.type](lines, self.params)
 
     def read(self):
-        try:
-            now = lines_of(durable.read_bytes(self.path))
-        except (FileNotFoundError, NotADirectoryError):
+        if self._is_gone():
             return {"edit": None}
+        now = lines_of(durable.read_bytes(self.path))
         if self.own is None:
             return {"edit": self.done if self.edited(now) == now else self._said(now)}
         pile, back = self._pile(now), self.taking_back or self.own["state"] == "reverting"
@@ -109,8 +113,8 @@ class Edit(Action):
     def revert(self, prior, written):
         self.taking_back = True
         durable.discard(durable.temporary(self.path))
-        if not os.path.exists(self.path):
-            return  # gone with its package: nothing to put back
+        if self._is_gone():
+            return  # with its package, say: nothing to put back
         now = lines_of(durable.read_bytes(self.path))
         forced = bool(self.own.get("overwritten"))
         try:
@@ -169,6 +173,10 @@ class Edit(Action):
         return lines_of(durable.read_bytes(self.path_of(saved)))
 
     # -- the file
+
+    def _is_gone(self):
+        """A link that somebody put in its place is not the file either."""
+        return os.path.islink(self.path) or not os.path.exists(self.path)
 
     def _snapshot(self):
         snapshot = durable.snapshot(self.path)

@@ -45,6 +45,7 @@ class Engine(object):
     # -- put in force
 
     def present(self, entry):
+        todo, was_whole = [], is_whole(entry)
         try:
             todo = self._prepare(entry)
             if not todo and entry["state"] == "applied":
@@ -54,9 +55,19 @@ class Engine(object):
             self._intend(entry)
             return self._apply_all(entry, todo)
         except TROUBLE as error:
-            if entry["state"] == "intended" and not self.journal.read_only:
-                return self._undo(entry, error)
-            return Outcome("failed", "%s; nothing was changed" % error, [])
+            if entry["state"] != "intended" or self.journal.read_only:
+                return Outcome("failed", "%s; nothing was changed" % error, [])
+            return self._stay(entry, todo, error) if was_whole else self._undo(entry, error)
+
+    def _stay(self, entry, todo, error):
+        """It was in force and lost in part. What was not lost stays: half a protection is more than none."""
+        problems = self._take_all_back(todo)
+        try:
+            self.journal.write(entry)
+        except TROUBLE as problem:
+            problems.append(str(problem))
+        told = "; ".join(["%s; what was lost of it stays lost, the rest stays in force" % error] + problems)
+        return Outcome("failed", told, [])
 
     def _prepare(self, entry):
         """Capture what is not held yet; returns the actions still to be done."""
@@ -114,12 +125,7 @@ class Engine(object):
 
     def _undo(self, entry, error):
         """Take the entry back, newest action first. The journal knows the way already: a full disk is no hindrance."""
-        problems = []
-        for action in reversed(entry["actions"]):
-            try:
-                self._take_back(action)
-            except TROUBLE as problem:
-                problems.append(str(problem))
+        problems = self._take_all_back(entry["actions"])
         if problems:
             return Outcome("failed", "%s; not all could be put back, so lift it: %s" % (error, "; ".join(problems)), [])
         try:
@@ -130,6 +136,16 @@ class Engine(object):
             return Outcome("failed", "%s; all was put back, but then: %s; so lift it" % (error, problem), [])
         return Outcome("failed", "%s; everything was put back" % error, [])
 
+    def _take_all_back(self, actions):
+        """Returns what stood in the way."""
+        problems = []
+        for action in reversed(actions):
+            try:
+                self._take_back(action)
+            except TROUBLE as problem:
+                problems.append(str(problem))
+        return problems
+
     def _take_back(self, action):
         if action["state"] not in HOLDING:
             return
@@ -137,6 +153,8 @@ class Engine(object):
             self.holds.hand_up(action)
         elif self.holds.make(action).on_controller:
             raise ActionError("%s has to be taken back by its task file" % action["resource"])
+        elif action["state"] == "applied" and foreign(action, self.holds.make(action).read()):
+            raise ActionError("%s was changed by somebody and is left as it is" % action["resource"])
         elif action["changed"]:
             self.holds.take_back(self.holds.make(action), action)
         action["state"] = "reverted"
@@ -248,6 +266,12 @@ class Engine(object):
 
     def _told(self, text):
         return "; ".join([text] + self.notes)
+
+
+def is_whole(entry):
+    """Whether all of it was in force when it was last left alone; to intend more changes nothing about that."""
+    left = [item["state"] for item in entry["history"] if item["state"] != "intended"]
+    return left[-1:] == ["applied"]
 
 
 def task(entry, action, phase):

@@ -11,6 +11,8 @@ import errno
 import fcntl
 import json
 import os
+import re
+import shutil
 import time
 import uuid
 
@@ -21,6 +23,7 @@ BASE = "/var/lib/stopgap"
 FACTS = "/etc/ansible/facts.d/stopgap.fact"
 OVER = ("lifted", "undone")
 LOCK_WAIT = 10
+KEPT = 100  # entries that are over
 
 
 class Journal(object):
@@ -79,7 +82,8 @@ class Journal(object):
             folder = os.path.join(self._of(entry), "saved")
             self._make_folder(self._of(entry))
             self._make_folder(folder)
-            name = "%s/saved/%d" % (entry["entry"], len(os.listdir(folder)))
+            taken = [int(known) for known in os.listdir(folder) if known.isdigit()]
+            name = "%s/saved/%d" % (entry["entry"], 1 + max(taken or [-1]))
             if data is None:
                 durable.copy(path, self.path_of(name), {"mode": "0600"})
             else:
@@ -97,6 +101,29 @@ class Journal(object):
                 return
         durable.make_folders(self.facts)
         durable.write(self.facts, fact, {"mode": "0644"})
+
+    def tidy(self):
+        """Forget the oldest entries that are over, and every saved copy that no way back needs.
+
+        A holder that took over from a lifted one goes back to a copy in the lifted one's folder.
+        """
+        entries = self.entries()
+        over = [entry for entry in entries if not in_force(entry)]
+        held = copies_named([entry for entry in entries if in_force(entry)])
+        needed = held | copies_named([action.get("overwritten") for entry in over for action in entry["actions"]])
+        kept = {entry["entry"] for entry in entries} - {entry["entry"] for entry in over[: max(0, len(over) - KEPT)]}
+        kept |= {name.partition("/")[0] for name in held}
+        for name in sorted(os.listdir(self.folder)):
+            if name not in kept:
+                shutil.rmtree(os.path.join(self.folder, name))
+            else:
+                self._drop_copies(name, needed)
+
+    def _drop_copies(self, name, needed):
+        folder = os.path.join(self.folder, name, "saved")
+        for copy in os.listdir(folder) if os.path.isdir(folder) else []:
+            if "%s/saved/%s" % (name, copy) not in needed:
+                os.unlink(os.path.join(folder, copy))
 
     def _of(self, entry):
         return os.path.join(self.folder, entry["entry"])
@@ -139,6 +166,14 @@ class ReadOnlyJournal(Journal):
 
     def publish(self):
         pass
+
+    def tidy(self):
+        pass
+
+
+def copies_named(told):
+    """The names of all saved copies that are mentioned in it."""
+    return set(re.findall(r'"([^"/]+/saved/\d+)"', json.dumps(told)))
 
 
 def new_entry(remedy, mitigation, owner, reason):

@@ -32,6 +32,8 @@ def mitigate(journal, remedies, state, mitigation=None, owner="", reason="", for
             results += [result for result, _diff in told]
             diffs += [item for _result, diff in told for item in diff]
         publish(journal, results)
+        with contextlib.suppress(OSError):  # the next run tries again
+            journal.tidy()
     return results, diffs
 
 
