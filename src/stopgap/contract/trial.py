@@ -24,6 +24,7 @@ from stopgap.contract.sidecar import Surroundings, load_sidecar
 from stopgap.contract.steps import Contract, all_steps
 from stopgap.contract.verbs import Verbs
 from stopgap.lab import HostSpec, Lab, SuiteGoneError
+from stopgap.lab.engine import detect_engine
 from stopgap.remedy import load
 from stopgap.remedy.catalogue import resolved
 
@@ -45,6 +46,7 @@ def try_remedy(
     report = Report(remedy["id"], remedy["revision"], remedy["title"])
     if why := told.why.all or not_here(remedy):
         return _not_run(report, remedy, why, tell)
+    detect_engine()  # a machine that cannot have lab hosts says so first
     ground = _choose(remedy, told, suite)
     report.suite, report.ground = ground.suite, str(ground)
     lab = Lab(lab_name(remedy["id"]), say)

@@ -21,6 +21,14 @@ def stopgap(*words, **more):
         (["lift", "CVE-2023-44487", "--force"], "--force needs --reason"),
         (["fix", "CVE-2023-44487", "--conffiles", "maybe"], "maybe"),
         (["fix", "--no-such-option"], "--no-such-option"),
+        (["remedy", "test", "CVE-1999-9999"], "no remedy 'CVE-1999-9999'"),
+        (["remedy", "test", "absent.yml"], "absent.yml: No such file"),
+        (
+            ["remedy", "test", "CVE-2023-44487", "--suite", "potato"],
+            "cannot be tried on potato: choose one of debian-11",
+        ),
+        (["remedy", "new", "CVE-2023-44487", "--from", "absent.json"], "absent.json: No such file"),
+        (["remedy", "new", "cve/../x"], "is no id of a remedy"),
     ],
 )
 def test_usage_errors(words, says, tmp_path):

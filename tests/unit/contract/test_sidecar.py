@@ -2,8 +2,10 @@
 
 import pytest
 
-from stopgap.contract.sidecar import load_sidecar, sidecar_problems
+from stopgap.contract.sidecar import Surroundings, load_sidecar, sidecar_problems
+from stopgap.contract.steps import FIX_STEPS, MITIGATION_STEPS
 from stopgap.remedy import InvalidRemedy, catalogue
+from tests.books import TOP
 
 
 @pytest.fixture
@@ -44,3 +46,15 @@ def test_a_file_of_no_remedy_is_a_problem(beside):
 def test_it_is_never_taken_for_a_remedy(beside, tmp_path):
     remedy = beside("suite: trixie\n")
     assert list(catalogue([tmp_path])) == [remedy]
+
+
+def test_the_example_of_the_docs_is_sound_and_names_every_key(beside):
+    text = (TOP / "docs/how-to/write-a-remedy.md").read_text()
+    example = text.rpartition("```yaml\n")[2].partition("```")[0]
+    told = load_sidecar(beside(example))
+    assert told.model_fields_set == set(Surroundings.model_fields)
+
+
+def test_the_docs_name_every_step():
+    text = (TOP / "docs/how-to/write-a-remedy.md").read_text()
+    assert [step for step in (*MITIGATION_STEPS, *FIX_STEPS) if f"| {step} |" not in text] == []
