@@ -44,14 +44,29 @@ def test_what_the_kernel_has_is_read_as_it_was_written():
         "ip saddr 10.0.0.0/8 accept",
         "ip saddr 10.1.2.3 accept",
         "ip6 saddr 2001:db8::/32 accept",
-        "tcp dport 8000-8010 tcp flags syn / fin,syn,rst,ack drop",
-        "ip saddr 192.0.2.0/24 tcp dport 631 tcp flags syn / fin,syn,rst,ack drop",
+        "tcp dport 8000-8010 tcp flags & (fin | syn | rst | ack) == syn drop",
+        "ip saddr 192.0.2.0/24 tcp dport 631 tcp flags & (fin | syn | rst | ack) == syn drop",
         "udp dport 631 drop",
-        "ip6 saddr 2001:db8::/32 tcp flags syn / fin,syn,rst,ack drop",
+        "ip6 saddr 2001:db8::/32 tcp flags & (fin | syn | rst | ack) == syn drop",
         "meta l4proto 6 accept",
         "meta l4proto 58 accept",
         "ip6 saddr 2001:db8::/32 drop",
     ]
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        {"|": [{"|": [{"|": ["fin", "syn"]}, "rst"]}, "ack"]},  # 0.9.8 of Debian 11
+        ["fin", "syn", "rst", "ack"],  # 1.0.6 of Debian 12
+        {"|": ["fin", "syn", "rst", "ack"]},  # 1.1.3 of Debian 13
+    ],
+    ids=["0.9.8", "1.0.6", "1.1.3"],
+)
+def test_every_version_has_its_own_way_of_listing_flags(mask):
+    left = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, mask]}
+    assert nft.worded({"match": {"op": "==", "left": left, "right": "syn"}}) == nft.SYN
+    assert nft.worded({"match": {"op": "==", "left": left, "right": "ack"}}) != nft.SYN
 
 
 def changed(items, act):

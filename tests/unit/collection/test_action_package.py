@@ -58,7 +58,7 @@ class Apt:
         self.done.append(f"set {version}")
         self._install(version)
 
-    def install_file(self, path):
+    def install_file(self, fact, path):
         self.done.append("put back")
         self._install(Path(path).read_text())
 
@@ -217,3 +217,21 @@ def test_a_cached_file_counts_by_what_it_says_of_itself(tmp_path, monkeypatch):
     assert debs.cached_file(dict(FOO, version="1:2.0-2")) is None
     output = output.replace("amd64", "arm64")
     assert debs.cached_file(FOO) is None
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "configured"), [([], True), (["foo is half-configured"], True), (["bar is unpacked"], False)]
+)
+def test_what_our_own_killed_run_left_is_finished_and_nobody_elses(monkeypatch, unfinished, configured):
+    interrupted = "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem."
+    answers, ran = [Result(100, interrupted), Result(0, "")], []
+    monkeypatch.setattr(debs, "run_apt", lambda argv: answers.pop(0))
+    monkeypatch.setattr(debs, "run", lambda argv, *args, **kwargs: ran.append(argv))
+    monkeypatch.setattr(debs.dpkg, "unfinished", lambda: unfinished)
+    if configured:
+        debs.remove(FOO)
+        assert ran[0][-2:] == ["--configure", "-a"]
+    else:
+        with pytest.raises(debs.InstallError, match="interrupted"):
+            debs.remove(FOO)
+        assert ran == []

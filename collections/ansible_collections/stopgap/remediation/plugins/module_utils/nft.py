@@ -15,7 +15,8 @@ import sys
 
 PRIORITY = -10  # before what others filter, after connections are told apart
 ICMPV6 = 58  # never dropped: without its neighbour discovery there is no IPv6
-SYN = "syn / fin,syn,rst,ack"
+SYN = "tcp flags & (fin | syn | rst | ack) == syn"  # understood by nft 0.9 too, which newer ones print otherwise
+FLAGS = ["ack", "fin", "rst", "syn"]
 HEAD = "filter input %d accept" % PRIORITY
 
 
@@ -37,7 +38,7 @@ def name_of(params):
 
 
 def rules_of(params):
-    """What the chain says, a line a rule, as `nft` prints it.
+    """What the chain says, a line a rule, as every `nft` understands it.
 
     New TCP connections are told by their first packet, not by what the kernel remembers: of a connection that is older
     than these rules it remembers nothing.
@@ -46,10 +47,10 @@ def rules_of(params):
     lines = ['iifname "lo" accept', "ct state established,related accept"]
     lines += [saddr(network) + " accept" for network in sorted(params.get("except_from") or [])]
     if params.get("protocol") == "tcp":
-        return lines + ["%stcp dport %s tcp flags %s drop" % (source, params["port"], SYN)]
+        return lines + ["%stcp dport %s %s drop" % (source, params["port"], SYN)]
     if params.get("protocol") == "udp":
         return lines + ["%sudp dport %s drop" % (source, params["port"])]
-    lines += ["%stcp flags %s drop" % (source, SYN), "meta l4proto 6 accept", "meta l4proto %d accept" % ICMPV6]
+    lines += ["%s%s drop" % (source, SYN), "meta l4proto 6 accept", "meta l4proto %d accept" % ICMPV6]
     return lines + ["%sdrop" % source]
 
 
@@ -123,10 +124,9 @@ def matched(match):
         raise ValueError(match["op"])
     if "&" in left:
         payload, mask = left["&"]
-        flags = ["fin", "syn", "rst", "ack"]
-        if payload != {"payload": {"protocol": "tcp", "field": "flags"}} or sorted(mask) != sorted(flags):
+        if payload != {"payload": {"protocol": "tcp", "field": "flags"}} or flags_of(mask) != FLAGS or right != "syn":
             raise ValueError(left)
-        return "tcp flags %s / %s" % (value_of(right), ",".join(flags))
+        return SYN
     if "meta" in left:
         key = left["meta"]["key"]
         return '%s "%s"' % (key, right) if key == "iifname" else "meta %s %s" % (key, number_of(right))
@@ -136,6 +136,12 @@ def matched(match):
             ",".join(sorted(right.get("set", right) if isinstance(right, dict) else right)),
         )
     return "%s %s %s" % (left["payload"]["protocol"], left["payload"]["field"], value_of(right))
+
+
+def flags_of(mask):
+    """["fin", "syn"], {"|": ["fin", "syn"]} or, in old versions, {"|": [{"|": …}, "syn"]}"""
+    parts = mask["|"] if isinstance(mask, dict) else mask
+    return sorted(flag for part in parts for flag in ([part] if isinstance(part, str) else flags_of(part)))
 
 
 def value_of(right):

@@ -7,6 +7,7 @@ all tables, ours too, and loads it after that.
 """
 
 import ipaddress
+import itertools
 import os
 import shutil
 import socket
@@ -116,6 +117,11 @@ class Firewall(Action):
             known.revert(dict(part_of(prior, part), folders=[]), part_of(written, part))
         must(["systemctl", "daemon-reload"])
         durable.remove_folders(prior["folders"])
+
+    def halfway(self, key, prior, written):
+        """One unit after the other: written, not yet enabled, enabled."""
+        states = itertools.product(("", "disabled", "enabled"), repeat=len(self.units))
+        return [list(pair) for pair in states] if key == "enabled" else []
 
     def merge(self, prior, written, current):
         """Rules in our own table are nobody's to keep; only the files are."""

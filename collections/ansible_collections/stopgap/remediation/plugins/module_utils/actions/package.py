@@ -146,7 +146,7 @@ class Package(Action):
         return {"auto": keeping.is_auto(package), "units": units}
 
     def _put_back(self, prior):
-        self._keeping().install_file(prior["saved"])
+        self._keeping().install_file({"name": self.name, "arch": prior["arch"]}, prior["saved"])
         if self.read()["version"] != prior["version"]:
             raise ActionError("%s is %s, not %s" % (self.name, self.read()["version"], prior["version"]))
         self._keeping().mark_auto(self._installed()[0], prior["auto"])

@@ -12,7 +12,7 @@ import tempfile
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import command
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
-from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt, dpkg
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError, read, run
 
 CACHE = "/var/cache/apt/archives"
@@ -27,6 +27,7 @@ ALONE = [
     for option in ("Etc::SourceList=/dev/null", "Etc::SourceParts=/dev/null", "Cache::pkgcache=", "Cache::srcpkgcache=")
     for part in ("-o", "Dir::" + option)
 ]
+INTERRUPTED = "dpkg was interrupted"
 PLANNED = re.compile(r"^(?:Inst|Remv|Purg) (\S+)", re.MULTILINE)
 UNIT_FILE = re.compile(r"^(?:/usr)?/lib/systemd/system/([^/]+\.(?:service|socket|timer|path))$", re.MULTILINE)
 INIT_SCRIPT = re.compile(r"^/etc/init\.d/([^/]+)$", re.MULTILINE)
@@ -108,7 +109,7 @@ def prove_removable(package):
 
 
 def remove(package):
-    changed(remove_argv(package))
+    changed(package, remove_argv(package))
 
 
 def remove_argv(package):
@@ -132,14 +133,14 @@ def prove_settable(package, version):
 
 
 def set_version(package, version):
-    changed(version_argv(package, version))
+    changed(package, version_argv(package, version))
 
 
 def version_argv(package, version):
     return ["install"] + FREELY + keeping_conffiles() + [apt.spec(package, version)]
 
 
-def install_file(path):
+def install_file(package, path):
     """Put a package back from its file, from repositories only what it needs and has lost since."""
     folder = tempfile.mkdtemp()
     try:
@@ -147,11 +148,11 @@ def install_file(path):
         os.symlink(path, named)
         argv = ["install"] + AS_ROOT + FREELY + keeping_conffiles() + [named]
         try:
-            changed(ALONE + argv)
+            changed(package, ALONE + argv)
         except InstallError as error:
             if error.code != "dependencies":
                 raise
-            changed(argv)
+            changed(package, argv)
     finally:
         shutil.rmtree(folder)
 
@@ -167,10 +168,22 @@ def simulated(argv):
     return result.output
 
 
-def changed(argv):
-    result = apt.apt_get(argv, LOCK_SECONDS, apt.INSTALL_SECONDS, **apt.CONFFILES["keep"][1])
+def changed(package, argv):
+    result = run_apt(argv)
+    if INTERRUPTED in result.output and only_ours(package):  # a killed run of our own: finished, and tried again
+        run(["dpkg"] + apt.CONFFILES["keep"][0] + ["--configure", "-a"], apt.INSTALL_SECONDS, **apt.ENVIRONMENT)
+        result = run_apt(argv)
     if result.rc != 0:
         raise apt.complaint(result.output)
+
+
+def run_apt(argv):
+    return apt.apt_get(argv, LOCK_SECONDS, apt.INSTALL_SECONDS, **apt.CONFFILES["keep"][1])
+
+
+def only_ours(package):
+    """Whether nothing else was left half-way, which is for its owner to finish."""
+    return all(told.startswith(package["name"] + " is ") for told in dpkg.unfinished())
 
 
 def others_in(plan, package):
