@@ -8,6 +8,7 @@ from typing import Any
 from stopgap.verify.backend import AgentHost, open_host
 from stopgap.verify.checks import CHECKS
 from stopgap.verify.context import Context
+from stopgap.verify.deferred import deferred
 from stopgap.verify.errors import BadRequest, HostUnreachable, VerifyError
 from stopgap.verify.verdict import Verdict, aggregate, clean, unknown
 
@@ -38,9 +39,11 @@ def verify(request: dict[str, Any]) -> dict[str, list[Item]]:
 def _plan(remedies: dict[str, Item], target: Item) -> tuple[Item, Item, list[Item]]:
     """(what the entry says of itself, the remedy, its checks)"""
     remedy = remedies[target["remedy"]]
-    phase, chosen = target["phase"], target.get("mitigation")
+    phase, chosen, later = target["phase"], target.get("mitigation"), []
     if phase == "fix":
-        checks = [*remedy["checks"], *(check for one in remedy["fix"]["obligations"] for check in _owed(one))]
+        later = deferred(remedy, target.get("held"))
+        now = [check for check in remedy["checks"] if check not in later]
+        checks = [*now, *(check for one in remedy["fix"]["obligations"] for check in _owed(one))]
     else:
         valid = [
             one for one in remedy["mitigations"] if (one["id"] == chosen if chosen else one["status"] != "withdrawn")
@@ -48,6 +51,9 @@ def _plan(remedies: dict[str, Item], target: Item) -> tuple[Item, Item, list[Ite
         chosen = valid[0]["id"] if valid else chosen
         checks = valid[0]["checks"] if valid else []
     head = {"remedy": remedy["id"], "revision": remedy["revision"], "phase": phase, "mitigation": chosen}
+    if later:
+        told = ", ".join(_name(check["type"], check["params"]) for check in later)
+        head["later"] = f"{told}: asked once {target['held']} is lifted"
     return head, remedy, checks
 
 
@@ -109,7 +115,9 @@ def _result(name: str, kind: str, verdict: Verdict, seconds: float) -> Item:
 def _sum_up(entry: Item, extra: list[Item]) -> Item:
     checks = [*entry["checks"], *extra]
     verdict = aggregate(checks)
-    return {**entry, "verdict": verdict.word, "reason": verdict.reason, "checks": checks}
+    later = entry.pop("later", None)
+    reason = f"{verdict.reason}; {later}" if later else verdict.reason
+    return {**entry, "verdict": verdict.word, "reason": reason, "checks": checks}
 
 
 def _site_tests(files: list[str], hosts: dict[str, AgentHost]) -> dict[str, list[Item]]:

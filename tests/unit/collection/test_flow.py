@@ -15,7 +15,8 @@ CASES = sorted((Path(__file__).parents[2] / "cases/flow").glob("*.yml"))
 
 def variables_of(case):
     """What the role registers in such a run, on a host called h."""
-    remedies = [{"id": name, "mitigations": []} for name in case.get("chosen") or {a["remedy"] for a in case["assess"]}]
+    fix = {"reboot": case.get("reboot", "if_required")}
+    remedies = [{"id": name, "mitigations": [], "fix": fix} for name in case.get("chosen") or {a["remedy"] for a in case["assess"]}]
     assess = case["assess"]
     return {
         "__remediate_chosen": {"remedies": remedies},
@@ -24,6 +25,7 @@ def variables_of(case):
         "__remediate_left": {"assessments": case.get("left")},
         "__remediate_mitigated": {"assessments": assess, "results": case.get("mitigation")},
         "__remediate_verified": {"results": {"h": case.get("verification")}},
+        "__remediate_booted": {"assessments": case.get("booted")},
         "__remediate_sheltered": {"results": case.get("sheltered")},
         "__remediate_rolled_back": {"results": case.get("rollback")},
         "__remediate_back": {"assessments": case.get("back"), "results": case.get("sheltered")},
@@ -44,6 +46,7 @@ def test_flow(path):
     cases = flow.outcomes(told, mode, choice)
     bad = flow.wants_rollback(remedies, told, choice)
     found = {
+        "wants_reboot": [r["id"] for r in flow.wants_reboot(remedies, told)],
         "wants_rollback": [r["id"] for r in bad],
         "may_go_back": [r["id"] for r in flow.may_go_back(bad, told)],
         "returned_targets": flow.returned_targets(told),
@@ -167,7 +170,15 @@ def test_p09_a_host_names_an_action_and_never_a_file():
              {**forged, "action": 1, "phase": "vars"}]  # fmt: skip
     results = [{"remedy": "CVE-1", "mitigation": "m", "entry": "E", "pending_tasks": tasks}]
     assert flow.task_files(remedies, results) == [
-        {"remedy": "CVE-1", "entry": "E", "action": 1, "phase": "apply", "file": "/r/apply.yml", "check": None, "vars": {"a": 1}}
+        {
+            "remedy": "CVE-1",
+            "entry": "E",
+            "action": 1,
+            "phase": "apply",
+            "file": "/r/apply.yml",
+            "check": None,
+            "vars": {"a": 1},
+        }
     ]
 
 

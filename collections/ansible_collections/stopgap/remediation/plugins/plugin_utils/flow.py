@@ -57,6 +57,22 @@ def is_fixed(assessment, verification):
     return passed and assessment["code"] == "awaiting_proof"
 
 
+def wants_reboot(remedies, said):
+    """Remedies whose fix is on disk and needs a boot to be in effect, as the remedy and the host say."""
+    patched, states = by_remedy(said["patch"]), by_remedy(said["assess"])
+    return [
+        r for r in remedies if r["id"] in patched and boots(r["fix"]["reboot"], patched[r["id"]], states.get(r["id"]))
+    ]
+
+
+def boots(wanted, patch, assessment):
+    if patch["state"] not in ("installed", "already") or wanted == "never":
+        return False
+    if wanted == "always" and patch["state"] == "installed":
+        return True
+    return patch["reboot_required"] or bool(assessment and assessment["code"] == "reboot_due")
+
+
 def why_bad(patch, verification):
     """Why a fix that was installed does harm, or an empty string. Not in effect yet is not bad."""
     if not patch or patch["way_back"] is None:
@@ -107,12 +123,18 @@ def verify_target(assessment, mitigation):
     """What to prove for one remedy on one host, or None where there is nothing to prove."""
     remedy = assessment["remedy"]
     if assessment["state"] == "patched":
-        return {"remedy": remedy, "phase": "fix", "mitigation": None}
+        return fix_target(remedy, assessment["mitigation"])
     applied = mitigation and mitigation["state"] == "applied"
     chosen = mitigation["mitigation"] if applied else assessment["mitigation"]
     if assessment["state"] in AFFECTED and chosen:
         return {"remedy": remedy, "phase": "mitigation", "mitigation": chosen}
     return None
+
+
+def fix_target(remedy, held=None):
+    """`held` is the mitigation in force, which may answer some of the fix's checks by itself."""
+    target = {"remedy": remedy, "phase": "fix", "mitigation": None}
+    return dict(target, held=held) if held else target
 
 
 def verify_targets(said):
@@ -124,11 +146,7 @@ def verify_targets(said):
 
 def lifted_targets(said):
     """After lifting, the fix is proven once more (P2)."""
-    return [
-        {"remedy": remedy, "phase": "fix", "mitigation": None}
-        for remedy, lifted in by_remedy(said["lift"]).items()
-        if lifted["state"] == "lifted"
-    ]
+    return [fix_target(remedy) for remedy, lifted in by_remedy(said["lift"]).items() if lifted["state"] == "lifted"]
 
 
 def task_files(remedies, results):
@@ -169,7 +187,7 @@ def outcome(assessment, mitigation=None, patch=None, verification=None, lift=Non
         reason = mitigation["reason"]
     elif state == "mitigated":
         state, reason = "unknown", "not verified in this run"
-    if patch and patch["state"] in ("refused", "failed"):
+    if patch and (patch["state"] in ("refused", "failed") or patch["code"] == "step_failed"):
         waiting = patch["reason"]
     if bad:
         waiting = "a fix that works: " + bad
@@ -234,7 +252,8 @@ def told_bad(remedy, said, choice):
 
 
 def is_met(case, assessment, said, mode, lift):
-    if case["remedy"] in returned(said):
+    patch = by_remedy(said["patch"]).get(case["remedy"])
+    if case["remedy"] in returned(said) or (patch and patch["code"] == "step_failed"):
         return False  # whatever protects the host now, the roll-out stops here
     if lift and lift["state"] in ("refused", "failed"):
         return False
