@@ -27,6 +27,9 @@ class RecordedFacts:
         assert names, "asked for nobody's processes"
         return [{"sure": True, **one} for one in self.case.get("old_code", [])]
 
+    def waits_for_boot(self, remedy):
+        return self.case.get("waits_for_boot", False)
+
     def second_opinion(self, names, old_code):
         return self.case.get("second_opinion", "")
 
@@ -48,6 +51,7 @@ def remedy_of(case):
         "id": "CVE-2026-1",
         "revision": 3,
         "mitigations": case.get("mitigations", []),
+        "fix": {"reboot": case.get("reboot", "if_required")},
         "affected": {"packages": packages, "when": []},
     }
 

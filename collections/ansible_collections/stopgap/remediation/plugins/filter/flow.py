@@ -32,6 +32,7 @@ class FilterModule:
             "task_files": flow.task_files,
             "verify_targets": verify_targets,
             "lifted_targets": lifted_targets,
+            "wants_reboot": flow.wants_reboot,
             "wants_rollback": flow.wants_rollback,
             "may_go_back": flow.may_go_back,
             "returned_targets": returned_targets,

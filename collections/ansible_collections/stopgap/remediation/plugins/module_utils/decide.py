@@ -71,7 +71,7 @@ def judge(remedy, facts, evidence):
     mitigation = mitigation_answer(remedy, facts.mitigations(remedy["id"]), evidence)
     verdict = on_disk(affected, facts.distro, facts.installed, facts.compare)
     if verdict.code == "fixed_on_disk":
-        return in_effect(affected, facts, evidence)
+        return in_effect(remedy, facts, evidence)
     if verdict.code != "below_fixed":
         return Answer(verdict.code, verdict.reason)
     return mitigation or exposure(verdict, remedy["affected"]["when"], facts, evidence)
@@ -149,9 +149,11 @@ def what_it_is(version):
 # --- fixed on disk: in effect?
 
 
-def in_effect(packages, facts, evidence):
-    fixed = fixed_on_disk(packages, facts)
+def in_effect(remedy, facts, evidence):
+    fixed = fixed_on_disk(remedy["affected"]["packages"], facts)
     due = reboot_due(fixed, facts.kernel, facts.compare)
+    if not due and remedy["fix"]["reboot"] == "always" and facts.waits_for_boot(remedy["id"]):
+        due = f"{fixed[0].reason}, but it takes effect at the next boot: reboot"
     if due:
         return Answer("reboot_due", due)
     names = sorted({verdict.name for verdict in fixed})

@@ -5,6 +5,7 @@
 from ansible_collections.stopgap.remediation.plugins.module_utils import (
     needrestart,
     packages,
+    patches,
     probes,
     processes,
     system,
@@ -40,6 +41,9 @@ class HostFacts:
 
     def old_code(self, names):
         return processes.old_code(names)
+
+    def waits_for_boot(self, remedy):
+        return patches.waits_for_boot(remedy)
 
     def second_opinion(self, names, old_code):
         """Both answers where needrestart is installed and sees something else than we do."""

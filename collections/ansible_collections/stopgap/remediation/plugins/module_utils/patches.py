@@ -31,6 +31,7 @@ def begin(remedy, moves):
         "revision": remedy["revision"],
         "at": time.strftime(FORMAT, moment),
         "state": "intended",
+        "boot": this_boot(),
         "packages": moves,
     }
     write(record)
@@ -59,7 +60,27 @@ def latest(remedy):
     return found[-1]
 
 
-def records(base=BASE):
+def waits_for_boot(remedy):
+    """We installed the remedy's fix, and this host has not been booted since."""
+    now = this_boot()
+    return any(
+        record["remedy"] == remedy and record["state"] in OPEN and record.get("boot") == now for record in records()
+    )
+
+
+def this_boot(proc="/proc"):
+    """Another text after each boot. A container has its machine's boot id; there the start of its first process differs."""
+    try:
+        with open(f"{proc}/sys/kernel/random/boot_id", encoding="ascii") as handle:
+            boot = handle.read().strip()
+        with open(f"{proc}/1/stat", encoding="utf-8", errors="replace") as handle:
+            started = handle.read().rpartition(")")[2].split()[19]
+    except OSError as error:
+        raise JournalError(f"cannot tell one boot from another: {error.filename}: {error.strerror}")
+    return f"{boot} {started}"
+
+
+def records():
     found = []
     for path in sorted(glob.glob(os.path.join(BASE, "patches", "*.json"))):
         try:
