@@ -134,8 +134,7 @@ class Edit(Action):
         if not is_closed(prior.get("mode") or "0"):
             return []
         line, value = self.params.get("line"), self.params.get("value")
-        said = [self.done, line, value and "= " + value, value if len(value or "") >= SHORTEST else None]
-        return [text for text in said if text]
+        return [text for text in (self.done, line, value) if len(text or "") >= SHORTEST]
 
     def show(self, state):
         return state["edit"] or "the file is absent"

@@ -150,6 +150,44 @@ def spacing(lines):
     return next((option.group(3) for option in options if option and option.group(3)), " = ")
 
 
+# -- the options of one line of fstab
+
+OPPOSITE = {
+    "noexec": "exec",
+    "nosuid": "suid",
+    "nodev": "dev",
+    "ro": "rw",
+    "noatime": "atime",
+    "nosymfollow": "symfollow",
+}
+MOUNT = re.compile(r"(\s*[^\s#]\S*\s+(\S+)\s+\S+)(?:(\s+)(\S+))?(.*)\Z")
+
+
+def edit_mount(lines, params):
+    edited = list(lines)
+    for number in places_of_mount(lines, params):
+        head, _point, gap, options, tail = MOUNT.match(lines[number]).groups()
+        edited[number] = head + (gap or " ") + with_options(options, params["options"]) + tail
+    return edited
+
+
+def places_of_mount(lines, params):
+    found = [(number, MOUNT.match(line)) for number, line in enumerate(lines)]
+    point = params["path"].rstrip("/") or "/"
+    return [number for number, match in found if match and mount_point(match.group(2)) == point]
+
+
+def mount_point(text):
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text).rstrip("/") or "/"
+
+
+def with_options(text, wanted):
+    """In their order; what says the opposite goes."""
+    opposites = [OPPOSITE[option] for option in wanted]
+    kept = [option for option in (text or "defaults").split(",") if option not in opposites]
+    return ",".join(kept + [option for option in wanted if option not in kept])
+
+
 # -- both
 
 
@@ -174,4 +212,4 @@ def inserted(lines, place, texts):
     return lines[:place] + [text + end for text in texts] + lines[place:] + last
 
 
-EDITS = {"line": edit_line, "ini_option": edit_option}
+EDITS = {"line": edit_line, "ini_option": edit_option, "mount_option": edit_mount}

@@ -81,8 +81,14 @@ def regions(ancestor, changed, target):
 
 
 def hunks_of(old, new):
-    opcodes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return [(i, j, new[k:m]) for tag, i, j, k, m in opcodes if tag != "equal"]
+    """[(start, end, new lines)]; as many lines in place of as many are one by one."""
+    hunks = []
+    for tag, start, end, first, last in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "replace" and end - start == last - first:
+            hunks += [(start + n, start + n + 1, new[first + n : first + n + 1]) for n in range(end - start)]
+        elif tag != "equal":
+            hunks.append((start, end, new[first:last]))
+    return hunks
 
 
 def meets(group, hunk):

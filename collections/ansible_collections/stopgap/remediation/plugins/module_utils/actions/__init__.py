@@ -10,11 +10,13 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.actions.firewa
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.ini_option import IniOption
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.kernel_module import KernelModule
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.line import Line
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.mount_option import MountOption
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.package import Package
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.service import Service
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.sshd_option import SshdOption
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.sysctl import Sysctl
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.tasks import Tasks
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.user_setting import UserSetting
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 ACTIONS = {
@@ -26,11 +28,13 @@ ACTIONS = {
     "ini_option": IniOption,
     "kernel_module": KernelModule,
     "line": Line,
+    "mount_option": MountOption,
     "package": Package,
     "service": Service,
     "sshd_option": SshdOption,
     "sysctl": Sysctl,
     "tasks": Tasks,
+    "user_setting": UserSetting,
 }
 
 
