@@ -4,16 +4,28 @@ Each test has packages and a repository of its own, so that they do not meet on 
 """
 
 import dataclasses
+import json
 import os
+from pathlib import Path
 
 import pytest
 
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages import nevra
 from stopgap.lab import HostSpec, Lab
 from stopgap.lab.rpm_host import DNF_PACKAGES, Erratum, Rpm, RpmHost, Stream
+from stopgap.verify.agent import BOOTSTRAP
+from stopgap.verify.backend import open_host
+from stopgap.verify.context import Context
+from stopgap.verify.runner import run_check
 from tests.e2e.target_side import assess, bring, patch, remedy
+from tests.e2e.test_patch_lab import run_module
+from tests.unit.collection.version_pairs import RPM, generated
 
 pytestmark = pytest.mark.lab
 HOST = "el1"
+ADVISORIES = Path(__file__).parents[3] / "shared/data/almalinux-osv"  # real ones, where they are
+ASK_RPM = """%{{lua: for line in io.lines("{}") do
+  local left, right = line:match("(%S+) (%S+)"); print(rpm.vercmp(left, right) .. "\\n") end}}"""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +62,19 @@ def told(result):
     return result["state"], result["code"], result["changed"]
 
 
+def proof(lab, fix):
+    """What the checks that a fix mostly has say."""
+    name = fix["fix"]["packages"][0]
+    argv = ["ssh", "-F", str(lab.ssh_config), "-T", HOST, f"sudo /usr/bin/python3 -c '{BOOTSTRAP}'"]
+    host = open_host(HOST, {"argv": argv, "python": "/usr/bin/python3"}, 30)
+    checks = [("package", {"name": name, "at_least": "fixed"}), ("processes", {"not_on_old_code": name})]
+    try:
+        done = [run_check(host, {"type": kind, "params": params}, Context(fix, "fix")) for kind, params in checks]
+        return [(one["verdict"], one["reason"]) for one in done]
+    finally:
+        host.backend.close()
+
+
 def test_from_exposed_to_fixed_and_what_runs_on_between(lab, el9):
     daemon = {"copies": {"/usr/sbin/daemond": "/bin/sleep"}, "service": "/usr/sbin/daemond infinity"}
     old, fixed = Rpm("daemon", "1:1.0-1.el9", **daemon), Rpm("daemon", "1:1.0-2.el9_1", **daemon)
@@ -60,9 +85,10 @@ def test_from_exposed_to_fixed_and_what_runs_on_between(lab, el9):
     el9.install(old, repository="daemon")
     lab.exec(HOST, ["systemctl", "daemon-reload"])
     lab.exec(HOST, ["systemctl", "start", "daemon"])
-    fix = fix_of(fixed, then=[{"type": "restart", "params": "daemon"}])
+    fix = fix_of(fixed, then=[{"type": "restart_users_of", "params": "daemon"}])
     found = assess(lab, HOST, fix)
     assert (found["state"], found["reason"]) == ("exposed", "daemon 1:1.0-1.el9 < 1:1.0-2.el9_1")
+    assert [verdict for verdict, _reason in proof(lab, fix)] == ["fail", "pass"]
 
     assert told(patch(lab, HOST, fix, check=True)) == ("refused", "no_candidate", False)  # as the lists lie here
     lab.exec(HOST, ["dnf", "makecache"])
@@ -78,10 +104,49 @@ def test_from_exposed_to_fixed_and_what_runs_on_between(lab, el9):
         ("daemond", "daemon.service", ["/usr/sbin/daemond"])
     ]
     assert assess(lab, HOST, fix)["code"] == "old_code"
+    assert [verdict for verdict, _reason in proof(lab, fix)] == ["pass", "fail"]
     again = patch(lab, HOST, fix)
-    assert (again["state"], again["restarted"], again["old_code"]) == ("already", ["daemon"], [])
+    assert (again["state"], again["restarted"], again["old_code"]) == ("already", ["daemon.service"], [])
     assert assess(lab, HOST, fix)["code"] == "awaiting_proof"
+    assert proof(lab, fix) == [
+        ("pass", "daemon.x86_64 1:1.0-10.el9_1 is at least 1:1.0-2.el9_1"),
+        ("pass", "no process runs code that daemon has replaced"),
+    ]
     assert told(patch(lab, HOST, fix)) == ("already", "already_fixed", False)
+
+
+def test_the_modules_work_there_through_ansible(lab, el9):
+    el9.offer(Rpm("plainly", "1-1"), Rpm("plainly", "1-2"), repository="plainly")
+    el9.install(Rpm("plainly", "1-1"), repository="plainly")
+    fix = remedy("plainly", "el-9", "1-2")
+    _, said = run_module(lab, HOST, "assess", remedies=[fix])
+    assert [(one["state"], one["code"]) for one in said["assessments"]] == [("exposed", "below_fixed")]
+    assert (said["system"]["distro"], said["system"]["arch"]) == ("el-9", "x86_64")
+    diff, said = run_module(lab, HOST, "patch", "--diff", remedies=[fix])
+    assert told(said["results"][0]) == ("installed", "installed", True)
+    assert "-plainly 1-1\n+plainly 1-2\n" in diff
+
+
+def rpm_says(lab, pairs):
+    lab.write_file(HOST, "/root/pairs", "".join(f"{left} {right}\n" for left, right in pairs))
+    return [int(line) for line in lab.exec(HOST, ["rpm", "--eval", ASK_RPM.format("/root/pairs")]).stdout.split()]
+
+
+def test_order_is_rpms_own_on_ten_thousand_pairs(lab, el9):
+    pairs = generated(10000, 20241, rpm=True)
+    expected = rpm_says(lab, pairs)
+    assert len(expected) == len(pairs)
+    assert [pair for pair, result in zip(pairs, expected, strict=True) if nevra.compare(*pair) != result] == []
+    assert {-1, 0, 1} == set(expected)
+
+
+def test_order_is_rpms_own_on_every_version_of_real_advisories(lab, el9):
+    advisories = [json.loads(path.read_text()) for path in sorted(ADVISORIES.glob("*.json"))]
+    ranges = [one for advisory in advisories for package in advisory["affected"] for one in package["ranges"]]
+    fixed = {event["fixed"] for one in ranges for event in one["events"] if "fixed" in event}
+    versions = sorted(fixed | set(RPM))
+    pairs = [(left, right) for left in versions for right in versions]
+    assert [nevra.compare(*pair) for pair in pairs] == rpm_says(lab, pairs)
 
 
 def test_what_is_locked_or_excluded_is_held(lab, el9):

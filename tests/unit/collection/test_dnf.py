@@ -43,8 +43,9 @@ def test_what_dnf_complains_of(rc, output, code, clean):
 
 def test_its_words_begin_where_it_complains_and_end_before_its_advice():
     output = (
-        "Last metadata expiration check: 0:00:01 ago.\nDependencies resolved.\nError: \n Problem: conflicting requests\n"
-        "  - nothing provides libx needed by a-1-2.x86_64\n(try to add '--skip-broken' to skip uninstallable packages)\n"
+        "Last metadata expiration check: 0:00:01 ago.\nDependencies resolved.\n"
+        "Error: \n Problem: conflicting requests\n  - nothing provides libx needed by a-1-2.x86_64\n"
+        "(try to add '--skip-broken' to skip uninstallable packages)\n"
     )
     assert dnf.words(output) == ("dnf: Problem: conflicting requests; - nothing provides libx needed by a-1-2.x86_64")
 
