@@ -11,7 +11,7 @@ from stopgap.contract.versions import at_least, highest, just_below, lowest
 from stopgap.remedy.values import RPM_DISTROS
 
 SUITES = {"debian-12": "bookworm", "debian-13": "trixie", "debian-11": "bullseye"}
-KERNELS = re.compile(r"linux-image\b|linux-headers\b|kernel\b")  # tiny stand-ins: no host could run a real one
+KERNELS = re.compile(r"linux\b|kernel\b")  # tiny stand-ins: no host could run a real one
 Kind = Literal["real", "repacked", "synthetic"]
 
 

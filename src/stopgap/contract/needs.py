@@ -74,6 +74,13 @@ def fix_checks(remedy: Item) -> list[Item]:
     return [*remedy["checks"], *(check for item in remedy["fix"]["obligations"] for check in item["checks"])]
 
 
+def handled_units(remedy: Item) -> list[str]:
+    """Units that a mitigation stops, starts, restarts or reloads."""
+    steps = [step for item in usable(remedy) for step in item["then"] if step["type"] in ("restart", "reload")]
+    named = [action["params"]["name"] for action in _actions(remedy) if action["type"] == "service"]
+    return list(dict.fromkeys([*named, *(step["params"] for step in steps)]))
+
+
 def attested(remedy: Item) -> dict[str, str]:
     """The titles of the obligations that a person has to vouch for, by id."""
     return {item["id"]: item["title"] for item in remedy["fix"]["obligations"] if item["attest"]}

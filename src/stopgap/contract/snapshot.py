@@ -26,6 +26,14 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
     return [text for kind in sorted(set(before) | set(after)) for text in _of_kind(kind, before, after)]
 
 
+def noise(before: Snapshot, after: Snapshot) -> list[str]:
+    """Files that differ although nothing was done to them; for one that came or went in /var/lib, its whole folder."""
+    old, new = before.get("file", {}), after.get("file", {})
+    found = {path for path in old if path in new and old[path] != new[path]}
+    moved = {path for path in set(old) ^ set(new) if path.startswith("/var/lib/")}
+    return sorted(found | {path.rpartition("/")[0] for path in moved if path.count("/") > 3})
+
+
 def in_words(found: Iterable[str]) -> str:
     texts = list(found)
     more = f" and {len(texts) - MOST} more" if len(texts) > MOST else ""

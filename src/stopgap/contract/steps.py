@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stopgap.contract import snapshot
-from stopgap.contract.needs import Watched, attested
+from stopgap.contract.needs import Watched, attested, handled_units
 from stopgap.contract.outcome import Step
 from stopgap.contract.verbs import Answer, Verbs
 from stopgap.lab import Lab, LabError
@@ -14,7 +14,7 @@ from stopgap.lab import Lab, LabError
 REASON = "contract: the way back is tried"
 VOUCHED = "contract: stands in for the person who would know"
 UNATTESTED = "unproven while nobody has attested what only a person knows"
-WITHOUT = "without a mitigation"
+SETTLE_SECONDS = 15
 Told = Callable[[Step], None]
 
 
@@ -35,11 +35,22 @@ class Contract:
     def run(self, mitigations: list[dict[str, Any]], not_here: dict[str, str], fix_not_here: str) -> list[Step]:
         """`not_here`: why a mitigation cannot be tried in the lab, by its id."""
         if self._do("assess: exposed", self._assess_exposed):
+            self._learn_noise()
             usable = [item["id"] for item in mitigations if self._try_mitigation(item, not_here)]
             self._fix(usable, fix_not_here)
         else:
             self._skip_all(mitigations, "the host is not exposed")
         return self.steps
+
+    def _learn_noise(self) -> None:
+        """What a mere restart of the same services changes is no trace of a mitigation: snmpd rewrites its state."""
+        units = handled_units(self.remedy)
+        if not units:
+            return
+        before = self._snapshot()
+        self.lab.exec(self.host, ["systemctl", "try-restart", *units], check=False)
+        found = snapshot.noise(before, self._snapshot())
+        self.watched = replace(self.watched, volatile=(*self.watched.volatile, *found))
 
     # one mitigation, and its way back
 
@@ -81,8 +92,16 @@ class Contract:
         return _expect(answer, "exposed", code=0)
 
     def _identical(self, before: snapshot.Snapshot) -> str:
-        found = snapshot.differences(before, self._snapshot())
+        found = self._settled(before)
         return f"after lifting, the host is not as it was: {snapshot.in_words(found)}" if found else ""
+
+    def _settled(self, before: snapshot.Snapshot) -> list[str]:
+        """A service that was just started may take a moment to be what it was; anything else is told at once."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            found = snapshot.differences(before, self._snapshot())
+            if not all(one.startswith("unit ") for one in found) or not found or time.monotonic() > deadline:
+                return found
 
     # the fix
 
@@ -123,7 +142,8 @@ class Contract:
     def _proven(self, answer: Answer, name: str) -> str:
         """P2: the proof came before the lifting, not after it."""
         if why := _expect(answer, "fixed", code=0):
-            return why
+            owed = "; an operator's part can be given as before_fix in tests/ID.yml" if "still owed" in why else ""
+            return why + owed
         told = self.verbs.history()
         proof = _last(told, ("verified fix", "pass"), before=_last(told, ("mitigation", "lifting"))) if name else 0
         return "" if proof is not None else f"nothing in the ledger proves the fix before the lifting: {told}"

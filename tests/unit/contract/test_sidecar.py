@@ -1,11 +1,11 @@
 """What stands beside a remedy for its trial: read, refused with its line, and never taken for a remedy."""
 
 import pytest
+from tests.books import TOP
 
 from stopgap.contract.sidecar import Surroundings, load_sidecar, sidecar_problems
 from stopgap.contract.steps import FIX_STEPS, MITIGATION_STEPS
 from stopgap.remedy import InvalidRemedy, catalogue
-from tests.books import TOP
 
 
 @pytest.fixture

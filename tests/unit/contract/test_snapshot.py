@@ -1,6 +1,6 @@
 """Two snapshots side by side: every kind of difference is named."""
 
-from stopgap.contract.snapshot import differences, in_words
+from stopgap.contract.snapshot import differences, in_words, noise
 
 FILE = {"mode": "0o100644", "owner": "0:0", "content": "aa", "mtime": 1}
 
@@ -31,3 +31,9 @@ def test_a_file_written_as_it_was_at_another_time_is_a_difference():
 
 def test_many_differences_are_counted():
     assert in_words(str(n) for n in range(9)) == "0; 1; 2; 3; 4; 5 and 3 more"
+
+
+def test_what_changes_by_itself_is_known_by_its_path_and_what_comes_and_goes_by_its_folder():
+    before = {"file": {"/etc/a": 1, "/etc/b": 1, "/var/lib/samba/msg/1": 1}}
+    after = {"file": {"/etc/a": 1, "/etc/b": 2, "/var/lib/samba/msg/2": 1, "/etc/new": 1}}
+    assert noise(before, after) == ["/etc/b", "/var/lib/samba/msg"]

@@ -42,7 +42,11 @@ def contract(monkeypatch):
 
     def make(verbs, snapshots=(), packages=("acme",), obligations=()):
         taken.extend(snapshots)
-        remedy = {"fix": {"packages": list(packages), "obligations": list(obligations)}, "checks": []}
+        remedy = {
+            "fix": {"packages": list(packages), "obligations": list(obligations)},
+            "checks": [],
+            "mitigations": [],
+        }
         return Contract(remedy, None, "h", verbs, Watched(), lambda: None, lambda: None, lambda step: None)
 
     return make

@@ -120,7 +120,7 @@ def install_vulnerable(packages):
     for package in packages:
         relax_dependents(package["name"], package["version"])
     if files:
-        run("dpkg", "--install", "--force-depends,confold,downgrade,overwrite,unsafe-io", *files)
+        run("dpkg", "--install", "--force-depends,breaks,confold,downgrade,overwrite,unsafe-io", *files)
 
 
 def relax_dependents(name, version):
@@ -200,7 +200,6 @@ def main():
 def prepare(asked, notes):
     apt_install_most(asked["install"], notes)
     install_programs(asked["programs"], notes)
-    install_programs({}, notes)
     for unit, package in asked["units"].items():
         if package and not has_unit(unit):
             try:

@@ -116,7 +116,7 @@ def files(asked, exact):
     for top in [*TREES, *asked["trees"], *asked["paths"]]:
         for path in walk(top) if os.path.lexists(top) and top not in asked["paths"] else [top]:
             named = path in asked["paths"] or any(path.startswith(tree + "/") for tree in asked["trees"])
-            if any(path == one or path.startswith(one + "/") for one in asked["volatile"]):
+            if not named and any(path == one or path.startswith(one + "/") for one in asked["volatile"]):
                 continue
             try:
                 if os.path.lexists(path) and (named or not is_daemons_own(path)):

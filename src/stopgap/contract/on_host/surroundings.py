@@ -51,6 +51,20 @@ ExecReload=/bin/kill -HUP $MAINPID
 [Install]
 WantedBy=multi-user.target
 """
+# An empty value takes back what the unit says; one empty condition takes back all of them.
+INSTEAD = """[Unit]
+ConditionPathExists=
+[Service]
+Type=simple
+PIDFile=
+BusName=
+ExecStartPre=
+ExecStartPost=
+ExecStart=
+ExecStart=/bin/sleep infinity
+ExecStop=
+ExecReload=
+"""
 OTHERS = {
     "socket": ("[Socket]\nListenStream=/run/stopgap-standin-%s", "sockets.target"),
     "timer": ("[Timer]\nOnCalendar=yearly\nUnit=%s.service", "timers.target"),
@@ -91,7 +105,23 @@ def ready_units(units, listening, closed_by_fix):
         if wanted.get("enabled") and unit in made:
             must("systemctl", "enable", "--quiet", unit)
         if wanted.get("running") and run("systemctl", "is-active", unit)[0]:
-            run("systemctl", "start", unit)  # not every unit can: a step that needs it says so
+            start(unit)
+
+
+def start(unit):
+    """A real service that cannot start here (no hardware, no configuration) has a stand-in's program instead."""
+    if not run("systemctl", "start", unit)[0] and not run("systemctl", "is-active", unit)[0]:
+        return
+    if "." in unit and not unit.endswith(".service"):
+        return  # a step that needs it says so
+    name = unit if unit.endswith(".service") else unit + ".service"
+    if "@" in name:
+        return
+    os.makedirs("%s/%s.d" % (UNITS, name), exist_ok=True)
+    write("%s/%s.d/stopgap-standin.conf" % (UNITS, name), INSTEAD)
+    must("systemctl", "daemon-reload")
+    run("systemctl", "reset-failed", name)
+    must("systemctl", "start", name)
 
 
 def write_unit(unit, listens):
