@@ -660,3 +660,60 @@ def test_no_word_or_one_for_something_else_is_unknown(host, attested):
     attested(revision=7)
     assert "revision 7, attest it again" in ask(host, "attestation", {"obligation": "rekey"}, ATTESTABLE)[1]
     assert word(host, "attestation", {"obligation": "other"}, ATTESTABLE) == "unknown"
+
+
+class TestMount:
+    TABLE = (
+        "22 1 0:5 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+        "23 22 0:6 / /srv/my\\040data rw,noexec,nosuid - tmpfs tmpfs rw,size=1k\n"
+        "24 22 0:7 / /tmp rw - tmpfs tmpfs rw\n"
+        "25 22 0:8 / /tmp ro,nodev - tmpfs tmpfs rw\n"
+    )
+
+    @pytest.mark.parametrize(
+        ("params", "verdict", "said"),
+        [
+            ({"path": "/srv/my data", "options": ["noexec", "nosuid", "dev"]}, "pass", "noexec"),
+            ({"path": "/srv/my data", "options": ["noexec", "nodev"], "lacks": ["suid"]}, "fail", "lacks nodev"),
+            ({"path": "/srv/my data", "lacks": ["nosuid"]}, "fail", "has nosuid"),
+            ({"path": "/srv/my data", "options": ["exec"]}, "fail", "lacks exec"),
+            ({"path": "/", "lacks": ["noexec"], "options": ["rw"]}, "pass", "relatime"),
+            ({"path": "/tmp/", "options": ["ro", "nodev"]}, "pass", "nodev"),
+            ({"path": "/tmp", "options": ["rw"]}, "fail", "lacks rw"),
+            ({"path": "/none", "lacks": ["noexec"]}, "fail", "not a mount point"),
+        ],
+        ids=str,
+    )
+    def test_what_the_kernel_says(self, fake_tool, params, verdict, said):
+        found = ask(fake_tool(cat=f"printf %s '{self.TABLE}'"), "mount", params)
+        assert found[0] == verdict
+        assert said in found[1]
+
+    def test_a_table_that_cannot_be_read_is_unknown(self, fake_tool):
+        assert word(fake_tool(cat="exit 1"), "mount", {"path": "/", "options": ["rw"]}) == "unknown"
+
+    def test_this_machine(self, host):
+        assert word(host, "mount", {"path": "/proc", "lacks": ["ro"]}) == "pass"
+
+
+class TestUser:
+    @pytest.mark.parametrize(
+        ("params", "verdict", "said"),
+        [
+            ({"in_groups": ["root"], "not_in_groups": ["no-such"]}, "pass", "as expected"),
+            ({"in_groups": ["no-such"]}, "fail", "is not in no-such"),
+            ({"not_in_groups": ["root"]}, "fail", "is in root"),
+            ({"shell": "/no/such"}, "fail", "has the shell /"),
+        ],
+        ids=str,
+    )
+    def test_what_the_host_says(self, host, params, verdict, said):
+        found = ask(host, "user", {"name": "root", **params})
+        assert found[0] == verdict
+        assert said in found[1]
+
+    def test_nobody_of_that_name_fails(self, host):
+        assert ask(host, "user", {"name": "no-such", "shell": "/bin/sh"}) == ("fail", "there is no user no-such")
+
+    def test_a_name_service_that_does_not_answer_is_unknown(self, fake_tool):
+        assert word(fake_tool(getent="exit 3"), "user", {"name": "root", "shell": "/bin/sh"}) == "unknown"

@@ -15,11 +15,13 @@ from stopgap.verify.checks import (
     firewall,
     kernel,
     kernel_module,
+    mount,
     package,
     processes,
     service,
     socket,
     sysctl,
+    user,
 )
 from stopgap.verify.context import Context
 from stopgap.verify.verdict import Verdict
@@ -38,9 +40,11 @@ CHECKS: dict[str, CheckType] = {
     "firewall": CheckType(firewall.check, firewall.name),
     "kernel": CheckType(kernel.check, kernel.name),
     "kernel_module": CheckType(kernel_module.check, kernel_module.name),
+    "mount": CheckType(mount.check, mount.name),
     "package": CheckType(package.check, package.name),
     "processes": CheckType(processes.check, processes.name),
     "service": CheckType(service.check, service.name),
     "socket": CheckType(socket.check, socket.name),
     "sysctl": CheckType(sysctl.check, sysctl.name),
+    "user": CheckType(user.check, user.name),
 }

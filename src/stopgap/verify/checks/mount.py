@@ -1,0 +1,45 @@
+"""`mount {path, options?, lacks?}`: something is mounted there, with these options and without those.
+
+By the kernel's own table, where the last line for a path is what is on top.
+"""
+
+import re
+from typing import Any
+
+from stopgap.verify.backend import AgentHost
+from stopgap.verify.context import Context
+from stopgap.verify.verdict import Verdict, failed, passed
+
+# Never listed: in effect where the opposite is not.
+HARMLESS = {"exec": "noexec", "suid": "nosuid", "dev": "nodev", "rw": "ro"}
+
+
+def name(params: dict[str, Any]) -> str:
+    return str(params["path"])
+
+
+def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
+    path = params["path"].rstrip("/") or "/"
+    options = _options(host.run_expect([0], "cat /proc/self/mountinfo").stdout, path)
+    if options is None:
+        return failed(f"{path} is not a mount point")
+    missing = [option for option in params.get("options") or [] if not _has(options, option)]
+    unwanted = [option for option in params.get("lacks") or [] if _has(options, option)]
+    if missing or unwanted:
+        said = [f"lacks {option}" for option in missing] + [f"has {option}" for option in unwanted]
+        return failed(f"{path} {' and '.join(said)}")
+    return passed(f"{path} is mounted {','.join(sorted(options))}")
+
+
+def _options(table: str, path: str) -> set[str] | None:
+    """Those of the mount, and those of its file system."""
+    found = None
+    for line in table.splitlines():
+        words = line.split(" ")
+        if re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), words[4]) == path:
+            found = {*words[5].split(","), *words[words.index("-") + 3].split(",")}
+    return found
+
+
+def _has(options: set[str], option: str) -> bool:
+    return HARMLESS[option] not in options if option in HARMLESS else option in options
