@@ -75,6 +75,7 @@ SCRIPT_FAILED = re.compile(r"(%\w+\(\S+\) scriptlet failed)")
 # The preview's tables: a heading, then rows that are indented.
 REMOVING = re.compile(r"^Removing[^\n]*:\n((?: .*\n)+)", re.MULTILINE)
 REPLACING = re.compile(r"^ +replacing +(\S+?)(?:\.\w+)? +\S", re.MULTILINE)
+ROW = re.compile(r"^ (?! )(\S+) +\S+ +\S", re.MULTILINE)
 ABORTED = "Operation aborted"
 
 
@@ -177,17 +178,19 @@ def preview(wanted, verb, limit):
     result = dnf(["-C", "--assumeno", verb, *wanted], limit, UPDATE_SECONDS, answer=())
     if result.rc != 0 and ABORTED not in result.output:
         raise complaint(result)
-    gone = erased(result.output, wanted)
+    gone = erased(result.output)
     if gone:
         raise InstallError("removal_needed", f"dnf would remove {', '.join(gone)}", clean=True)
 
 
-def erased(output, wanted):
-    """What a transaction takes away: its Removing tables, and what a package of another name replaces."""
+def erased(output):
+    """What a transaction takes away: its Removing tables, and what a package of another name replaces.
+
+    dnf 5 writes "replacing" under every upgrade too, of the same name then.
+    """
     tables = "".join(REMOVING.findall(output))
     gone = {line.split()[0] for line in tables.splitlines() if line.strip()}
-    upgraded = [name for name in REPLACING.findall(output) if any(one.startswith(name + "-") for one in wanted)]
-    return sorted(gone | set(REPLACING.findall(output)) - set(upgraded))
+    return sorted(gone | set(REPLACING.findall(output)) - set(ROW.findall(output)))
 
 
 def dnf(argv, limit, timeout, answer=("-y",)):
