@@ -119,3 +119,25 @@ def test_a_command_that_outlives_its_run_too_long_is_named(target):
         mitigate(target.journal(lock_wait=0.2), [wanted], "absent")
     gate.write_text("go on\n")
     assert target.absent(wanted)[0]["state"] == "lifted"
+
+
+def test_what_somebody_changed_between_the_kill_and_the_next_run_is_not_overwritten(target):
+    wanted, path = remedy("CVE-1", target.file("a.conf")), Path(target.path("a.conf"))
+    for moment in itertools.count(1):
+        if not killed_at(moment, lambda: target.run("present", wanted)):
+            break
+        path.unlink(missing_ok=True)
+        path.symlink_to("elsewhere")
+        result = target.present(wanted)[0]
+        if result["state"] == "failed":
+            assert "a.conf: kind is link, not file" in result["reason"], moment
+            assert path.is_symlink(), moment
+        target.absent(wanted)
+        target.absent(wanted, force=True)
+        shutil.rmtree(target.base)
+        if result["state"] == "applied":
+            assert path.is_symlink(), moment
+            path.unlink()
+        else:
+            assert not path.is_symlink(), moment
+    assert moment > 20

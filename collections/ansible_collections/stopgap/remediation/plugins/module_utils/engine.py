@@ -24,6 +24,11 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.steps import r
 Outcome = collections.namedtuple("Outcome", "state reason pending")
 # what a change can meet on a host; anything else is a bug, and the journal still knows the way back
 TROUBLE = (StopgapError, OSError)
+HALF_DONE = ("applying", "reverting")
+MEDDLED = (
+    "a run was cut short, and somebody changed it since, so nothing was done: %s; put that back as it was, or lift "
+    "with force, which keeps a copy, and mitigate again"
+)
 
 
 class Engine(object):
@@ -47,6 +52,9 @@ class Engine(object):
     def present(self, entry):
         todo, was_whole = [], is_whole(entry)
         try:
+            theirs = self._foreign(action for action in entry["actions"] if action["state"] in HALF_DONE)
+            if theirs:
+                return Outcome("failed", MEDDLED % "; ".join(theirs), [])
             todo = self._prepare(entry)
             if not todo and entry["state"] == "applied":
                 return Outcome("applied", "in force already", [])
@@ -72,7 +80,7 @@ class Engine(object):
     def _prepare(self, entry):
         """Capture what is not held yet; returns the actions still to be done."""
         for action in entry["actions"]:
-            if action["state"] in ("applying", "reverting") and self.holds.above(action):
+            if action["state"] in HALF_DONE and self.holds.above(action):
                 self.holds.hand_up(action)  # half done and no longer on top: let go, and take it anew
                 action["state"] = "pending"
         for action in entry["actions"]:
@@ -163,7 +171,7 @@ class Engine(object):
 
     def absent(self, entry, force=False, reason=None):
         try:
-            theirs = [] if force else self._foreign(entry)
+            theirs = [] if force else self._foreign(entry["actions"])
             if theirs:
                 return Outcome("refused", "somebody changed it since, nothing was lifted: %s" % "; ".join(theirs), [])
             if self.journal.read_only:
@@ -175,10 +183,10 @@ class Engine(object):
         except TROUBLE as error:
             return Outcome("failed", "%s; lift it again when this is mended" % error, [])
 
-    def _foreign(self, entry):
-        """What somebody changed, over all actions before the first is reverted."""
+    def _foreign(self, actions):
+        """What somebody changed, over all of these actions before the first is touched."""
         found = []
-        for action in filter(self._is_ours, entry["actions"]):
+        for action in filter(self._is_ours, actions):
             current = self.holds.make(action).read()
             found += [
                 "%s: %s is %s, not %s" % (action["resource"], key, current.get(key), action["written"][key])
