@@ -4,6 +4,7 @@ The packages are stand-ins. A container has its machine's kernel and boot id: he
 """
 
 import os
+import subprocess
 
 import pytest
 
@@ -11,6 +12,7 @@ from stopgap.lab import HostSpec, Lab
 from tests.books import Books
 from tests.e2e import standins
 from tests.e2e.standins import package
+from tests.e2e.target_side import assess, bring, patch, remedy
 
 pytestmark = pytest.mark.lab
 
@@ -107,6 +109,27 @@ def test_a_host_that_lets_nobody_in_any_more_is_told_with_what_to_do(lab, tmp_pa
         lab.exec("one", ["systemctl", "start", "ssh"])
     assert "no new connection to one within 5 s" in told
     assert "sshd -t" in told
+
+
+def test_a_session_opened_before_the_fix_is_told_and_not_ended(lab):
+    bring(lab, "one")
+    then = [{"type": "restart_users_of", "params": "openssh-server"}]
+    words = ["ssh", "-F", lab.ssh_config, "one", "echo open; sleep 1000"]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as session:
+        try:
+            assert session.stdout.readline() == b"open\n"
+            # the same version once more stands in for the fixed one: the program is another file, which is what counts
+            lab.exec("one", ["apt-get", "-q", "-y", "install", "--reinstall", "openssh-server"])
+            version = lab.exec("one", ["dpkg-query", "-W", "-f", "${source:Version}", "openssh-server"]).stdout
+            fix = remedy("openssh-server", "debian-12", version, then=then)
+            result = patch(lab, "one", fix)
+            assert {one["name"] for one in result["old_code"]} == {"sshd"}
+            assert session.poll() is None
+            assert assess(lab, "one", fix)["code"] == "old_code"
+        finally:
+            session.terminate()
+    lab.exec("one", ["sh", "-c", "while ls -l /proc/*/exe | grep -q 'sshd (deleted)'; do sleep 0.1; done"])
+    assert assess(lab, "one", fix)["code"] == "awaiting_proof"
 
 
 def test_a_reboot_is_told_until_it_is_allowed_and_proven_after_it(lab, tmp_path):
