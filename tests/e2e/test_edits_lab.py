@@ -1,4 +1,4 @@
-"""Edits of files, users and mounts on a real host, with the daemons' own checkers: put in force, seen, taken back exactly."""
+"""Edits of files, users and mounts on a real host, with the checkers of the daemons: done, seen, taken back exactly."""
 
 import os
 
@@ -46,25 +46,28 @@ def mitigate(acting):
 def seen(lab):
     """Contents, owner, mode; and modification times of what we write ourselves."""
 
+    kept, timed = " ".join(KEPT), " ".join([SMB, SSHD, NGINX, SUDO, "/etc/fstab"])
+    script = f"""find {kept} -type f -exec sha256sum {{}} + | sort
+        find {kept} -printf '%p %m %U:%G\\n' | sort
+        stat -c '%n %y' {timed}
+        findmnt -n -o OPTIONS /srv/data"""
+
     def look():
-        sums = lab.exec("web1", ["sh", "-c", f"find {' '.join(KEPT)} -type f -exec sha256sum {{}} + | sort"]).stdout
-        dress = lab.exec("web1", ["sh", "-c", f"find {' '.join(KEPT)} -printf '%p %m %U:%G\\n' | sort"]).stdout
-        times = lab.exec("web1", ["stat", "-c", "%n %y", SMB, SSHD, NGINX, SUDO, "/etc/fstab"]).stdout
-        return sums, dress, times, lab.exec("web1", ["findmnt", "-n", "-o", "OPTIONS", "/srv/data"]).stdout
+        return lab.exec("web1", ["sh", "-c", script]).stdout
 
     return look
 
 
-SMB2 = action("ini_option", path=SMB, section="global", option="Server Min Protocol", value="SMB2_10")
+SMB3 = action("ini_option", path=SMB, section="global", option="Server Min Protocol", value="SMB3_00")
 
 
 @pytest.mark.parametrize(
     ("wanted", "asked", "shown"),
     [
         (
-            action("ini_option", **SMB2["params"], validate=["testparm", "-s", "%s"]),
+            action("ini_option", **SMB3["params"], validate=["testparm", "-s", "%s"]),
             ["testparm", "-s", "--parameter-name", "server min protocol"],
-            "SMB2_10",
+            "SMB3_00",
         ),
         (
             action(
@@ -95,7 +98,11 @@ SMB2 = action("ini_option", path=SMB, section="global", option="Server Min Proto
         ),
         (action("user_setting", user="eve", not_in_groups=["adm", "staff"]), ["id", "-nG", "eve"], "eve\n"),
         (action("user_setting", user="eve", in_groups=["games"]), ["id", "-nG", "eve"], "games"),
-        (action("user_setting", user="eve", shell="/usr/sbin/nologin"), ["getent", "passwd", "eve"], "nologin\n"),
+        (
+            action("user_setting", user="eve", **{"shell": "/usr/sbin/nologin"}),
+            ["getent", "passwd", "eve"],
+            "nologin\n",
+        ),
         (
             action("user_setting", user="eve", sudoers="eve ALL=(root) NOPASSWD: /usr/bin/true"),
             ["sudo", "-l", "-U", "eve"],
@@ -137,18 +144,23 @@ def test_in_effect_and_taken_back_identical(lab, mitigate, seen, wanted, asked, 
         ),
         (
             action(
-                "ini_option", path=SMB, section="global", option="include", value="[", validate=["testparm", "-s", "%s"]
+                "ini_option",
+                path=SMB,
+                section="global",
+                option="security",
+                value="nonsense",
+                validate=["testparm", "-s", "%s"],
             ),
-            "",
+            "Ignoring invalid value 'nonsense' for parameter 'security'",
         ),
         (
             action("line", path=SUDO, line="eve MAY do everything", validate=["visudo", "-cf", "%s"]),
             "syntax error",
         ),
         (action("user_setting", user="eve", sudoers="eve MAY do everything"), "syntax error"),
-        (action("user_setting", user="nobody-such", shell="/bin/sh"), "there is no user nobody-such"),
+        (action("user_setting", user="nobody-such", **{"shell": "/bin/sh"}), "there is no user nobody-such"),
         (action("user_setting", user="eve", in_groups=["no-such"]), "there is no group no-such"),
-        (action("user_setting", user="eve", shell="/bin/none"), "is no program on this host"),
+        (action("user_setting", user="eve", **{"shell": "/bin/none"}), "is no program on this host"),
         (action("user_setting", user="eve", not_in_groups=["eve"]), "own group"),
         (action("mount_option", path="/srv", options=["noexec"]), "/srv is not a mount point"),
         (action("mount_option", path="/proc", options=["nodev"]), "has no line in /etc/fstab"),
@@ -168,13 +180,13 @@ def test_refused_is_put_back_in_the_checkers_words(mitigate, seen, wanted, said)
 def test_overlapping_remedies_in_either_order(mitigate, seen):
     before = seen()
     one = [
-        action("ini_option", **SMB2["params"]),
+        action("ini_option", **SMB3["params"]),
         action("user_setting", user="eve", not_in_groups=["adm"]),
         action("mount_option", path="/srv/data", options=["noexec", "nodev"]),
     ]
     two = [
         action("line", path=SMB, match="server min protocol", line="   server min protocol = SMB3"),
-        action("user_setting", user="eve", not_in_groups=["adm", "staff"], shell="/usr/sbin/nologin"),
+        action("user_setting", user="eve", not_in_groups=["adm", "staff"], **{"shell": "/usr/sbin/nologin"}),
         action("mount_option", path="/srv/data", options=["noexec"]),
     ]
     for first in ("CVE-1", "CVE-2"):
@@ -182,7 +194,7 @@ def test_overlapping_remedies_in_either_order(mitigate, seen):
         assert mitigate("present", *two, name="CVE-2")["state"] == "applied"
         assert not mitigate("present", *one, name="CVE-1")["changed"]
         assert mitigate("absent", name=first)["state"] == "lifted"
-        assert "noexec" in seen()[-1]
+        assert "noexec" in seen().splitlines()[-1]
         assert mitigate("absent", name="CVE-1" if first == "CVE-2" else "CVE-2")["state"] == "lifted"
         assert seen() == before
 

@@ -1,23 +1,14 @@
-"""Edits of files that are not ours: cases in tests/cases/line and tests/cases/ini_option, and what goes wrong."""
+"""Edits of files that are not ours: cases in tests/cases/line, and what goes wrong with any edit."""
 
 import os
 from pathlib import Path
 
 import pytest
-import yaml
+from tests.unit.collection.edit_cases import assert_there_and_back, cases
 from tests.unit.collection.target import remedy
 
-from ansible_collections.stopgap.remediation.plugins.module_utils.edits import EDITS, bytes_of, lines_of
-
-CASES = Path(__file__).parents[2] / "cases"
 OLD = 1_600_000_000_123_456_789
 REFUSE = ["sh", "-c", 'echo "$0: line 2: no such option" >&2; exit 1']
-
-
-def cases():
-    for kind in ("line", "ini_option"):
-        for name, case in yaml.safe_load((CASES / kind / "edits.yml").read_text()).items():
-            yield pytest.param(kind, case, id=f"{kind}: {name}")
 
 
 @pytest.fixture
@@ -30,29 +21,13 @@ def conf(target):
     return path
 
 
-def edit(target, kind="line", **params):
-    return {"type": kind, "params": {"path": target.path("x.conf"), **params}}
+def edit(target, **params):
+    return {"type": "line", "params": {"path": target.path("x.conf"), **params}}
 
 
-@pytest.mark.parametrize(("kind", "case"), list(cases()))
-def test_edit_and_back(target, kind, case):
-    path = Path(target.path("x.conf"))
-    path.write_bytes(case["before"].encode())
-    os.utime(path, ns=(OLD, OLD))
-    before, wanted = target.tree(), remedy("CVE-1", edit(target, kind, **case["edit"]))
-    predicted = target.present(wanted, check=True)[0]["changed"]
-    assert target.tree() == before
-    assert target.present(wanted)[0]["changed"] == predicted == (case["before"] != case["after"])
-    assert path.read_bytes().decode() == case["after"]
-    assert not target.present(wanted)[0]["changed"]
-    assert target.absent(wanted)[0]["state"] == "lifted"
-    assert target.tree() == before
-
-
-@pytest.mark.parametrize(("kind", "case"), list(cases()))
-def test_done_twice_is_done_once(kind, case):
-    once = EDITS[kind](lines_of(case["before"].encode()), case["edit"])
-    assert bytes_of(EDITS[kind](once, case["edit"])) == bytes_of(once) == case["after"].encode()
+@pytest.mark.parametrize("case", cases("line"))
+def test_line_and_back(target, case):
+    assert_there_and_back(target, "line", case)
 
 
 def test_line_keeps_owner_mode_and_bytes(target, conf):
@@ -156,15 +131,13 @@ def test_edits_in_one_mitigation(target, conf):
 
 
 @pytest.mark.parametrize(
-    ("kind", "params", "said"),
+    ("params", "said"),
     [
-        ("line", {}, "give `line`, or `absent` with `match`"),
-        ("line", {"line": "x", "match": "("}, "match '('"),
-        ("ini_option", {"option": "x"}, "give `value`, or `absent`"),
-        ("ini_option", {"option": "x=y", "value": "1"}, "is not one option with one value"),
+        ({}, "give `line`, or `absent` with `match`"),
+        ({"line": "x", "match": "("}, "match '('"),
     ],
 )
-def test_edits_that_make_no_sense(target, conf, kind, params, said):
-    told = target.present(remedy("CVE-1", edit(target, kind, **params)))[0]
+def test_line_that_makes_no_sense(target, conf, params, said):
+    told = target.present(remedy("CVE-1", edit(target, **params)))[0]
     assert told["state"] == "failed"
     assert said in told["reason"]

@@ -102,13 +102,14 @@ class Edit(Action):
 
     def leave_to_others(self):
         """Our patches, to the next layer up: its place was found in the text that they made."""
-        above = self.held[1 + [item is self.own for item in self.held].index(True) :]
-        missing = [
-            patch for patch in self.own["prior"]["patches"] if above and patch not in above[0]["prior"]["patches"]
-        ]
-        if missing:
-            above[0]["prior"]["patches"][:0] = missing
-        return above[:1] if missing else []
+        places = [place for place, item in enumerate(self.held) if item is self.own]
+        changed = []
+        for item in self.held[places[0] + 1 :][:1] if places else []:
+            missing = [patch for patch in self.own["prior"]["patches"] if patch not in item["prior"]["patches"]]
+            if missing:
+                item["prior"]["patches"][:0] = missing
+                changed.append(item)
+        return changed
 
     def revert(self, prior, written):
         self.taking_back = True
