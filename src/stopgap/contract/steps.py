@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stopgap.contract import snapshot
+from stopgap.contract.errors import ContractError
 from stopgap.contract.needs import Watched, attested, handled_units
 from stopgap.contract.outcome import Step
 from stopgap.contract.verbs import Answer, Verbs
@@ -193,7 +194,7 @@ class Contract:
         started = time.monotonic()
         try:
             why = act()
-        except LabError as error:
+        except (ContractError, LabError) as error:
             why = str(error)
         seconds = round(time.monotonic() - started, 1)
         self._add(Step(name, "failed" if why else "passed", why, mitigation, seconds))

@@ -50,17 +50,19 @@ def try_remedy(
     ground = _choose(remedy, told, suite)
     report.suite, report.ground = ground.suite, str(ground)
     lab = Lab(lab_name(remedy["id"]), say)
-    done = False
     try:
         _try_on(lab, file, remedy, told, ground, report, tell, say)
-        done = report.result != "failed"
-    finally:
+    except BaseException:
         if keep:
-            report.left = left_words(lab.name)
-            if not done:
-                say(report.left)
-        else:
+            say(left_words(lab.name))
+        raise
+    finally:
+        if not keep:
             lab.down()
+    if keep:
+        report.left = left_words(lab.name)
+    elif report.result == "failed":
+        report.left = "the host is gone; --keep leaves it there to look inside"
     return report
 
 
@@ -70,7 +72,7 @@ def lab_name(remedy: str) -> str:
 
 def left_words(lab: str) -> str:
     return (
-        f"the host is kept as lab {lab}: `stopgap lab exec {lab} {HOST} -- bash` looks inside, "
+        f"the host is kept as lab {lab}: `stopgap lab ssh {HOST} --name {lab}` looks inside, "
         f"`stopgap lab down --name {lab}` removes it"
     )
 
@@ -105,10 +107,8 @@ def _try_on(
             tell=tell,
         )
         loaded = loaded_modules()
-        not_run = {
-            item["id"]: told.why.mitigations.get(item["id"]) or mitigation_not_here(item, loaded)
-            for item in usable(remedy)
-        }
+        reasons = told.why.mitigations
+        not_run = {item["id"]: reasons.get(item["id"]) or mitigation_not_here(item, loaded) for item in usable(remedy)}
         report.steps = contract.run(usable(remedy), not_run, told.why.fix or fix_not_here(remedy))
 
 
