@@ -10,8 +10,8 @@ from tests.unit.collection.target import remedy
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import user_setting
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
-GROUP = "eve:x:1000:\ndocker:x:5:amy,eve,bob\nempty:x:6:\nmixed:x:7:amy,eve,bob\n"
-GSHADOW = "eve:!::\ndocker:!::amy,eve,bob\nempty:!::\nmixed:!::eve,bob,amy\n"
+GROUP = "eve:x:1000:\ndocker:x:5:amy,eve,bob\nempty:x:6:\nmixed:x:7:amy,eve,bob\nother:x:8:eve,amy\n"
+GSHADOW = "eve:!::\ndocker:!::amy,eve,bob\nempty:!::\nmixed:!::eve,bob,amy\nother:!::eve,amy\n"
 Account = collections.namedtuple("Account", "pw_gid pw_shell")
 
 
@@ -115,7 +115,7 @@ def test_user_settings_of_two_remedies(host, order):
     before = contents(host)
     both = [
         remedy("CVE-1", setting(not_in_groups=["docker"], sudoers="eve ALL=(root) !ALL")),
-        remedy("CVE-2", setting(not_in_groups=["docker", "mixed"], **{"shell": "/bin/true"})),
+        remedy("CVE-2", setting(not_in_groups=["docker", "other"], **{"shell": "/bin/true"})),
     ]
 
     host.present(*both)
