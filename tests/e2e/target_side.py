@@ -17,10 +17,13 @@ sys.path.insert(0, {HOME!r})
 from {UTILS.replace("/", ".")} import decide
 from {UTILS.replace("/", ".")}.facts import HostFacts
 from {UTILS.replace("/", ".")}.fixing import Fixing, Options
+from {UTILS.replace("/", ".")}.rollback import roll_back
 asked = json.load(sys.stdin)
 facts = HostFacts(asked["remedies"])
 if asked["verb"] == "assess":
     answers = [decide.assess(remedy, facts) for remedy in asked["remedies"]]
+elif asked["verb"] == "rollback":
+    answers = [roll_back(remedy, facts, **asked["options"]) for remedy in asked["remedies"]]
 else:
     fixing = Fixing(facts, Options(**asked["options"]))
     answers = [fixing.fix(remedy) for remedy in asked["remedies"]]
@@ -55,6 +58,10 @@ def patch(lab, host, *remedies, conffiles="keep", lock_timeout=60, restart=True,
     options = {"conffiles": conffiles, "lock_timeout": lock_timeout, "restart": restart, "check": check}
     answers = ask(lab, host, "patch", remedies, **options)
     return answers[0] if len(remedies) == 1 else answers
+
+
+def rollback(lab, host, fix, lock_timeout=60, check=False):
+    return ask(lab, host, "rollback", [fix], lock_timeout=lock_timeout, check=check)[0]
 
 
 def remedy(name, distro, fixed, packages=None, then=(), when=()):

@@ -17,7 +17,7 @@ from stopgap.verify.agent import BOOTSTRAP
 from stopgap.verify.backend import open_host
 from stopgap.verify.context import Context
 from stopgap.verify.runner import run_check
-from tests.e2e.target_side import assess, bring, patch, remedy
+from tests.e2e.target_side import assess, bring, patch, remedy, rollback
 from tests.e2e.test_patch_lab import run_module
 from tests.unit.collection.version_pairs import RPM, generated
 
@@ -346,3 +346,17 @@ def test_kernels_lie_side_by_side_and_other_packages_do_not(lab, el9):
         lab.exec(HOST, ["rpm", "-i", "--force", "--force-debian", path])
     found = assess(lab, HOST, remedy("plain", "el-9", "1-2"))
     assert found["code"] == "broken_package"
+
+
+def test_a_bad_fix_goes_back_with_what_came_with_it(lab, el9):
+    tool, part = Rpm("tool", "1:1-1"), Rpm("tool-libs", "1-1")
+    newest = newer(tool, "1:1-2", headers=["Requires: tool-libs >= 1-2"])
+    el9.offer(tool, part, newest, newer(part, "1-2"), repository="tool")
+    el9.install(tool, part, repository="tool")
+    done = patch(lab, HOST, fix_of(newest))
+    assert told(done) == ("installed", "installed", True)
+    assert (versions(lab, "tool"), versions(lab, "tool-libs")) == (["1:1-2.x86_64"], ["1-2.x86_64"])
+    assert done["rollback"]["possible"] is True
+    back = rollback(lab, HOST, fix_of(newest))
+    assert (back["state"], back["changed"]) == ("rolled_back", True), back["reason"]
+    assert (versions(lab, "tool"), versions(lab, "tool-libs")) == (["1:1-1.x86_64"], ["1-1.x86_64"])

@@ -10,7 +10,7 @@ import pytest
 
 from stopgap.lab import HostSpec, Lab
 from stopgap.lab.rpm_host import ZYPPER_PACKAGES, Erratum, Rpm, RpmHost
-from tests.e2e.target_side import assess, bring, patch, remedy
+from tests.e2e.target_side import assess, bring, patch, remedy, rollback
 
 pytestmark = pytest.mark.lab
 HOST = "su1"
@@ -211,3 +211,17 @@ def test_an_edited_configuration_file_is_kept_and_told_and_replaced_when_asked(l
     lab.write_file(HOST, path, "protocols=mine\n")
     assert told(patch(lab, HOST, fix_of(fixed), conffiles="replace")) == ("installed", "conffiles_replaced", True)
     assert lab.exec(HOST, ["cat", path, f"{path}.rpmsave"]).stdout == "protocols=safe\nprotocols=mine\n"
+
+
+def test_a_bad_fix_goes_back_with_what_came_with_it(lab, sles):
+    tool, part = Rpm("tool", "1:1-1"), Rpm("tool-libs", "1-1")
+    newest = newer(tool, "1:1-2", headers=["Requires: tool-libs >= 1-2"])
+    sles.offer(tool, part, newest, newer(part, "1-2"), repository="tool")
+    sles.install(tool, part, repository="tool")
+    done = patch(lab, HOST, fix_of(newest))
+    assert told(done) == ("installed", "installed", True)
+    assert (versions(lab, "tool"), versions(lab, "tool-libs")) == (["1:1-2.x86_64"], ["1-2.x86_64"])
+    assert done["rollback"]["possible"] is True
+    back = rollback(lab, HOST, fix_of(newest))
+    assert (back["state"], back["changed"]) == ("rolled_back", True), back["reason"]
+    assert (versions(lab, "tool"), versions(lab, "tool-libs")) == (["1:1-1.x86_64"], ["1-1.x86_64"])

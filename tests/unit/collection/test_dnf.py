@@ -117,3 +117,47 @@ def test_a_repository_that_is_left_out_keeps_back_nothing_else_and_kernels_stay(
 )
 def test_a_package_is_asked_for_by_its_whole_name(version, said):
     assert dnf.spec({"name": "nginx", "arch": "x86_64"}, version) == said
+
+
+PLAN_MOVES = """Dependencies resolved.
+================================================================================
+ Package                Arch      Version                     Repository   Size
+================================================================================
+Installing:
+ kernel-core            x86_64    5.14.0-503.11.1.el9_5       baseos       18 M
+Upgrading:
+ nginx                  x86_64    2:1.20.1-28.el9_8.2         appstream    36 k
+ a-name-that-is-long-enough-for-a-line-of-its-own
+                        noarch    0:1-2                       appstream   5.5 k
+Installing dependencies:
+ nginx-core             x86_64    2:1.20.1-28.el9_8.2         appstream   574 k
+Enabling module streams:
+ nginx                            1.20
+
+Transaction Summary
+================================================================================
+Install  2 Packages
+Upgrade  2 Packages
+
+Total download size: 19 M
+Operation aborted.
+"""
+
+
+def test_what_a_plan_moves(monkeypatch):
+    there = {
+        "nginx": "1:1.20.1-16.el9",
+        "a-name-that-is-long-enough-for-a-line-of-its-own": "1-1",
+        "kernel-core": "5.14.0-427",
+    }
+    monkeypatch.setattr(dnf, "preview", lambda *_: PLAN_MOVES)
+    facts = {
+        name: [{"arch": "noarch" if name[1] == "-" else "x86_64", "version": told}] for name, told in there.items()
+    }
+    monkeypatch.setattr(dnf.rpm, "installed", lambda names: {name: facts.get(name, []) for name in names})
+    assert [(move["name"], move["arch"], move["before"], move["after"]) for move in dnf.moves([])] == [
+        ("kernel-core", "x86_64", None, "5.14.0-503.11.1.el9_5"),  # beside the old one
+        ("nginx", "x86_64", "1:1.20.1-16.el9", "2:1.20.1-28.el9_8.2"),
+        ("a-name-that-is-long-enough-for-a-line-of-its-own", "noarch", "1-1", "1-2"),
+        ("nginx-core", "x86_64", None, "2:1.20.1-28.el9_8.2"),
+    ]

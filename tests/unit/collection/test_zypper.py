@@ -145,3 +145,17 @@ def test_what_is_only_installed_is_not_offered(monkeypatch):
     assert zypper.offers(["x"]) == {"x": {"1:1.0-3": {"x86_64"}, "1.0-2": {"i586"}}}
     monkeypatch.setattr(zypper.command, "execute", lambda argv, timeout: zypper.command.Output(104, "", ""))
     assert zypper.offers(["x"]) == {}
+
+
+def test_what_a_plan_moves(answers):
+    upgraded = 'type="package" name="x" edition="1:1-2" arch="x86_64" edition-old="0:1-1" arch-old="x86_64"'
+    plan = (
+        f"<install-summary><to-upgrade><solvable {upgraded}><description>d</description></solvable></to-upgrade>"
+        f'<to-install><solvable type="package" name="y" edition="1-1" arch="noarch" summary="s"/></to-install>'
+        f"<to-change-vendor><solvable {upgraded}/></to-change-vendor></install-summary>"
+    )
+    answers(Result(0, plan))
+    assert zypper.moves(["x.x86_64=1:1-2"]) == [
+        {"name": "x", "arch": "x86_64", "before": "1-1", "after": "1:1-2"},
+        {"name": "y", "arch": "noarch", "before": None, "after": "1-1"},
+    ]

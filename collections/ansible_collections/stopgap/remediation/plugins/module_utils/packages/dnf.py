@@ -76,6 +76,8 @@ SCRIPT_FAILED = re.compile(r"(%\w+\(\S+\) scriptlet failed)")
 REMOVING = re.compile(r"^Removing[^\n]*:\n((?: .*\n)+)", re.MULTILINE)
 REPLACING = re.compile(r"^ +replacing +(\S+?)(?:\.\w+)? +\S", re.MULTILINE)
 ROW = re.compile(r"^ (?! )(\S+) +\S+ +\S", re.MULTILINE)
+# A heading, or a row: name, architecture, version; a long name has a line of its own.
+PLANNED = re.compile(r"^(\w[^\n]*:|  ?(?! )\S+)(?:\s+([a-z]\w+) +(\d\S*) +\S+ .*)?$", re.MULTILINE)
 ABORTED = "Operation aborted"
 
 
@@ -173,6 +175,30 @@ def simulate(wanted):
     preview(wanted, "install", 0)
 
 
+def moves(wanted):
+    """[{"name", "arch", "before", "after"}] of all that dnf would change for it; `before` is None for what comes new."""
+    found, heading = [], ""
+    for line, arch, version in PLANNED.findall(preview(wanted, "install", 0)):
+        if line.endswith(":"):
+            heading = line
+        elif arch and heading.startswith(("Upgrading", "Downgrading", "Installing")):
+            found.append((line.strip(), arch, version, heading))
+    installed = rpm.installed(sorted({name for name, _arch, _version, _heading in found}))
+    return [
+        {
+            "name": name,
+            "arch": arch,
+            "before": None if heading.startswith("Installing") else version_of(installed[name], arch),
+            "after": version[2:] if version.startswith("0:") else version,
+        }
+        for name, arch, version, heading in found
+    ]
+
+
+def version_of(facts, arch):
+    return next((fact["version"] for fact in facts if fact["arch"] == arch), facts[0]["version"] if facts else None)
+
+
 def preview(wanted, verb, limit):
     """dnf's own plan for it, which may not take anything away."""
     result = dnf(["-C", "--assumeno", verb, *wanted], limit, UPDATE_SECONDS, answer=())
@@ -181,6 +207,7 @@ def preview(wanted, verb, limit):
     gone = erased(result.output)
     if gone:
         raise InstallError("removal_needed", f"dnf would remove {', '.join(gone)}", clean=True)
+    return result.output
 
 
 def erased(output):

@@ -85,5 +85,5 @@ def zypper_put_back(moves, limit):
 
 
 APT = Past(apt_moves, apt_where, apt_put_back)
-DNF = Past(lambda wanted: None, offered_by(dnf), dnf_put_back)
-ZYPPER = Past(lambda wanted: None, offered_by(zypper), zypper_put_back)
+DNF = Past(dnf.moves, offered_by(dnf), dnf_put_back)
+ZYPPER = Past(zypper.moves, offered_by(zypper), zypper_put_back)

@@ -143,6 +143,21 @@ def simulate(wanted):
     preview(wanted, [], 0)
 
 
+def moves(wanted):
+    """[{"name", "arch", "before", "after"}] of all that zypper would change; `before` is None for what comes new."""
+    planned = [one for one in solvables(preview(wanted, [], 0)) if one.get("type") == "package"]
+    found = {(one["name"], one["arch"]): one for one in planned}  # a change of vendor is listed apart, and again
+    return [
+        {
+            "name": name,
+            "arch": arch,
+            "before": plain(one["edition-old"]) if "edition-old" in one else None,
+            "after": plain(one["edition"]),
+        }
+        for (name, arch), one in sorted(found.items())
+    ]
+
+
 def preview(wanted, options, limit):
     """zypper's own plan for it, which may not take anything away."""
     argv = ["--no-refresh", "install", "--dry-run", *AGAINST_CHANGE, *options, "--", *wanted]
@@ -152,6 +167,7 @@ def preview(wanted, options, limit):
     gone = erased(result.output)
     if gone:
         raise InstallError("removal_needed", f"zypper would remove {', '.join(gone)}", clean=True)
+    return result.output
 
 
 def erased(output):
