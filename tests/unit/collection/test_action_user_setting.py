@@ -155,3 +155,15 @@ def test_user_setting_that_somebody_changed_since(host):
     told = host.absent(wanted)[0]
     assert told["state"] == "refused"
     assert "user:eve: shell is /bin/zsh, not /bin/true" in told["reason"]
+
+
+def test_user_setting_whose_drop_in_somebody_changed_is_put_right_again_and_removed(host):
+    before, wanted = contents(host), remedy("CVE-1", setting(sudoers="eve ALL=(root) !ALL"))
+    host.present(wanted)
+    (name,) = os.listdir(host.path("sudoers.d"))
+    Path(host.path(f"sudoers.d/{name}")).write_text("theirs\n")
+    assert host.absent(wanted)[0]["state"] == "refused"
+    assert host.present(wanted)[0]["state"] == "applied"
+    assert Path(host.path(f"sudoers.d/{name}")).read_text() == "eve ALL=(root) !ALL\n"
+    host.absent(wanted)
+    assert contents(host) == before

@@ -11,7 +11,6 @@ import re
 COMMENT = re.compile(r"\s*(#|;|//)")
 HEADER = re.compile(r"\s*\[([^\]\r\n]+)\]")
 OPTION = re.compile(r"(\s*)([^=\s\[#;][^=]*?)(?:(\s*=[ \t]*)(.*?))?(\s*)\Z", re.DOTALL)
-COMMENT_SIGNS = ("#", ";", "//")
 
 
 def lines_of(data):
@@ -51,8 +50,9 @@ def places_of_line(lines, params):
 
 
 def matches(pattern, line):
-    """A comment sets nothing, so only a pattern that names a comment sign means comments too."""
-    if COMMENT.match(line) and not any(sign in pattern for sign in COMMENT_SIGNS):
+    """A comment sets nothing, so only a pattern that names its sign means it too."""
+    comment = COMMENT.match(line)
+    if comment and comment.group(1) not in pattern:
         return False
     return re.search(pattern, line, re.MULTILINE) is not None
 

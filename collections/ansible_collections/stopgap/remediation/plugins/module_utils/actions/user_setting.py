@@ -63,7 +63,7 @@ class UserSetting(Action):
                 state["members:" + name] = members if members == members_in(GSHADOW, name, members) else None
             elif kind == "shell" and not os.access(value, os.X_OK):
                 raise ActionError("%s is no program on this host, so it cannot be %s's shell" % (value, self.user))
-            elif kind == "sudoers" and state[key] not in (None, IN_PLACE):
+            elif kind == "sudoers" and state[key] not in (None, IN_PLACE) and not self._is_held(key):
                 raise ActionError("%s is there and not as we would write it: take it away first" % self._drop_in(name))
         return state
 
@@ -76,12 +76,20 @@ class UserSetting(Action):
     def revert(self, prior, written):
         self._become({key: prior.get(key) for key in written}, prior)
 
+    def merge(self, prior, written, current):
+        """A drop-in with our name has no word of theirs to come back to."""
+        merged = super(UserSetting, self).merge(prior, written, current)
+        return dict(merged, **{key: prior.get(key) for key in written if key.startswith("sudoers:")})
+
     def show(self, state):
         return ", ".join(
             "%s %s" % (told(key), state[key] or "absent") for key in sorted(state) if not key.startswith("members:")
         )
 
     # -- each kind of aspect
+
+    def _is_held(self, key):
+        return any(key in item["written"] for item in self.held)
 
     def _look(self, key):
         kind, _colon, name = key.partition(":")
