@@ -1,7 +1,7 @@
 """Makes a lab host into one that a remedy's vulnerability is found on."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,25 @@ HERE = Path(__file__).parent / "on_host"
 
 
 def make_vulnerable(
-    lab: Lab, host: str, ground: Ground, archive: Archive, needs: Needs, told: Surroundings
+    lab: Lab, host: str, ground: Ground, archive: Archive, needs: Needs, told: Surroundings, say: Callable[[str], None]
 ) -> dict[str, str]:
-    """The versions of the affected packages then on the host. Raises GroundError with what stood in the way."""
+    """The versions of the affected packages then on the host. `say` is told what could not be provided for the remedy.
+
+    Raises GroundError where the host cannot be made vulnerable at all.
+    """
     answer = _ask(lab, host, "packages.py", package_plan(ground, archive, needs, told))
     versions: dict[str, str] = answer["versions"]
     if ground.is_rpm:
         versions = rpm.make_vulnerable(lab, host, ground, needs)
     elif ground.poses:
         _pose(lab, host, ground.distro)
-    _ask(lab, host, "surroundings.py", {**asdict(needs), "programs": [], "packages": []})
     for path, content in told.files.items():
         lab.write_file(host, path, content)
+    surrounded = _ask(lab, host, "surroundings.py", {**asdict(needs), "programs": [], "packages": []})
+    for problem in [*answer["notes"], *surrounded["problems"]]:
+        say(f"not provided: {problem}")
+    for program in answer["missing"]:
+        say(f"not provided: no package is known for {program}: name it under `packages` in tests/ID.yml")
     for argv in told.prepare:
         _must(lab, host, argv)
     return versions

@@ -90,7 +90,7 @@ def _try_on(
     say(f"{remedy['id']}: {ground}")
     lab.up([HostSpec(HOST, ground.suite, tools(ground.distro) if ground.is_rpm else ())])
     needs = read_needs(remedy)
-    versions = make_vulnerable(lab, HOST, ground, _archive(ground.suite), needs, told)
+    versions = make_vulnerable(lab, HOST, ground, _archive(ground.suite), needs, told, say)
     report.packages = [
         {"name": one.name, "kind": one.kind, "vulnerable": versions.get(one.name) or one.vulnerable, "fixed": one.fixed}
         for one in ground.packages

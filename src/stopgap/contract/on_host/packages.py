@@ -214,7 +214,8 @@ def prepare(asked, notes):
     install_vulnerable(asked["vulnerable"])
 
 
-try:
-    main()
-except Problem as problem:
-    sys.exit("cannot prepare the host: %s" % problem)
+if __name__ == "__main__":
+    try:
+        main()
+    except Problem as problem:
+        sys.exit("cannot prepare the host: %s" % problem)

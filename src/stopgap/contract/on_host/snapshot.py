@@ -141,4 +141,5 @@ def main():
     json.dump(told, sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()

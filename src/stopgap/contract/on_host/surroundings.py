@@ -304,4 +304,5 @@ def main():
     json.dump({"problems": problems}, sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""How a host is made vulnerable: what is asked of it, and the texts that are changed on it."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+import stopgap.contract
+from stopgap.contract.archive import Archive
+from stopgap.contract.ground import Ground, Packaged
+from stopgap.contract.needs import Needs
+from stopgap.contract.prepare import package_plan
+from stopgap.contract.programs import package_of_program, package_of_unit
+from stopgap.contract.sidecar import Surroundings
+
+CONTROL = """Package: acme
+Source: acme-src (2.0-1)
+Version: 2.0-1+b2
+Architecture: amd64
+Pre-Depends: acme-common (= 2.0-1), libc6 (>= 2.36)
+Depends: libacme1 (= ${x}), adduser
+Description: acme
+ Depends: in a description stays (= 1)
+"""
+
+
+def on_host(name):
+    spec = importlib.util.spec_from_file_location(
+        name, Path(stopgap.contract.__file__).parent / "on_host" / f"{name}.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def packages():
+    return on_host("packages")
+
+
+@pytest.fixture(scope="module")
+def surroundings():
+    return on_host("surroundings")
+
+
+def test_a_package_under_another_number_is_that_source_version_and_takes_any_sibling(packages):
+    text = packages.renumbered(CONTROL, "1:1.9-3~stopgap0")
+    assert "\nVersion: 1:1.9-3~stopgap0\n" in text
+    assert "\nSource: acme-src\n" in text
+    assert "\nPre-Depends: acme-common, libc6 (>= 2.36)\n" in text
+    assert "\nDepends: libacme1, adduser\n" in text
+    assert "stays (= 1)" in text
+
+
+def test_only_what_the_vulnerable_version_breaks_is_loosened(packages, tmp_path, monkeypatch):
+    status = tmp_path / "status"
+    status.write_text(
+        "Package: a\nDepends: acme (= 2.0-1), acme-common (= 2.0-1)\n\n"
+        "Package: b\nDepends: acme (>= 1.0), libacme:amd64 (= 3)\n\nPackage: c\nDescription: acme (= 9)\n"
+    )
+    monkeypatch.setattr(packages, "STATUS", str(status))
+    packages.relax_dependents("acme", "1.9-1")
+    text = status.read_text()
+    assert "Depends: acme, acme-common (= 2.0-1)\n" in text
+    assert "Depends: acme (>= 1.0), libacme:amd64 (= 3)\n" in text
+    assert "Description: acme (= 9)" in text
+
+
+def test_a_line_is_added_only_where_the_pattern_finds_none(surroundings):
+    wanted = {"pattern": r"^open\s*=", "text": "open = 1"}
+    assert surroundings.with_text("a\n", wanted) == "a\nopen = 1\n"
+    assert surroundings.with_text("open=0\n", wanted) == "open=0\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "[a]\nb = 1\n"),
+        ("[a]\nc = 2\n[d]\n", "[a]\nb = 1\nc = 2\n[d]\n"),
+        ("[a]\n b=0\n", "[a]\n b=0\n"),
+    ],
+)
+def test_an_option_that_shall_go_is_put_into_its_section(surroundings, before, after):
+    assert surroundings.with_option(before, ["a", "b"]) == after
+
+
+def test_the_plan_builds_what_the_archive_lacks_and_no_more():
+    ground = Ground(
+        "bookworm",
+        "debian-12",
+        (
+            Packaged("acme", "repacked", "1~stopgap0", "1", archived=True),
+            Packaged("beta", "synthetic", "2~stopgap0", "2"),
+        ),
+    )
+    needs = Needs(programs={"nginx", "no-such"}, packages={"telnetd": None, "jq": "1.5-1"}, units={"smbd": {}})
+    known = dict.fromkeys(("acme", "nginx", "telnetd", "jq", "samba"), ("3", "3"))
+    plan = package_plan(ground, Archive("bookworm", known, {}), needs, Surroundings(packages=["curl"]))
+    assert plan["install"] == ["acme", "curl", "jq", "telnetd"]
+    assert plan["programs"] == {"nginx": "nginx", "no-such": None}
+    assert plan["units"] == {"smbd": "samba"}
+    assert [one["name"] for one in plan["vulnerable"]] == ["acme", "beta"]
+    assert [one["name"] for one in plan["fixed"]] == ["beta"]
+    assert plan["others"] == [{"name": "jq", "kind": "repacked", "version": "1.5-1"}]
+
+
+def test_an_rpm_host_has_its_programs_from_debian_and_its_packages_from_nowhere_there():
+    ground = Ground("bookworm", "el-9", (Packaged("acme", "synthetic", "1-1.el9~stopgap0", "1-1.el9"),))
+    plan = package_plan(
+        ground, Archive("bookworm", {"nginx": ("1", "1")}, {}), Needs(programs={"nginx"}), Surroundings()
+    )
+    assert plan["programs"] == {"nginx": "nginx"}
+    assert plan["install"] == plan["vulnerable"] == plan["fixed"] == []
+
+
+def test_programs_and_units_are_found_by_the_table_or_by_their_own_name():
+    known = {"openssh-server", "nginx", "samba", "bind9"}
+    assert package_of_program("/usr/sbin/sshd", known) == "openssh-server"
+    assert package_of_program("nginx", known) == "nginx"
+    assert package_of_program("testparm", known) is None
+    assert package_of_unit("smbd.service", known) == "samba"
+    assert package_of_unit("named", known) == "bind9"
+
+
+def test_no_script_for_hosts_needs_more_than_the_standard_library():
+    folder = Path(stopgap.contract.__file__).parent / "on_host"
+    for file in folder.glob("*.py"):
+        assert not re.search(r"^(from|import) stopgap", file.read_text(), re.MULTILINE)
