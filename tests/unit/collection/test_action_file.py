@@ -1,11 +1,13 @@
 """A file absent, immutable, validated before it counts; and what others may hold beside it."""
 
+import itertools
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
-from tests.unit.collection.target import remedy
+from tests.unit.collection.target import killed_at, remedy
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 
@@ -175,3 +177,28 @@ def test_file_shows_no_contents_that_not_everybody_may_read(target, old):
 def test_file_that_is_long_is_cut(target):
     diff = target.run("present", remedy("CVE-1", target.file("x", "y" * 30000)), check=True)[1][0]
     assert diff["after"].endswith("… 10000 more characters\n")
+
+
+@pytest.mark.parametrize("crash_in", ["present", "absent"])
+@pytest.mark.parametrize("kind", ["absent", "locked", "locked content"])
+def test_file_killed_at_any_moment_is_finished_or_undone(lockable, old, crash_in, kind):
+    before, action = lockable.tree(), locked(lockable, "old.conf")
+    if kind == "absent":
+        action = absent(lockable, "old.conf")
+    if kind == "locked content":
+        action = locked(lockable, "old.conf", content="ours\n")
+    for moment in itertools.count(1):
+        if crash_in == "absent":
+            lockable.present(remedy("CVE-1", action))
+        killed = killed_at(moment, lambda: lockable.run(crash_in, remedy("CVE-1", action)))
+        if moment % 2:
+            assert lockable.present(remedy("CVE-1", action))[0]["state"] == "applied"
+            assert durable.is_immutable(str(old)) == (kind != "absent")
+        assert lockable.absent(remedy("CVE-1", action))[0]["state"] in ("lifted", "none")
+        assert lockable.tree() == before, moment
+        assert not durable.is_immutable(str(old))
+        if lockable.base.exists():
+            shutil.rmtree(lockable.base)
+        if not killed:
+            break
+    assert moment > 10
