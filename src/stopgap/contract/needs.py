@@ -1,11 +1,10 @@
 """What a remedy takes for granted on a host, read from its actions, checks and probes. Pure; prepare.py provides it."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stopgap.contract.example import NoExample, example
+from stopgap.contract.asked import archive_name, files_asked, text_for, units_asked
 from stopgap.contract.ground import KERNELS
 
 Item = dict[str, Any]
@@ -163,7 +162,7 @@ def _file_mode(params: Item, needs: Needs) -> None:
 
 def _line(params: Item, needs: Needs) -> None:
     wanted = params["match"] if params["absent"] else params["after"]
-    needs.files.append({"path": params["path"], **_text(wanted), "validate": params["validate"]})
+    needs.files.append({"path": params["path"], **text_for(wanted), "validate": params["validate"]})
     _validate(params, needs)
 
 
@@ -245,7 +244,7 @@ def _of_check(check: Item, needs: Needs, *, fixing: bool, written: set[str] | fr
         needs.listening.append(params["address"])
         needs.closed_by_fix += [params["address"]] if fixing and not params["listening"] else []
     elif kind == "file" and fixing and params["exists"] is not False and params["path"] not in written:
-        needs.files.append({"path": params["path"], **_text(params["matches"]), "mode": params["mode"]})
+        needs.files.append({"path": params["path"], **text_for(params["matches"]), "mode": params["mode"]})
     elif kind == "mount" and fixing:
         needs.mounts.append(params["path"])
     elif kind == "user" and fixing:
@@ -257,29 +256,12 @@ def _of_probe(probe: Item, needs: Needs) -> None:
     if kind == "service_active":
         needs.units[params] = {"running": True, "enabled": True}
     elif kind == "file_has":
-        needs.files.append({"path": params["path"], **_text(params["matches"])})
+        needs.files.append({"path": params["path"], **text_for(params["matches"])})
     elif kind == "sysctl":
         needs.sysctls[params["name"]] = params["value"]
     elif kind == "command":
         needs.programs.add(params["run"][0])
-        needs.files += list(_read_by(params))
-
-
-def _read_by(command: Item) -> Iterator[Item]:
-    """`cat FILE` and `grep … FILE` ask a file: it can be given what they look for."""
-    if command["run"][0].rpartition("/")[2] not in ("cat", "grep", "head", "tail"):
-        return
-    text = {"text": command["stdout_has"]} if command["stdout_has"] else _text(command["stdout_matches"])
-    path = command["run"][-1]
-    if path.startswith("/") and text.get("text"):
-        yield {"path": path, **text}
-
-
-def _text(pattern: str | None) -> Item:
-    """A line that the pattern finds; without one that could be made up, the file is only made sure to exist."""
-    if not pattern:
-        return {}
-    try:
-        return {"pattern": pattern, "text": example(pattern)}
-    except NoExample:
-        return {"pattern": pattern}
+        needs.files += list(files_asked(params))
+        needs.units |= {unit: {"running": True, "enabled": True} for unit in units_asked(params)}
+        for archive in needs.archives:
+            archive["name"] = archive_name(params) or archive.get("name")

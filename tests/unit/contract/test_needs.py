@@ -116,6 +116,30 @@ def test_a_file_that_a_condition_greps_is_given_what_it_looks_for(read):
 
 
 @pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        ("find /opt -name acme*.conf", {"path": "/opt/acme*.conf", "mode": None, "glob": ["/opt", "acme*.conf"]}),
+        ("find /usr/bin -name x -perm -4000", {"path": "/usr/bin/x", "mode": "4755", "glob": ["/usr/bin", "x"]}),
+        ("ls /etc/acme", {"path": "/etc/acme"}),
+    ],
+)
+def test_a_file_that_a_condition_looks_for_is_made(read, run, told):
+    when = f"[{{command: {{run: {run!r}, stdout_has: e}}}}]"
+    assert needs.read_needs(read(SAMPLES["sysctl"], when=when)).files == [told]
+
+
+def test_an_archive_has_the_name_that_a_condition_looks_for(read):
+    when = "[{command: {run: find /opt -name acme-core*.jar, stdout_has: acme}}]"
+    (archive,) = needs.read_needs(read(SAMPLES["archive_member"], when=when)).archives
+    assert archive["name"] == "acme-core*.jar"
+
+
+def test_a_unit_that_a_condition_asks_after_runs(read):
+    when = "[{command: {run: systemctl is-active acme-gate, rc: [0, 3], stdout_has: active}}]"
+    assert "acme-gate" in needs.read_needs(read(SAMPLES["sysctl"], when=when)).units
+
+
+@pytest.mark.parametrize(
     "pattern",
     [
         r"^\s*remote_admin\s*=\s*(yes|on)",

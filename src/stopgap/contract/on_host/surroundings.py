@@ -144,6 +144,12 @@ def write_unit(unit, listens):
 
 def ready_file(wanted):
     path = wanted["path"]
+    if wanted.get("glob"):
+        if any(
+            fnmatch.fnmatch(name, wanted["glob"][1]) for _, _, names in os.walk(wanted["glob"][0]) for name in names
+        ):
+            return
+        path = path.replace("*", "stopgap-standin").replace("?", "x")
     if not os.path.lexists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write(path, "")
@@ -241,7 +247,7 @@ def mounted_as(path):
 
 
 def ready_archive(wanted):
-    name = wanted["archives"][0].replace("*", "stopgap-standin")
+    name = (wanted.get("name") or wanted["archives"][0]).replace("*", "stopgap-standin")
     for path in wanted["paths"]:
         if any(holds(file, wanted["member"]) for file in archives_below(path, wanted["archives"])):
             return
