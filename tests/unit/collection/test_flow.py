@@ -16,7 +16,8 @@ CASES = sorted((Path(__file__).parents[2] / "cases/flow").glob("*.yml"))
 def variables_of(case):
     """What the role registers in such a run, on a host called h."""
     fix = {"reboot": case.get("reboot", "if_required")}
-    remedies = [{"id": name, "mitigations": [], "fix": fix} for name in case.get("chosen") or {a["remedy"] for a in case["assess"]}]
+    names = case.get("chosen") or {a["remedy"] for a in case["assess"]}
+    remedies = [{"id": name, "mitigations": [], "fix": fix} for name in names]
     assess = case["assess"]
     return {
         "__remediate_chosen": {"remedies": remedies},
