@@ -81,6 +81,10 @@ class UserSetting(Action):
         merged = super(UserSetting, self).merge(prior, written, current)
         return dict(merged, **{key: prior.get(key) for key in written if key.startswith("sudoers:")})
 
+    def secrets(self, prior):
+        """Files of sudo are not for everybody."""
+        return [self.params["sudoers"]] if self.params.get("sudoers") else []
+
     def show(self, state):
         return ", ".join(
             "%s %s" % (told(key), state[key] or "absent") for key in sorted(state) if not key.startswith("members:")

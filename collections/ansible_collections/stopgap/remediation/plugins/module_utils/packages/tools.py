@@ -6,7 +6,7 @@ import collections
 import subprocess
 import tempfile
 
-from ansible_collections.stopgap.remediation.plugins.module_utils import command
+from ansible_collections.stopgap.remediation.plugins.module_utils import command, orphans
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError, Surprise
 
 Result = collections.namedtuple("Result", "rc output")
@@ -42,6 +42,7 @@ def run(argv, timeout, **environment):
                 stderr=subprocess.STDOUT,
                 timeout=timeout,
                 env=dict(command.environment(), **environment),
+                preexec_fn=orphans.note,
             )
         except OSError as error:
             raise Surprise(f"{argv[0]}: cannot be run: {error.strerror}")
