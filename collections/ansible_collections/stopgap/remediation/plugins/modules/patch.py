@@ -10,7 +10,7 @@ author: Stopgap developers (@stopgap)
 description:
   - Brings exactly the packages a remedy names to their newest version the repositories offer, where that version holds
     the fix. Refuses, and says why, where it does not.
-  - Never removes a package, never finishes an interrupted dpkg run unasked, never releases a hold.
+  - Never removes a package, never finishes an interrupted dpkg, dnf or zypper run unasked, never releases a hold.
   - Records the exact versions from before on the host's disk, and says whether they can be had again (C(rollback) of each
     result). M(stopgap.remediation.rollback) puts them back.
   - One remedy is one transaction, so that a package missing from a mirror keeps back its own remedy only.
@@ -19,7 +19,7 @@ options:
     description:
       - Which side to take of a configuration file that was edited here and changed by the package.
       - With V(replace), edited files of a package that already holds the fix are taken from it too.
-        The local one stays beside it as C(.dpkg-old).
+        The local one stays beside it as C(.dpkg-old) or C(.rpmsave).
     type: str
     choices: [keep, replace]
     default: keep
