@@ -19,10 +19,13 @@ Account = collections.namedtuple("Account", "pw_gid pw_shell")
 def host(target, monkeypatch):
     for name, text in (("group", GROUP), ("gshadow", GSHADOW), ("shell", "/bin/sh")):
         Path(target.path(name)).write_text(text)
+        os.utime(target.path(name), ns=(10**18 + 7, 10**18 + 7))
     os.mkdir(target.path("sudoers.d"))
     monkeypatch.setattr(user_setting, "GROUP", target.path("group"))
     monkeypatch.setattr(user_setting, "GSHADOW", target.path("gshadow"))
     monkeypatch.setattr(user_setting, "SUDOERS", target.path("sudoers.d"))
+    for name in ("PASSWD", "SHADOW"):
+        monkeypatch.setattr(user_setting, name, target.path("shell"))
 
     def account(name):
         if name != "eve":
@@ -59,7 +62,8 @@ def setting(**params):
 
 
 def contents(host):
-    return {name: facts[:2] for name, facts in host.tree().items()}
+    """With owners, modes and times."""
+    return host.tree()
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,7 @@ def ready_mount(path):
         if not any(line.split()[1:2] == [path] for line in handle if not line.startswith("#")):
             kind = mounted_as(path)
             handle.write("%s %s %s defaults 0 0\n" % (kind, path, kind))
+    must("systemctl", "daemon-reload")  # it makes a unit of each line of fstab
 
 
 def mounted_as(path):

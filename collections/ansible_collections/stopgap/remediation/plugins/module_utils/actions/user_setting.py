@@ -3,7 +3,8 @@
 """What a user may do: groups, login shell, and a rule of sudo. One resource per user, one aspect per thing.
 
 Aspects: "group:G" (in | out), "shell" (a path), "sudoers:RULE" (in place | what is wrong, None where there is no file).
-For going back besides: "members:G", the group's members in their order.
+For going back besides: "members:G", the group's members in their order; "times", the account files' hashes and times
+from before the first of us.
 """
 
 import os
@@ -17,8 +18,11 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 
 GROUP = "/etc/group"
 GSHADOW = "/etc/gshadow"
+PASSWD = "/etc/passwd"
+SHADOW = "/etc/shadow"
 SUDOERS = "/etc/sudoers.d"
 IN_PLACE = "in place"
+TIMES = ("sha256", "mtime_ns", "atime_ns")
 
 
 class UserSetting(Action):
@@ -27,7 +31,7 @@ class UserSetting(Action):
 
     def __init__(self, params):
         super(UserSetting, self).__init__(params)
-        self.user, self.held = params["user"], []
+        self.user, self.held, self.others = params["user"], [], []
         self.wanted = {"group:" + name: "in" for name in params.get("in_groups") or []}
         for name in params.get("not_in_groups") or []:
             if self.wanted.setdefault("group:" + name, "out") == "in":
@@ -45,6 +49,7 @@ class UserSetting(Action):
 
     def meet(self, own, held, path_of):
         self.held = [item for item in held if item["resource"] == self.resource]
+        self.others = [item for item in held if item["type"] == self.type]
 
     def read(self):
         """Also the aspects that others hold, since holders of one user are compared with it as one."""
@@ -53,7 +58,7 @@ class UserSetting(Action):
 
     def capture(self, keeper):
         user = self._account()
-        state = self.read()
+        state = dict(self.read(), times=self._first_times())
         for key, value in self.wanted.items():
             kind, _colon, name = key.partition(":")
             if kind == "group":
@@ -75,6 +80,7 @@ class UserSetting(Action):
 
     def revert(self, prior, written):
         self._become({key: prior.get(key) for key in written}, prior)
+        put_times_back(prior.get("times") or {})
 
     def merge(self, prior, written, current):
         """A drop-in with our name has no word of theirs to come back to."""
@@ -87,8 +93,13 @@ class UserSetting(Action):
 
     def show(self, state):
         return ", ".join(
-            "%s %s" % (told(key), state[key] or "absent") for key in sorted(state) if not key.startswith("members:")
+            "%s %s" % (told(key), state[key] or "absent") for key in sorted(state) if key != "times" and not key.startswith("members:")
         )
+
+    def _first_times(self):
+        """All users share these files, so the first holder of any user saw them as they were."""
+        known = [item["prior"]["times"] for item in self.others if item["prior"].get("times")]
+        return known[0] if known else {path: times_of(path) for path in (PASSWD, SHADOW, GROUP, GSHADOW)}
 
     # -- each kind of aspect
 
@@ -167,6 +178,19 @@ class UserSetting(Action):
         if members is None:
             raise ActionError("there is no group %s in %s: make it first, or leave this host out" % (group, GROUP))
         return members
+
+
+def times_of(path):
+    state = durable.snapshot(path)
+    return {key: state[key] for key in TIMES} if state["kind"] == "file" else None
+
+
+def put_times_back(times):
+    """The tools write these files anew: one that reads as before us has its times of then."""
+    for path, known in times.items():
+        now = times_of(path)
+        if known and now and now["sha256"] == known["sha256"] and now != known:
+            os.utime(path, ns=(known["atime_ns"], known["mtime_ns"]))
 
 
 def told(key):
