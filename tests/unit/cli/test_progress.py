@@ -36,3 +36,23 @@ def test_markup_of_a_host_is_shown_as_text(capsys):
 def test_check_mode_says_that_nothing_was_changed(capsys):
     show_result(RunRequest("fix", check=True), RunResult())
     assert "nothing was changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("action", "shown"), [("stopgap.remediation.patch", True), ("stopgap.remediation.assess", False)]
+)
+@pytest.mark.parametrize("text", ["no way back", *HOSTILE])
+def test_what_a_fix_warns_of_beforehand_is_shown_without_harm(text, action, shown, capsys):
+    with Progress(RunRequest("fix")) as progress:
+        progress.take(StepStarted("See whether the fix can be taken back"))
+        progress.take(HostAnswered("web1", "See", action, "ok", {"warnings": [text]}, ""))
+    out = capsys.readouterr().out
+    assert ("WARNING" in out) is shown
+    assert "\x1b" not in out
+    assert len(out) < 2000
+
+
+def test_warnings_that_are_no_list_are_none(capsys):
+    with Progress(RunRequest("fix")) as progress:
+        progress.take(HostAnswered("web1", "See", "stopgap.remediation.patch", "ok", {"warnings": "text"}, ""))
+    assert "WARNING" not in capsys.readouterr().out

@@ -132,3 +132,28 @@ def test_a_record_that_cannot_be_read_is_told(folder):
     with pytest.raises(JournalError, match=r"cannot read .*x\.json"):
         patches.latest("CVE-1")
     assert rollback.roll_back(REMEDY, Host(), 300)["state"] == "failed"
+
+
+def test_a_fix_waits_for_the_next_boot_and_no_longer(monkeypatch):
+    monkeypatch.setattr(patches, "this_boot", lambda: "one")
+    patches.begin(REMEDY, [MOVE])
+    assert patches.waits_for_boot("CVE-1")
+    assert not patches.waits_for_boot("CVE-2")
+    monkeypatch.setattr(patches, "this_boot", lambda: "two")
+    assert not patches.waits_for_boot("CVE-1")
+
+
+def test_what_was_rolled_back_waits_for_no_boot():
+    patches.write(patches.begin(REMEDY, [MOVE]), state="rolled_back")
+    assert not patches.waits_for_boot("CVE-1")
+
+
+def test_a_boot_is_known_by_its_id_and_by_its_first_process(tmp_path):
+    (tmp_path / "sys/kernel/random").mkdir(parents=True)
+    (tmp_path / "sys/kernel/random/boot_id").write_text("an-id\n")
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/stat").write_text(f"1 (a name) S {' '.join(['0'] * 18)} 77 0\n")
+    assert patches.this_boot(str(tmp_path)) == "an-id 77"
+    (tmp_path / "1/stat").unlink()
+    with pytest.raises(JournalError, match="cannot tell one boot from another"):
+        patches.this_boot(str(tmp_path))
