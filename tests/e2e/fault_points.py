@@ -1,6 +1,6 @@
 """Runs on a lab host, with deaths.py beside it: kill an action at each of its moments, go on, and compare the host.
 
-Input: {"item": …, "watch": [path], "ask": [argv], "times": bool, "reads": [argv start], "crash_in": present | absent}
+Input: {"item": …, "watch": [path], "ask": [argv], "times": bool, "every": n, "reads": [argv start], "crash_in": STATE}
 Output: {"moments": n, "wrong": [what was not as before or after]}
 """
 
@@ -42,9 +42,9 @@ class Host:
         self.do("absent")
         if self.seen() != before:
             return {"moments": 0, "wrong": ["without any kill: " + difference(before, self.seen())]}
-        moment, killed = 0, True
+        moment, killed = 1 - self.asked["every"], True
         while killed:
-            moment += 1
+            moment += self.asked["every"]
             if crash_in == "absent":
                 self.do("present")
             killed = killed_at(moment, lambda: self.do(crash_in), counts=self.counts)
@@ -71,7 +71,8 @@ class Host:
     def counts(self, function, args):
         """What changes the host, and each write of the journal as one; no commands that only ask."""
         if function.__name__ == "Popen":
-            return not any(tuple(args[0][: len(start)]) == start for start in self.reads)
+            argv = args[0]
+            return "-s" not in argv and not any(tuple(argv[: len(start)]) == start for start in self.reads)
         return function.__name__ in DEEDS and changes(function, args)
 
     def seen(self, times=True):
@@ -83,8 +84,8 @@ class Host:
         for folder in self.asked["watch"]:
             if not os.path.isdir(folder):
                 yield folder
-            for top, _folders, names in os.walk(folder):
-                for name in names:
+            for top, folders, names in os.walk(folder):
+                for name in folders + names:
                     yield os.path.join(top, name)
 
 
@@ -94,6 +95,8 @@ def facts(path, times):
     info = os.lstat(path)
     if os.path.islink(path):
         return os.readlink(path)
+    if os.path.isdir(path):
+        return info.st_mode
     with open(path, "rb") as stream:
         content = hashlib.sha256(stream.read()).hexdigest()
     return [content, info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns if times else None]

@@ -5,6 +5,7 @@ What can be tried on a pretend host is tried there, at more moments: tests/promi
 
 import json
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -14,27 +15,73 @@ from tests.e2e.acting import action
 from tests.e2e.target_side import HOME, bring
 
 pytestmark = pytest.mark.lab
-READS = [["systemctl", "show"], ["sshd"], ["dpkg-query"]]
+READS = [["systemctl", "show"], ["systemctl", "is-active"], ["sshd"], ["dpkg-query"], ["dpkg-deb"], ["nft", "-j"]]
+READS += [["visudo"], ["apt-mark", "showauto"], ["apt-mark", "showhold"], ["apt-cache"], ["env", "-C"]]
 SIDE = Path(__file__).parent
 MARTIANS = "net.ipv4.conf.all.log_martians"
+SLEEPER = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+HELD = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Version}", "jq"]
+SHELL = {"shell": "/usr/sbin/nologin"}
+PACKAGES = ("nftables", "cups-daemon", "kmod", "unzip", "jq")  # as in test_taken_away_lab.py: one image for both
 
-# action, folders to compare, commands whose answers to compare, and whether times of files must come back as well
+
+@dataclass(frozen=True)
+class Row:
+    item: dict
+    watch: tuple  # paths that have to be as they were
+    ask: list = ()  # commands whose answers have to be as they were
+    times: bool = True  # whether times of files have to come back as well
+    every: int = 1  # where it takes long, not at every moment
+
+
 ROWS = [
-    (
-        action("service", name="cron", running=False, masked=True, enabled=False),
-        ["/etc/systemd/system"],
-        [["systemctl", "show", "--property=ActiveState,UnitFileState", "cron"]],
-        True,
+    Row(
+        action("service", name="sleeper", running=False, masked=True, enabled=False),
+        ("/etc/systemd/system",),
+        [["systemctl", "show", "--property=ActiveState,UnitFileState", "sleeper"]],
+        every=5,
     ),
-    (action("sysctl", name=MARTIANS, value="1"), ["/etc/sysctl.d"], [["sysctl", "-n", MARTIANS]], True),
-    (action("sshd_option", name="LoginGraceTime", value="0"), ["/etc/ssh"], [["sshd", "-T"]], True),
-    (
+    Row(action("sysctl", name=MARTIANS, value="1"), ("/etc/sysctl.d",), [["sysctl", "-n", MARTIANS]]),
+    Row(action("sshd_option", name="LoginGraceTime", value="0"), ("/etc/ssh",), [["sshd", "-T"]]),
+    Row(
         action("file_mode", path="/usr/bin/passwd", mode="0755"),
-        ["/usr/bin/passwd"],
+        ("/usr/bin/passwd",),
         [["dpkg-statoverride", "--list"]],
-        True,
+    ),
+    Row(
+        action("file", path="/etc/locked.conf", content="ours\n", immutable=True),
+        ("/etc/locked.conf",),
+        [["lsattr", "/etc/locked.conf"]],
+    ),
+    Row(
+        action("firewall", protocol="tcp", port="631"),
+        ("/etc/stopgap", "/etc/systemd/system"),
+        [["nft", "list", "ruleset"]],
+        every=9,
+    ),
+    Row(action("package", name="jq", held=True), ("/usr/bin/jq",), [HELD], every=5),
+    Row(action("package", name="jq", removed=True), ("/usr/bin/jq",), [HELD], every=11),
+    Row(
+        action("user_setting", user="eve", not_in_groups=["adm"], **SHELL, sudoers="eve ALL=/bin/true"),
+        ("/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/sudoers.d"),
+        every=3,
+        times=False,  # gpasswd and usermod write these files themselves
+    ),
+    Row(
+        action("mount_option", path="/srv/data", options=["noexec"]),
+        ("/etc/fstab",),
+        [["findmnt", "-n", "-o", "OPTIONS", "/srv/data"]],
     ),
 ]
+PREPARE = """
+systemctl daemon-reload
+systemctl enable --now sleeper
+useradd --create-home --groups adm,games,users eve
+mkdir /srv/data
+echo "tmpfs /srv/data tmpfs defaults,size=1m 0 0" >> /etc/fstab
+mount /srv/data
+echo theirs > /etc/locked.conf
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +89,21 @@ def lab():
     found = Lab(f"faults-{os.getpid()}")
     found.down()
     try:
-        found.up([HostSpec("web1", "bookworm", ("cron",))])
+        found.up([HostSpec("web1", "bookworm", PACKAGES)])
         bring(found, "web1")
         for path in (SIDE / "fault_points.py", SIDE.parent / "unit/collection/deaths.py"):
             found.write_file("web1", f"{HOME}/{path.name}", path.read_text())
+        found.write_file("web1", "/usr/lib/systemd/system/sleeper.service", SLEEPER)
+        found.exec("web1", ["sh", "-ec", PREPARE])
         yield found
     finally:
         found.down()
 
 
 @pytest.mark.parametrize("crash_in", ["present", "absent"])
-@pytest.mark.parametrize(("item", "watch", "ask", "times"), ROWS, ids=[row[0]["type"] for row in ROWS])
-def test_a_kill_at_every_moment_ends_before_or_after(lab, item, watch, ask, times, crash_in):
-    asked = {"item": item, "watch": watch, "ask": ask, "times": times, "reads": READS, "crash_in": crash_in}
-    answer = lab.exec("web1", ["python3", f"{HOME}/fault_points.py"], input=json.dumps(asked))
-    told = json.loads(answer.stdout)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.item["type"])
+def test_a_kill_at_every_moment_ends_before_or_after(lab, row, crash_in):
+    asked = json.dumps({**asdict(row), "reads": READS, "crash_in": crash_in})
+    told = json.loads(lab.exec("web1", ["python3", f"{HOME}/fault_points.py"], input=asked).stdout)
     assert told["wrong"] == []
-    assert told["moments"] > 10
+    assert told["moments"] > 8
