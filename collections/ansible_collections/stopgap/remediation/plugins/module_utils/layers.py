@@ -49,8 +49,12 @@ class Pile(object):
         return same(fold(self.now, ours_up), self.now) or not same(fold(ours_only, ours_up), ours_only)
 
     def is_out(self, prefer=None):
+        """As it is with ours taken away; or, where they changed the line beside it, as putting ours in and out leaves it."""
         try:
-            return self.taken_away(prefer) == self.now
+            if self.taken_away(prefer=prefer) == self.now:
+                return True
+            put = self.put()
+            return put != self.now and merging.carry(self.whole, put, self.without_own, prefer=prefer) == self.now
         except merging.Conflict:
             return False
 
