@@ -24,7 +24,7 @@ def host(target, monkeypatch):
     monkeypatch.setattr(user_setting, "GROUP", target.path("group"))
     monkeypatch.setattr(user_setting, "GSHADOW", target.path("gshadow"))
     monkeypatch.setattr(user_setting, "SUDOERS", target.path("sudoers.d"))
-    for name in ("PASSWD", "SHADOW"):
+    for name in ("ACCOUNTS", "SHADOW"):
         monkeypatch.setattr(user_setting, name, target.path("shell"))
 
     def account(name):

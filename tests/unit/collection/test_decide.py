@@ -36,6 +36,9 @@ class RecordedFacts:
     def when(self, conditions):
         return self.case.get("when", [])
 
+    def moved_by_us(self, remedy):
+        return set(self.case.get("moved_by_us", []))
+
     def mitigations(self, remedy):
         entry = {"state": "applied", "reason": ""}
         return [{**entry, "entry": f"E{n}", **one} for n, one in enumerate(self.case.get("journal", []))]

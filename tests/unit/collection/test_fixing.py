@@ -10,11 +10,12 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt, dpkg
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError
 
+PACKAGE = {"name": "a", "introduced": None, "fixed_in": {"debian-12": ["2-1"]}}
 REMEDY = {
     "id": "CVE-1",
     "revision": 1,
     "fix": {"packages": ["a", "b"], "then": []},
-    "affected": {"packages": [{"name": "a", "introduced": None, "fixed_in": {"debian-12": ["2-1"]}}], "when": []},
+    "affected": {"packages": [PACKAGE], "when": []},
 }
 LOCKED = InstallError("lock_timeout", "/var/lib/dpkg/lock is still held by process 7 (apt)", clean=True)
 BROKE = InstallError("dpkg_failed", "apt-get: it broke", clean=False)
@@ -46,12 +47,13 @@ def records(tmp_path, monkeypatch):
 class Host:
     """Facts and family of a made-up host, which remembers what was asked of apt."""
 
-    def __init__(self, *installed, candidates=None, trouble="", errors=(), pinned=(), past="repository"):
+    def __init__(self, *installed, candidates=None, trouble="", errors=(), pinned=(), past="repository", ours=()):
         self.distro, self.kernel, self.unreadable, self.compare = "debian-12", None, None, dpkg.compare
         self.installed = {one["name"]: [one] for one in installed}
-        self.calls, self.errors = [], list(errors)
+        self.calls, self.errors, self.ours = [], list(errors), set(ours)
         self.family = SimpleNamespace(
             facts=SimpleNamespace(unfinished=list, siblings=sorted, installed=lambda names: self.installed),
+            keeping=SimpleNamespace(unhold=lambda fact: self.calls.append(f"unhold {fact['name']}")),
             past=SimpleNamespace(moves=lambda wanted: None, where=lambda move: past),
             conffiles=SimpleNamespace(of=lambda packages: [], report=lambda found: [], still_edited=lambda *_: []),
             installer=SimpleNamespace(
@@ -79,6 +81,9 @@ class Host:
             name, _equals, version = one.partition("=")
             name, _colon, arch = name.partition(":")
             self.installed = {**self.installed, name: [fact(name, version.partition("+b")[0], arch)]}
+
+    def moved_by_us(self, remedy):
+        return self.ours
 
     def old_code(self, names):
         return []
@@ -111,6 +116,26 @@ def test_a_fixed_host_asks_apt_nothing():
     host = Host(fact(version="2-1"))
     result = fix(host)
     assert (result["state"], result["changed"], host.calls) == ("already", False, [])
+
+
+def test_a_hold_of_our_own_mitigation_makes_way_for_its_fix():
+    host = Host(fact(held=True), candidates=NEW, ours=["a"])
+    assert fix(host, check=True)["state"] == "would_install"
+    assert host.calls == []
+    assert fix(host)["state"] == "installed"
+    assert host.calls == ["update", "unhold a", ["a:amd64=2-1+b1"]]
+
+
+def test_a_version_from_before_the_bug_that_our_mitigation_set_is_brought_to_the_fix():
+    old = {**REMEDY, "affected": {**REMEDY["affected"], "packages": [{**PACKAGE, "introduced": "1-5"}]}}
+    host = Host(fact(held=True), candidates=NEW, ours=["a"])
+    assert fixing.Fixing(host, fixing.Options("keep", 300, True, False)).fix(old)["state"] == "installed"
+
+
+def test_a_package_that_our_mitigation_removed_has_to_be_had_again_first():
+    result = fix(Host(candidates=NEW, ours=["a"]))
+    assert (result["state"], result["code"]) == ("refused", "removed_by_mitigation")
+    assert "lift that" in result["reason"]
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,14 @@ def judge(remedy, facts, evidence):
     verdict = on_disk(affected, facts.distro, facts.installed, facts.compare)
     if verdict.code == "fixed_on_disk":
         return in_effect(remedy, facts, evidence)
-    if verdict.code != "below_fixed":
+    if verdict.code != "below_fixed" and not is_sheltered(verdict, remedy, facts):
         return Answer(verdict.code, verdict.reason)
     return mitigation or exposure(verdict, remedy["affected"]["when"], facts, evidence)
+
+
+def is_sheltered(verdict, remedy, facts):
+    """Gone, or older than the bug, because a mitigation of ours made it so: lifting it brings the bug back."""
+    return verdict.code in ("not_installed", "before_introduced") and verdict.name in facts.moved_by_us(remedy["id"])
 
 
 def package_evidence(fact, package, distro):

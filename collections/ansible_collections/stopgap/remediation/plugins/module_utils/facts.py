@@ -12,7 +12,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils import (
 )
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
-from ansible_collections.stopgap.remediation.plugins.module_utils.holds import Holds
+from ansible_collections.stopgap.remediation.plugins.module_utils.holds import HOLDING, Holds
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal, in_force
 from ansible_collections.stopgap.remediation.plugins.module_utils.mitigate import secrets_of
 from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import hide
@@ -51,6 +51,16 @@ class HostFacts:
 
     def when(self, conditions):
         return [probes.evaluate(condition) for condition in conditions]
+
+    def moved_by_us(self, remedy):
+        """The packages that a mitigation of this remedy removed, holds, or set to another version."""
+        return {
+            action["params"]["name"]
+            for entry in self.entries
+            if entry["remedy"] == remedy
+            for action in entry["actions"]
+            if action["type"] == "package" and action["state"] in HOLDING and action["changed"]
+        }
 
     def mitigations(self, remedy):
         """The journal's entries in force for a remedy, and whether the host is still as they left it."""

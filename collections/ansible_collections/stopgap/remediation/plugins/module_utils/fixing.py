@@ -14,6 +14,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.rollback impor
 Options = collections.namedtuple("Options", "conffiles lock_timeout restart check look")
 Options.__new__.__defaults__ = (False,)
 Outcome = collections.namedtuple("Outcome", "state code reason")
+LIFT_FIRST = "lift that (--force --reason), and fix it in the same breath"
 REBOOT_MARKS = ("/run/reboot-required", "/var/run/reboot-required", "/run/reboot-needed")
 
 
@@ -107,9 +108,13 @@ class Fixing:
             if name in candidates and fact["version"] != candidates[name]["version"]
         ]
         told = ", ".join(wanted)
-        if self.options.check:
+        ours = self.held_by_us(remedy, names)
+        if self.options.check and not ours:
             self.family.installer.simulate(wanted)
-        moves = self.family.past.moves(wanted) or self.named_moves(names, candidates)
+        for fact in ours if not self.options.check else []:
+            self.family.keeping.unhold(fact)  # the fix is what our own mitigation waits for
+        planned = None if ours and self.options.check else self.family.past.moves(wanted)
+        moves = planned or self.named_moves(names, candidates)
         self.way_back = way_back(self.family, moves)
         if self.options.check:
             return Outcome("would_install", "would_install", f"would install {told}{no_way_back(self.way_back)}")
@@ -124,6 +129,10 @@ class Fixing:
         patches.write(record, state="installed", note=note or "")
         told += f" ({note})" if note else ""
         return Outcome("installed", "installed", f"installed {told}{no_way_back(self.way_back)}")
+
+    def held_by_us(self, remedy, names):
+        ours = self.facts.moved_by_us(remedy["id"])
+        return [fact for name in names if name in ours for fact in self.facts.installed[name] if fact["held"]]
 
     def named_moves(self, names, candidates):
         """What is known without asking the package manager: the packages themselves, not what they pull in."""
@@ -224,11 +233,17 @@ def plan(remedy, names, facts):
         return Outcome("refused", verdict.code, f"{verdict.reason}: look why, then {facts.family.installer.MEND}")
     if verdict.code == "distro_unknown":
         return Outcome("refused", verdict.code, verdict.reason)
-    if verdict.code != "below_fixed":
+    sheltered = decide.is_sheltered(verdict, remedy, facts)
+    if sheltered and verdict.code == "not_installed":
+        return Outcome(
+            "refused", "removed_by_mitigation", f"{verdict.name} was removed by its mitigation: {LIFT_FIRST}"
+        )
+    if verdict.code != "below_fixed" and not sheltered:
         return Outcome("already", verdict.code, verdict.reason)
     if not names:
         return Outcome("refused", "no_fix_package", f"{verdict.reason}, and the fix names no package that is installed")
-    held = [name for name in names if any(fact["held"] for fact in facts.installed[name])]
+    ours = facts.moved_by_us(remedy["id"])
+    held = [name for name in names if name not in ours and any(fact["held"] for fact in facts.installed[name])]
     if held:
         return Outcome("refused", "held", f"{', '.join(held)}: on hold; {facts.family.installer.RELEASE}, or mitigate")
     return Outcome("would_install", "below_fixed", verdict.reason)

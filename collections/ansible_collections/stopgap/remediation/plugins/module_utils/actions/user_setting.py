@@ -18,7 +18,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 
 GROUP = "/etc/group"
 GSHADOW = "/etc/gshadow"
-PASSWD = "/etc/passwd"
+ACCOUNTS = "/etc/passwd"
 SHADOW = "/etc/shadow"
 SUDOERS = "/etc/sudoers.d"
 IN_PLACE = "in place"
@@ -93,13 +93,15 @@ class UserSetting(Action):
 
     def show(self, state):
         return ", ".join(
-            "%s %s" % (told(key), state[key] or "absent") for key in sorted(state) if key != "times" and not key.startswith("members:")
+            "%s %s" % (told(key), state[key] or "absent")
+            for key in sorted(state)
+            if key != "times" and not key.startswith("members:")
         )
 
     def _first_times(self):
         """All users share these files, so the first holder of any user saw them as they were."""
         known = [item["prior"]["times"] for item in self.others if item["prior"].get("times")]
-        return known[0] if known else {path: times_of(path) for path in (PASSWD, SHADOW, GROUP, GSHADOW)}
+        return known[0] if known else {path: times_of(path) for path in (ACCOUNTS, SHADOW, GROUP, GSHADOW)}
 
     # -- each kind of aspect
 
