@@ -102,7 +102,7 @@ def test_target_code_is_python_3_6(path):
 def test_every_remedy_goes_through_its_contract():
     from tests.e2e.test_contract import CATALOGUE
 
-    assert CATALOGUE == sorted((COLLECTION / "remedies").glob("*.yml"))
+    assert sorted((COLLECTION / "remedies").glob("*.yml")) == CATALOGUE
 
 
 @pytest.mark.parametrize("path", sorted((TOP / "playbooks").glob("*.yml")), ids=lambda p: p.stem)

@@ -1,4 +1,4 @@
-"""Which of a fix's checks cannot be asked while the remedy's own mitigation is in force: a unit that it stopped does not run.
+"""Which of a fix's checks cannot be asked while the remedy's own mitigation is in force: what it stopped does not run.
 
 They are asked after the lifting, with all the others; until then they count neither way.
 """
