@@ -292,7 +292,7 @@ def test_what_a_run_that_died_may_have_done_is_ours_whatever_the_check_finds(tar
 
 
 def test_what_one_of_two_remedies_did_is_taken_back_with_the_last(target):
-    """The second one's check finds what the first did: lifting the first leaves it, lifting the second takes it back."""
+    """The check of the second finds what the first did: lifting the first leaves it, lifting the second undoes it."""
     for name, found in (("CVE-1", False), ("CVE-2", True)):
         asked = target.present(remedy(name, tasks(check="check.yml")))[0]
         target.present(remedy(name, tasks(check="check.yml")), done=[(asked["entry"], 0, found)])
