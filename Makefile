@@ -40,7 +40,7 @@ unit: setup
 
 lab-test: setup
 	stopgap lab setup
-	pytest -q -n 2 --dist loadfile -m "lab or e2e" tests
+	pytest -q -n 3 --dist loadgroup -m "lab or e2e" tests
 
 molecule: setup
 	stopgap lab setup

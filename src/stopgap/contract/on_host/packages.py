@@ -212,6 +212,7 @@ def prepare(asked, notes):
         build(dict(package, fixed=True), HOME + "/fixed")
     publish("others")
     install_vulnerable(asked["vulnerable"])
+    publish("vulnerable")  # an archive has what its hosts run, and a mitigation that removes it wants it back
 
 
 if __name__ == "__main__":
