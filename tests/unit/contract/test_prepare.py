@@ -67,6 +67,22 @@ def test_only_what_the_vulnerable_version_breaks_is_loosened(packages, tmp_path,
     assert "Description: acme (= 9)" in text
 
 
+def test_a_package_that_another_kept_out_is_not_made_vulnerable(packages, monkeypatch):
+    """exim4-daemon-light and -heavy exclude each other; a remedy names both."""
+    monkeypatch.setattr(packages, "version_of", {"light": "1-1"}.get)
+    named = [{"name": "light", "kind": "repacked"}, {"name": "heavy", "kind": "repacked"}]
+    own = {"name": "acme", "kind": "synthetic"}
+    assert list(packages.to_replace([*named, own])) == [named[0], own]
+
+
+def test_the_cause_that_dpkg_gives_is_told_with_the_package(packages):
+    said = (
+        "Selecting…\ndpkg: error processing archive b.deb (--install):\n a conflicts with b\nErrors were encountered\n"
+    )
+    assert packages.reason(said) == "dpkg: error processing archive b.deb (--install): a conflicts with b"
+    assert packages.reason("one\ntwo\n") == "one; two"
+
+
 def test_a_line_is_added_only_where_the_pattern_finds_none(surroundings):
     wanted = {"pattern": r"^open\s*=", "text": "open = 1"}
     assert surroundings.with_text("a\n", wanted) == "a\nopen = 1\n"

@@ -31,9 +31,19 @@ def run(*command, cwd=None):
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, env=ENVIRONMENT, cwd=cwd
     )
     if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if line.startswith(("E:", "dpkg: error"))]
-        raise Problem("%s: %s" % (" ".join(command[:2]), "; ".join(lines or done.stdout.splitlines()[-4:])))
+        raise Problem("%s: %s" % (" ".join(command[:2]), reason(done.stdout)))
     return done.stdout
+
+
+def reason(said):
+    """apt's and dpkg's errors out of all they said; dpkg gives the cause on the line after the package's name."""
+    lines = said.splitlines()
+    errors = [
+        line + (following if line.endswith(":") else "")
+        for line, following in zip(lines, [*lines[1:], ""])  # noqa: B905 (bullseye's Python has no strict)
+        if line.startswith(("E:", "dpkg: error"))
+    ]
+    return "; ".join(errors or lines[-4:])
 
 
 def apt_install(names):
@@ -121,6 +131,11 @@ def install_vulnerable(packages):
         relax_dependents(package["name"], package["version"])
     if files:
         run("dpkg", "--install", "--force-depends,breaks,confold,downgrade,overwrite,unsafe-io", *files)
+
+
+def to_replace(packages):
+    """Not the archive's package that another one kept out: exim4-daemon-heavy where -light is installed."""
+    return (package for package in packages if package["kind"] == "synthetic" or version_of(package["name"]))
 
 
 def relax_dependents(name, version):
@@ -211,7 +226,7 @@ def prepare(asked, notes):
     for package in asked["fixed"]:
         build(dict(package, fixed=True), HOME + "/fixed")
     publish("others")
-    install_vulnerable(asked["vulnerable"])
+    install_vulnerable(list(to_replace(asked["vulnerable"])))
     publish("vulnerable")  # an archive has what its hosts run, and a mitigation that removes it wants it back
 
 

@@ -13,6 +13,7 @@ TREES = ("/etc", "/usr/local", "/opt", "/srv", "/var/lib")
 VOLATILE = (
     "/var/lib/stopgap", "/etc/ansible", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/dnf",
     "/var/lib/systemd", "/var/lib/private", "/var/lib/ucf", "/var/lib/logrotate", "/usr/lib/sysimage",
+    "/var/lib/apache2/module", "/var/lib/apache2/site", "/var/lib/apache2/conf",  # who ran a2enmod and its like last
     "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/.pwd.lock",
     "/etc/ld.so.cache", "/etc/mtab", "/etc/resolv.conf", "/etc/apt/sources.list.d", "/opt/stopgap-contract",
 )  # fmt: skip
