@@ -75,6 +75,17 @@ def test_a_package_that_another_kept_out_is_not_made_vulnerable(packages, monkey
     assert list(packages.to_replace([*named, own])) == [named[0], own]
 
 
+def test_packages_that_exclude_each_other_are_installed_as_far_as_that_goes(packages, monkeypatch):
+    def run(*command):
+        if {"light", "heavy"} <= set(command) or ("light" in command and "--no-remove" in command):
+            raise packages.Problem("apt-get -q: E: no")
+
+    monkeypatch.setattr(packages, "run", run)
+    notes = []
+    packages.apt_install_most(["heavy", "light", "other"], notes)
+    assert notes == ["light beside heavy: apt-get -q: E: no"]
+
+
 def test_the_cause_that_dpkg_gives_is_told_with_the_package(packages):
     said = (
         "Selecting…\ndpkg: error processing archive b.deb (--install):\n a conflicts with b\nErrors were encountered\n"

@@ -62,17 +62,16 @@ def apt_install_most(names, notes):
     try:
         apt_install(names)
         return
-    except Problem as problem:
+    except Problem:
         if len(names) == 1:
             raise
-        notes.append("not all at once: %s" % problem)
     installed = []
     for name in names:
         try:
             run(*APT, "install", "--no-remove", name)
             installed.append(name)
         except Problem as problem:
-            notes.append(str(problem))
+            notes.append("%s beside %s: %s" % (name, ", ".join(installed) or "nothing", problem))
     if not installed:
         raise Problem(notes[-1])
 
