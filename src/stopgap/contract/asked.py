@@ -1,5 +1,6 @@
 """What a condition's command asks a host for, where that can be read from its words: then the host can be given it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,8 @@ from stopgap.contract.example import NoExample, example
 Item = dict[str, Any]
 ARCHIVES = (".jar", ".war", ".ear")
 READERS = ("cat", "grep", "egrep", "head", "tail")
+SSHD = {"path": "/etc/ssh/sshd_config.d/50-standin.conf", "validate": ["sshd", "-t", "-f", "%s"]}
+APACHE = ("apache2ctl", "apachectl", "apache2")
 
 
 def text_for(pattern: str | None) -> Item:
@@ -24,11 +27,12 @@ def files_asked(command: Item) -> Iterator[Item]:
     """Files that `cat`, `grep`, `ls`, `stat` and `find` look for; archives are needs.archives' to make."""
     program, words = _program(command), command["run"][1:]
     paths = [word for word in words if word.startswith("/")]
-    if not paths:
+    text = _text_told(command)
+    if program == "sshd" and "-T" in words and text.get("text"):
+        yield {**SSHD, **text, "unless": command["run"]}  # it prints a configuration as it could be written
+    elif not paths:
         return
-    if program in READERS:
-        has = command["stdout_has"]
-        text = {"text": has} if has else text_for(command["stdout_matches"])
+    elif program in READERS:
         if text.get("text"):
             yield {"path": paths[-1], **text}
     elif program in ("ls", "stat", "test"):
@@ -38,6 +42,17 @@ def files_asked(command: Item) -> Iterator[Item]:
         if name and not name.endswith(ARCHIVES):
             mode = "4755" if "4000" in (_after(words, "-perm") or "") else None
             yield {"path": f"{paths[0].rstrip('/')}/{name}", "mode": mode, "glob": [paths[0], name]}
+
+
+def commands_asked(command: Item) -> list[list[str]]:
+    """What makes Apache load the modules that its `-M`, or `a2query -m`, shall name."""
+    program, words = _program(command), command["run"][1:]
+    told = str(_text_told(command).get("text", ""))
+    if program in APACHE and "-M" in words:
+        modules = re.findall(r"(\w+)_module\b", told)
+    else:
+        modules = [_after(words, "-m")] if program == "a2query" and told else []
+    return [["a2enmod", "-q", name] for name in modules if name]
 
 
 def archive_name(command: Item) -> str | None:
@@ -51,6 +66,11 @@ def units_asked(command: Item) -> list[str]:
     words = [word for word in command["run"][1:] if not word.startswith("-")]
     asks = _program(command) == "systemctl" and words[:1] in (["is-active"], ["is-enabled"], ["status"], ["show"])
     return words[1:] if asks else []
+
+
+def _text_told(command: Item) -> Item:
+    has = command["stdout_has"]
+    return {"text": has} if has else text_for(command["stdout_matches"])
 
 
 def _program(command: Item) -> str:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stopgap.contract.asked import archive_name, files_asked, text_for, units_asked
+from stopgap.contract.asked import archive_name, commands_asked, files_asked, text_for, units_asked
 from stopgap.contract.ground import KERNELS
 
 Item = dict[str, Any]
@@ -34,6 +34,7 @@ class Needs:
     programs: set[str] = field(default_factory=set)
     packages: dict[str, str | None] = field(default_factory=dict)  # name -> a version the package action wants
     files: list[Item] = field(default_factory=list)
+    commands: list[list[str]] = field(default_factory=list)  # run once the files are there
     users: list[Item] = field(default_factory=list)
     mounts: list[str] = field(default_factory=list)
     archives: list[Item] = field(default_factory=list)
@@ -262,6 +263,7 @@ def _of_probe(probe: Item, needs: Needs) -> None:
     elif kind == "command":
         needs.programs.add(params["run"][0])
         needs.files += list(files_asked(params))
+        needs.commands += commands_asked(params)
         needs.units |= {unit: {"running": True, "enabled": True} for unit in units_asked(params)}
         for archive in needs.archives:
             archive["name"] = archive_name(params) or archive.get("name")

@@ -115,6 +115,19 @@ def test_a_file_that_a_condition_greps_is_given_what_it_looks_for(read):
     assert (file["path"], file["text"]) == ("/etc/acme.conf", "Port 1")
 
 
+def test_what_sshd_and_apache_are_to_say_of_their_configuration_is_put_into_it(read):
+    when = (
+        "[{command: {run: sshd -T, stdout_has: x11forwarding yes}},"
+        " {command: {run: apache2ctl -M, stdout_matches: '\\bproxy_http_module'}},"
+        " {command: {run: a2query -m http2, stdout_has: enabled}}]"
+    )
+    found = needs.read_needs(read(SAMPLES["sysctl"], when=when))
+    (file,) = found.files
+    assert (file["text"], file["unless"]) == ("x11forwarding yes", ["sshd", "-T"])
+    assert file["path"].startswith("/etc/ssh/sshd_config.d/")
+    assert found.commands == [["a2enmod", "-q", "proxy_http"], ["a2enmod", "-q", "http2"]]
+
+
 @pytest.mark.parametrize(
     ("run", "told"),
     [

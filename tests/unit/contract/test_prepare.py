@@ -100,6 +100,13 @@ def test_a_line_is_added_only_where_the_pattern_finds_none(surroundings):
     assert surroundings.with_text("open=0\n", wanted) == "open=0\n"
 
 
+@pytest.mark.parametrize(("said", "written"), [("x11forwarding yes", False), ("x11forwarding no", True)])
+def test_a_setting_that_is_in_force_already_is_not_written(surroundings, tmp_path, said, written):
+    file = tmp_path / "x.conf"
+    surroundings.ready_file({"path": str(file), "text": "x11forwarding yes", "unless": ["echo", said]})
+    assert file.exists() == written
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

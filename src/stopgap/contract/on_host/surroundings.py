@@ -75,7 +75,10 @@ problems = []
 
 
 def run(*command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    except OSError as error:
+        return 127, str(error)
     return done.returncode, done.stdout.strip()
 
 
@@ -144,6 +147,10 @@ def write_unit(unit, listens):
 
 def ready_file(wanted):
     path = wanted["path"]
+    if wanted.get("unless"):
+        code, said = run(*wanted["unless"])
+        if not code and with_text(said, wanted) == said:
+            return
     if wanted.get("glob"):
         if any(
             fnmatch.fnmatch(name, wanted["glob"][1]) for _, _, names in os.walk(wanted["glob"][0]) for name in names
@@ -303,6 +310,8 @@ def main():
         ready_mount(path)
     for file in asked["files"]:
         ready_file(file)
+    for command in asked["commands"]:
+        must(*command)
     for archive in asked["archives"]:
         ready_archive(archive)
     for name, value in asked["sysctls"].items():
