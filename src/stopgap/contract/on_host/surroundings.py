@@ -310,7 +310,7 @@ def main():
         ready_mount(path)
     for file in asked["files"]:
         ready_file(file)
-    for command in asked["commands"]:
+    for command in asked.get("commands", []):
         must(*command)
     for archive in asked["archives"]:
         ready_archive(archive)
