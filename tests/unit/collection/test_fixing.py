@@ -53,7 +53,10 @@ class Host:
         self.calls, self.errors, self.ours = [], list(errors), set(ours)
         self.family = SimpleNamespace(
             facts=SimpleNamespace(unfinished=list, siblings=sorted, installed=lambda names: self.installed),
-            keeping=SimpleNamespace(unhold=lambda fact: self.calls.append(f"unhold {fact['name']}")),
+            keeping=SimpleNamespace(
+                hold=lambda fact: self.calls.append(f"hold {fact['name']}"),
+                unhold=lambda fact: self.calls.append(f"unhold {fact['name']}"),
+            ),
             past=SimpleNamespace(moves=lambda wanted: None, where=lambda move: past),
             conffiles=SimpleNamespace(of=lambda packages: [], report=lambda found: [], still_edited=lambda *_: []),
             installer=SimpleNamespace(
@@ -267,3 +270,10 @@ def test_a_fix_of_an_earlier_run_can_still_be_taken_back():
 def test_what_was_not_installed_has_no_way_back():
     result = fix(Host(fact(), candidates=NEW, errors=[LOCKED]))
     assert (result["code"], result["rollback"]) == ("lock_timeout", None)
+
+
+@pytest.mark.parametrize("error", [LOCKED, BROKE])
+def test_our_own_hold_is_back_where_the_fix_was_not_installed(error):
+    host = Host(fact(held=True), candidates=NEW, ours=["a"], errors=[error])
+    fix(host)
+    assert host.calls == ["update", "unhold a", ["a:amd64=2-1+b1"], "hold a"]

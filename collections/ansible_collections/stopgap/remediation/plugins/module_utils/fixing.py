@@ -3,6 +3,7 @@
 """Installing the vendor's fix, one remedy at a time: what one set of packages lacks must not keep back the others."""
 
 import collections
+import contextlib
 import os
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import decide, patches, steps
@@ -107,12 +108,28 @@ class Fixing:
             for fact in decide.current(self.facts.installed[name])
             if name in candidates and fact["version"] != candidates[name]["version"]
         ]
-        told = ", ".join(wanted)
         ours = self.held_by_us(remedy, names)
         if self.options.check and not ours:
             self.family.installer.simulate(wanted)
-        for fact in ours if not self.options.check else []:
-            self.family.keeping.unhold(fact)  # the fix is what our own mitigation waits for
+        with self.let_go(ours):
+            return self.install_wanted(remedy, names, candidates, wanted, ours)
+
+    @contextlib.contextmanager
+    def let_go(self, ours):
+        """The fix is what our own mitigation waits for; where it does not come, the hold stays."""
+        freed = [] if self.options.check else ours
+        for fact in freed:
+            self.family.keeping.unhold(fact)
+        try:
+            yield
+        except BaseException:
+            for fact in freed:
+                with contextlib.suppress(StopgapError):  # then assess finds the mitigation lost
+                    self.family.keeping.hold(fact)
+            raise
+
+    def install_wanted(self, remedy, names, candidates, wanted, ours):
+        told = ", ".join(wanted)
         planned = None if ours and self.options.check else self.family.past.moves(wanted)
         moves = planned or self.named_moves(names, candidates)
         self.way_back = way_back(self.family, moves)
