@@ -168,3 +168,22 @@ def test_one_that_came_after_it_was_looked_is_not_changed_unsaved(host):
 def test_relative_paths_are_refused():
     with pytest.raises(archive_member.ActionError, match="absolute"):
         ArchiveMember({"paths": ["srv"], "member": MEMBER})
+
+
+def test_an_archive_that_becomes_another_file_while_it_is_saved_is_not_touched(host, monkeypatch):
+    """Its folder may be a user's: what root keeps and puts back must be what was looked at."""
+    before, planned = host.tree(), ArchiveMember._planned
+
+    def swapped(action, path):
+        found = planned(action, path)
+        os.unlink(path)
+        os.symlink(host.path("secret"), path)
+        return found
+
+    put(host, "secret", b"root's own")
+    monkeypatch.setattr(ArchiveMember, "_planned", swapped)
+    told = host.present(remedy("CVE-1", out_of(host, "share")))[0]
+    assert "share/s.jar was changed while it was saved" in told["reason"]
+    assert not host.in_force()
+    del before["share/s.jar"]
+    assert before.items() <= host.tree().items()

@@ -147,7 +147,7 @@ class Edit(Action):
         if self.held:
             return self.held[0]["prior"]["base"]
         first = {key: snapshot[key] for key in ("sha256", "mtime_ns", "atime_ns")}
-        return {"saved": keeper.save(self.path), "first": first}
+        return {"saved": keeper.save(self.path, sha256=first["sha256"]), "first": first}
 
     def _patches(self, keeper, patch):
         """None in check mode, where nothing can be saved."""

@@ -8,6 +8,7 @@ before them all. Lifting the top restores its prior, lifting a lower one hands i
 
 import os
 
+from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import make
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
@@ -165,8 +166,12 @@ class Keeper(object):
         """Check mode: nothing is kept, and nothing may be changed or fetched."""
         return self.holds.journal.read_only
 
-    def save(self, path, data=None):
-        return self.holds.journal.save(self.entry, path, data)
+    def save(self, path, data=None, sha256=None):
+        """ActionError where it is not what was looked at: a user whose folder it lies in may swap it for root's own."""
+        name = self.holds.journal.save(self.entry, path, data)
+        if name and sha256 and durable.hash_file(self.holds.journal.path_of(name)) != sha256:
+            raise ActionError("%s was changed while it was saved: nothing was done to it, run this again" % path)
+        return name
 
     def folders_to_remove(self, path):
         """Parents that were not there before the first of us: each holder removes those that it leaves empty."""

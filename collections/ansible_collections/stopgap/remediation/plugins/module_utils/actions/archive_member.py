@@ -47,7 +47,7 @@ class ArchiveMember(Action):
         state = self.read()
         for path in archives_of(state):
             was = dict(durable.snapshot(path), planned=self._planned(path))
-            state.update({"was:" + path: was, "saved:" + path: keeper.save(path)})
+            state.update({"was:" + path: was, "saved:" + path: keeper.save(path, sha256=was["sha256"])})
         return state
 
     def desired(self, prior):
@@ -127,10 +127,15 @@ class ArchiveMember(Action):
         if was is None or was["sha256"] != now["sha256"]:
             raise ActionError("%s was put there just now, by somebody else: run this again" % path)
         keep = {key: now[key] for key in ("mode", "uid", "gid", "xattrs")}
-        with durable.replacing(path, keep) as stream:
+        with durable.replacing(path, keep, lambda draft: self._prove(draft, path, was["planned"])) as stream:
             signed = self._write_stripped(path, stream)
         self.replaced.append(path)
         self.signed += [path] if signed else []
+
+    def _prove(self, draft, path, planned):
+        """What was read a second time may be another file by then, and not its owner's."""
+        if durable.hash_file(draft) != planned:
+            raise ActionError("%s was changed just now, by somebody else: run this again" % path)
 
     def _write_stripped(self, path, target):
         try:

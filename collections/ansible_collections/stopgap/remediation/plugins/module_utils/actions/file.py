@@ -50,7 +50,7 @@ class File(Action):
         if self.content is None and not self.absent:  # its content is none of our business
             return {key: state[key] for key in durable.COMPARED + ("immutable", "folders")}
         if state["kind"] == "file":
-            state["saved"] = keeper.save(self.path)
+            state["saved"] = keeper.save(self.path, sha256=state["sha256"])
         wanted = self.desired(state)
         state["modes"] = [mode for mode in (state["mode"], wanted["mode"]) if mode]
         return state if self.absent else dict(state, becomes={key: wanted[key] for key in DRESS})
