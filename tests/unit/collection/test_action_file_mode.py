@@ -85,3 +85,16 @@ def test_file_mode_of_an_unknown_user_changes_nothing(target):
     told = target.present(remedy("CVE-1", target.mode("tool", owner="nobody-such")))[0]
     assert "no user or group nobody-such" in told["reason"]
     assert not target.entries()
+
+
+def test_file_mode_goes_back_on_the_file_it_was_set_on_wherever_the_link_leads_by_now(target):
+    for name in ("old", "new"):
+        Path(target.path(name)).write_text(name)
+        os.chmod(target.path(name), 0o755)
+    Path(target.path("link")).symlink_to("old")
+    before = target.tree()
+    target.present(remedy("CVE-1", target.mode("link", "0700")))
+    Path(target.path("link")).unlink()
+    Path(target.path("link")).symlink_to("new")
+    assert target.absent(remedy("CVE-1"))[0]["state"] == "lifted"
+    assert target.tree() == dict(before, link=("link", "new"))

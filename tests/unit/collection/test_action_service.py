@@ -106,3 +106,11 @@ def test_a_socket_comes_back_though_its_service_runs(monkeypatch, started, verbs
     service.Service({"name": "x.socket", "running": False}).revert(before, {"active": "inactive"})
     assert family.verbs == verbs
     assert family.active == {"x.socket", *started}
+
+
+def test_service_taken_by_an_alias_stays_that_unit_though_disabling_it_removes_the_alias(tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "UNIT_FOLDERS", (str(tmp_path),))
+    action = service.Service({"name": "sshd", "enabled": False})
+    taken = {"state": "applied", "resource": "service:ssh.service"}
+    action.meet(taken, [taken], None)
+    assert (action.unit, action.resource) == ("ssh.service", "service:ssh.service")

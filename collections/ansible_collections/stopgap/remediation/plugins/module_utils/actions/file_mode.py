@@ -32,6 +32,10 @@ class FileMode(Action):
     def touches(self):
         return {self.path: "mode"}
 
+    def meet(self, own, held, path_of):
+        if any(item is own for item in held):  # it is the file we changed, wherever a link leads by now
+            self.path = own["resource"].partition(":")[2]
+
     def read(self):
         state = {"mode": None, "uid": None, "gid": None, "override": override_of(self._names())}
         if os.path.exists(self.path):

@@ -27,6 +27,10 @@ class Service(Action):
     def resource(self):
         return "service:" + self.unit
 
+    def meet(self, own, held, path_of):
+        if any(item is own for item in held):  # disabling a unit has removed its other names
+            self.unit = own["resource"].partition(":")[2]
+
     def read(self):
         shown = must(["systemctl", "show", "--property=ActiveState,UnitFileState", self.unit])
         found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
@@ -55,6 +59,13 @@ class Service(Action):
 
     def revert(self, prior, written):
         self._become({key: prior[key] for key in written if prior[key] is not None})
+
+    def make_way(self, prior, written):
+        """The mask of all units comes off first: a socket and its service each refuse to start beside a masked other."""
+        if "masked" in written and prior["masked"] == "no":
+            now = self.read()
+            if now["masked"] == written["masked"] != "no":
+                self._become({"masked": "no"})
 
     def warning(self):
         """What starts it again unasked. A masked unit stays down whatever calls for it."""
