@@ -87,3 +87,16 @@ def test_sysctl_names(name, path):
 def test_sysctl_names_stay_below_proc_sys(name):
     with pytest.raises(ActionError):
         sysctl.as_path(name)
+
+
+def test_sysctl_in_two_files_is_refused_since_only_one_of_them_could_be_taken_back(target, kernel):
+    before = target.tree()
+    target.present(setting())
+    other = remedy(
+        "CVE-2", {"type": "sysctl", "params": {"name": KEY, "value": "0", "file": target.path("etc/99.conf")}}
+    )
+    told = target.present(other)[0]
+    assert told["state"] == "failed"
+    assert f"is kept in {target.path('etc')}/90-stopgap-{KEY}.conf" in told["reason"]
+    target.absent(setting())
+    assert target.tree() == before

@@ -24,6 +24,7 @@ class Sysctl(Action):
         self.value = " ".join(str(params["value"]).split())
         path = params.get("file") or "%s/90-stopgap-%s.conf" % (FOLDERS[0], params["name"].replace("/", "."))
         self.file = File({"path": path, "content": "%s = %s\n" % (params["name"], self.value)})
+        self.others = []
 
     @property
     def resource(self):
@@ -36,12 +37,20 @@ class Sysctl(Action):
     def live(self):
         return os.path.join(PROC, self.key)
 
+    def meet(self, own, held, path_of):
+        self.others = [item for item in held if item is not own and item["resource"] == self.resource]
+
     def read(self):
         return dict(self.file.read(), value=self._read_live())
 
     def capture(self, keeper):
         if not os.path.exists(self.live):
             raise ActionError("this kernel has no sysctl %s" % self.params["name"])
+        for place in {Sysctl(item["params"]).file.place for item in self.others} - {self.file.place}:
+            raise ActionError(
+                "%s is kept in %s by another mitigation: give the same `file`, or lift that one first"
+                % (self.params["name"], place)
+            )
         return dict(self.file.capture(keeper), value=self._read_live())
 
     def desired(self, prior):
