@@ -171,3 +171,15 @@ def test_user_setting_whose_drop_in_somebody_changed_is_put_right_again_and_remo
     assert Path(host.path(f"sudoers.d/{name}")).read_text() == "eve ALL=(root) !ALL\n"
     host.absent(wanted)
     assert contents(host) == before
+
+
+def test_user_setting_tells_nobody_the_rule_that_another_remedy_handed_up(host):
+    rule = "eve ALL=(root) !ALL"
+    host.present(remedy("CVE-1", setting(sudoers=rule)))
+    host.present(remedy("CVE-2", setting(not_in_groups=["docker"])))
+    host.absent(remedy("CVE-1"))
+    (name,) = os.listdir(host.path("sudoers.d"))
+    Path(host.path(f"sudoers.d/{name}")).write_text("theirs\n")
+    told = host.absent(remedy("CVE-2"))[0]
+    assert told["state"] == "refused"
+    assert rule not in str(told)

@@ -89,7 +89,8 @@ class UserSetting(Action):
 
     def secrets(self, prior):
         """Files of sudo are not for everybody."""
-        return [self.params["sudoers"]] if self.params.get("sudoers") else []
+        rules = [key.partition(":")[2] for key in prior if key.startswith("sudoers:")]  # handed up by others, too
+        return rules + ([self.params["sudoers"]] if self.params.get("sudoers") else [])
 
     def show(self, state):
         return ", ".join(
