@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tests.unit.collection.target import remedy
 
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions import service
 from ansible_collections.stopgap.remediation.plugins.module_utils.engine import Engine
-from ansible_collections.stopgap.remediation.plugins.module_utils.errors import JournalError
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, JournalError
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal
 
 
@@ -351,3 +352,45 @@ def test_setuid_bits_come_back(target):
     assert os.stat(target.path("tool")).st_mode & 0o7777 == 0o750
     target.absent(wanted)
     assert target.tree() == before
+
+
+class MaskedPair:
+    """A socket and a service: systemd starts neither while one is masked, nor the service before the socket."""
+
+    def __init__(self):
+        self.masked, self.active = set(), {"x.socket", "x.service"}
+
+    def __call__(self, argv):
+        verb, unit = argv[1], argv[-1]
+        if verb == "show":
+            state = "active" if unit in self.active else "inactive"
+            asked = argv[2].partition("=")[2].split(",")
+            told = {"ActiveState": state, "UnitFileState": "masked" if unit in self.masked else "static"}
+            return "".join(f"{name}={told.get(name, '')}\n" for name in asked)
+        if verb == "start" and (self.masked or (unit == "x.service" and "x.socket" not in self.active)):
+            raise ActionError(f"Failed to start {unit}: Unit is masked.")
+        change = {"start": self.active.add, "stop": self.active.discard}
+        {**change, "mask": self.masked.add, "unmask": self.masked.discard}[verb](unit)
+        return ""
+
+
+@pytest.mark.parametrize("names", [["x.socket", "x"], ["x", "x.socket"]])
+def test_a_masked_socket_and_its_masked_service_come_back_in_any_order(target, monkeypatch, names):
+    systemd = MaskedPair()
+    monkeypatch.setattr(service, "must", systemd)
+    actions = [{"type": "service", "params": {"name": name, "running": False, "masked": True}} for name in names]
+    wanted = remedy("CVE-1", *actions)
+    assert states(target.present(wanted)) == ["applied"]
+    assert (systemd.masked, systemd.active) == ({"x.socket", "x.service"}, set())
+    assert states(target.absent(wanted)) == ["lifted"]
+    assert (systemd.masked, systemd.active) == (set(), {"x.socket", "x.service"})
+
+
+def test_a_masked_socket_and_its_masked_service_come_back_where_a_later_action_fails(target, monkeypatch):
+    systemd = MaskedPair()
+    monkeypatch.setattr(service, "must", systemd)
+    actions = [{"type": "service", "params": {"name": n, "running": False, "masked": True}} for n in ("x.socket", "x")]
+    broken = target.file("bad.conf", validate=["false"])
+    result = target.present(remedy("CVE-1", *actions, broken))[0]
+    assert "everything was put back" in result["reason"]
+    assert (systemd.masked, systemd.active) == (set(), {"x.socket", "x.service"})

@@ -90,6 +90,9 @@ class Action(object):
         """What an operator should know though it worked, or an empty string."""
         return ""
 
+    def make_way(self, prior, written):
+        """Called for all actions before the first is reverted: what would keep another from going back. May be twice."""
+
     def left_alone(self):
         """After a revert: what it did not put back, and why, or an empty string."""
         return ""

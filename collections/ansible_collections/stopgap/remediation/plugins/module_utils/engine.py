@@ -147,7 +147,11 @@ class Engine(object):
     def _take_all_back(self, actions):
         """Returns what stood in the way."""
         problems = []
-        for action in reversed(actions):
+        try:
+            self._make_way(actions)
+        except TROUBLE as problem:
+            problems.append(str(problem))
+        for action in backwards(actions):
             try:
                 self._take_back(action)
             except TROUBLE as problem:
@@ -199,10 +203,14 @@ class Engine(object):
         return action["state"] in HOLDING and action["changed"] and not self.holds.above(action)
 
     def _lift_all(self, entry, force):
-        pending = []
-        for action in reversed(entry["actions"]):
-            if pending and not self.holds.make(action).on_controller:
-                break  # task files come last in a mitigation, so they are taken back before anything else
+        pending, way_made = [], False
+        for action in backwards(entry["actions"]):
+            if not self.holds.make(action).on_controller:
+                if pending:
+                    break  # task files come last in a mitigation, so they are taken back before anything else
+                if not way_made:
+                    self._make_way(entry["actions"])
+                    way_made = True
             if action["state"] in HOLDING and not self._revert(entry, action, force):
                 pending.append(task(entry, action, "revert"))
         if pending:
@@ -211,6 +219,11 @@ class Engine(object):
             self._follow(entry)
         self.journal.record(entry, "lifted")
         return Outcome("lifted", self._told("lifted"), [])
+
+    def _make_way(self, actions):
+        """A host that dies after this is half lifted, and lifting it again is the way on."""
+        for action in filter(self._is_ours, actions):
+            self.holds.make(action).make_way(action["prior"], action["written"])
 
     def _revert(self, entry, action, force):
         """False where the role has to run a task file first."""
@@ -274,6 +287,14 @@ class Engine(object):
 
     def _told(self, text):
         return "; ".join([text] + self.notes)
+
+
+def backwards(actions):
+    """Newest first; but of the units the services last: one does not start while a socket it requires is masked."""
+    order = list(reversed(actions))
+    units = [action for action in order if (action.get("resource") or "").startswith("service:")]
+    sorted_units = iter(sorted(units, key=lambda action: action["resource"].endswith(".service")))
+    return [next(sorted_units) if action in units else action for action in order]
 
 
 def is_whole(entry):
