@@ -74,6 +74,11 @@ def fix_checks(remedy: Item) -> list[Item]:
     return [*remedy["checks"], *(check for item in remedy["fix"]["obligations"] for check in item["checks"])]
 
 
+def has_own_way_back(mitigation: Item) -> bool:
+    """Commands and task files write a file's old content anew, and cannot give it its old time."""
+    return any(action["type"] in ("command", "tasks") for action in mitigation.get("actions", ()))
+
+
 def handled_units(remedy: Item) -> list[str]:
     """Units that a mitigation stops, starts, restarts or reloads."""
     steps = [step for item in usable(remedy) for step in item["then"] if step["type"] in ("restart", "reload")]

@@ -21,9 +21,16 @@ def take(lab: Lab, host: str, watched: Watched, *, exact: bool = False) -> Snaps
     return taken
 
 
-def differences(before: Snapshot, after: Snapshot) -> list[str]:
-    """Each in words: what it is and what changed about it."""
+def differences(before: Snapshot, after: Snapshot, *, times: bool = True) -> list[str]:
+    """Each in words: what it is and what changed about it. Without `times`, a file may have been written anew."""
+    if not times:
+        before, after = _timeless(before), _timeless(after)
     return [text for kind in sorted(set(before) | set(after)) for text in _of_kind(kind, before, after)]
+
+
+def _timeless(taken: Snapshot) -> Snapshot:
+    files = taken.get("file", {})
+    return {**taken, "file": {path: {**told, "mtime": None} for path, told in files.items()}}
 
 
 def noise(before: Snapshot, after: Snapshot) -> list[str]:

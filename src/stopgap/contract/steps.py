@@ -7,7 +7,7 @@ from typing import Any
 
 from stopgap.contract import snapshot
 from stopgap.contract.errors import ContractError
-from stopgap.contract.needs import Watched, attested, handled_units
+from stopgap.contract.needs import Watched, attested, handled_units, has_own_way_back
 from stopgap.contract.outcome import Step
 from stopgap.contract.verbs import Answer, Verbs
 from stopgap.lab import Lab, LabError
@@ -65,7 +65,7 @@ class Contract:
             (MITIGATION_STEPS[0], lambda: self._mitigate(name)),
             (MITIGATION_STEPS[1], lambda: self._again(name)),
             (MITIGATION_STEPS[2], self._lift),
-            (MITIGATION_STEPS[3], lambda: self._identical(before)),
+            (MITIGATION_STEPS[3], lambda: self._identical(before, times=not has_own_way_back(mitigation))),
         )
         done = self._do_all(plan, name)
         if not done:
@@ -92,15 +92,15 @@ class Contract:
         answer = self.verbs("lift", "--force", "--reason", REASON)
         return _expect(answer, "exposed", code=0)
 
-    def _identical(self, before: snapshot.Snapshot) -> str:
-        found = self._settled(before)
+    def _identical(self, before: snapshot.Snapshot, times: bool) -> str:
+        found = self._settled(before, times)
         return f"after lifting, the host is not as it was: {snapshot.in_words(found)}" if found else ""
 
-    def _settled(self, before: snapshot.Snapshot) -> list[str]:
+    def _settled(self, before: snapshot.Snapshot, times: bool) -> list[str]:
         """A service that was just started may take a moment to be what it was; anything else is told at once."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
-            found = snapshot.differences(before, self._snapshot())
+            found = snapshot.differences(before, self._snapshot(), times=times)
             if not all(one.startswith("unit ") for one in found) or not found or time.monotonic() > deadline:
                 return found
 

@@ -37,3 +37,12 @@ def test_what_changes_by_itself_is_known_by_its_path_and_what_comes_and_goes_by_
     before = {"file": {"/etc/a": 1, "/etc/b": 1, "/var/lib/samba/msg/1": 1}}
     after = {"file": {"/etc/a": 1, "/etc/b": 2, "/var/lib/samba/msg/2": 1, "/etc/new": 1}}
     assert noise(before, after) == ["/etc/b", "/var/lib/samba/msg"]
+
+
+def test_a_file_written_anew_as_it_was_differs_by_its_time_alone():
+    before = {"file": {"/etc/x": {"content": "1", "mtime": 1}}, "unit": {}}
+    anew = {"file": {"/etc/x": {"content": "1", "mtime": 2}}, "unit": {}}
+    other = {"file": {"/etc/x": {"content": "2", "mtime": 2}}, "unit": {}}
+    assert differences(before, anew) == ["file /etc/x: mtime 1 became 2"]
+    assert differences(before, anew, times=False) == []
+    assert differences(before, other, times=False) == ["file /etc/x: content"]
