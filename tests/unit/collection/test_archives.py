@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import subprocess
 import zipfile
 
 import pytest
@@ -234,3 +235,15 @@ class TestScan:
     def test_proc_is_one_of_them(self):
         assert "/proc" in archives.foreign_mounts()
         assert "/" not in archives.foreign_mounts() - {"/"}
+
+
+def test_folders_deeper_in_each_other_than_python_calls_itself(tmp_path):
+    """Anybody who may write below a path can make them."""
+    deep = os.path.join(tmp_path, *["d"] * 1100)
+    subprocess.run(["mkdir", "-p", deep], check=True)
+    with open(os.path.join(deep, "a.jar"), "wb") as stream:
+        stream.write(archive((MEMBER, b"class", STORED)))
+    try:
+        assert archives.scan([str(tmp_path)], MEMBER, ["*.jar"])["found"] == {os.path.join(deep, "a.jar"): [MEMBER]}
+    finally:
+        subprocess.run(["rm", "-r", os.path.join(tmp_path, "d")], check=True)  # pytest's own removal calls itself

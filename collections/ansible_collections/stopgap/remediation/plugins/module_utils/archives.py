@@ -88,20 +88,23 @@ def below(paths, patterns, outside):
 
 
 def walk(path, patterns, avoided, seen):
-    try:
-        info = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    if stat.S_ISDIR(info.st_mode):
-        if path in avoided or (info.st_dev, info.st_ino) in seen:
-            return
-        seen.add((info.st_dev, info.st_ino))
-        for name in names_in(path):
-            for found in walk(os.path.join(path, name), patterns, avoided, seen):
-                yield found
-    elif matches(path, patterns) and (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)) and path not in seen:
-        seen.add(path)
-        yield path
+    """In order; by a list of what is left, since folders may lie deeper in each other than Python can call itself."""
+    left = [path]
+    while left:
+        path = left.pop()
+        try:
+            info = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if stat.S_ISDIR(info.st_mode):
+            if path not in avoided and (info.st_dev, info.st_ino) not in seen:
+                seen.add((info.st_dev, info.st_ino))
+                left += [os.path.join(path, name) for name in reversed(names_in(path))]
+        elif (
+            matches(path, patterns) and (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)) and path not in seen
+        ):
+            seen.add(path)
+            yield path
 
 
 def names_in(folder):
