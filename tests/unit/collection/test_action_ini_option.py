@@ -18,6 +18,7 @@ def test_ini_option_and_back(target, case):
         ({"option": "x"}, "give `value`, or `absent`"),
         ({"option": "x", "value": "1", "absent": True}, "give `value`, or `absent`"),
         ({"option": "x=y", "value": "1"}, "is not one option with one value"),
+        ({"option": "[x]", "value": "1"}, "is not one option with one value"),
         ({"option": "x", "value": "1\n2"}, "is not one option with one value"),
     ],
     ids=str,
@@ -30,3 +31,16 @@ def test_ini_option_that_makes_no_sense(target, params, said):
     assert told["state"] == "failed"
     assert said in told["reason"]
     assert Path(target.path("x.ini")).read_text() == "[a]\n"
+
+
+@pytest.mark.parametrize("before", ["[www]\nuser = x\n", "[www]\nphp_value[a] = 1\n\nphp_admin_value[a] = 0\n[b]\n"])
+def test_ini_option_with_a_key_in_brackets_is_an_option_not_a_section(target, before):
+    file = Path(target.path("x.ini"))
+    file.write_text(before)
+    params = {"path": str(file), "section": "www", "option": "php_admin_value[a]", "value": "/srv"}
+    wanted = remedy("CVE-1", {"type": "ini_option", "params": params})
+    assert target.present(wanted)[0]["state"] == "applied"
+    assert file.read_text().count("php_admin_value[a] = /srv\n") == 1
+    assert target.present(wanted)[0]["changed"] is False
+    assert target.absent(wanted)[0]["state"] == "lifted"
+    assert file.read_text() == before

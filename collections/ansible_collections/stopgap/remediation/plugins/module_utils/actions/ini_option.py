@@ -16,7 +16,7 @@ class IniOption(Edit):
         if bool(params.get("absent")) == (params.get("value") is not None):
             raise ActionError("ini_option: give `value`, or `absent`")
         values = [params.get("section") or "", params["option"], params.get("value") or ""]
-        if any(char in text for text in values for char in "\r\n\0") or set("=[]#;\r\n") & set(params["option"]):
+        if any(char in text for text in values for char in "\r\n\0") or not is_name(params["option"]):
             raise ActionError("ini_option: %r is not one option with one value" % values)
 
     @property
@@ -33,3 +33,8 @@ class IniOption(Edit):
 
     def places(self, lines):
         return [number for first, end in places_of_option(lines, self.params) for number in range(first, end)]
+
+
+def is_name(option):
+    """PHP-FPM has options such as `php_admin_value[open_basedir]`; what begins with a bracket is a section."""
+    return not set("=#;") & set(option) and not option.lstrip().startswith("[")
