@@ -119,6 +119,27 @@ def test_an_option_that_shall_go_is_put_into_its_section(surroundings, before, a
     assert surroundings.with_option(before, ["a", "b"]) == after
 
 
+def test_a_service_that_does_not_start_with_what_was_written_for_it_has_a_stand_in_and_that_is_told(
+    surroundings, tmp_path, monkeypatch
+):
+    down = set()
+
+    def run(*command):
+        if command[1] == "try-restart":
+            down.add(command[2])
+        return int(command[-1] in down and command[1] in ("start", "is-active")), ""
+
+    monkeypatch.setattr(surroundings, "run", run)
+    monkeypatch.setattr(surroundings, "must", lambda *command: True)
+    monkeypatch.setattr(surroundings, "UNITS", str(tmp_path))
+    monkeypatch.setattr(surroundings, "changed", {"/etc/acme.conf"})
+    monkeypatch.setattr(surroundings, "problems", [])
+    surroundings.ready_units({"acme": {"running": True, "enabled": True}}, [], [])
+    assert (tmp_path / "acme.service.d/stopgap-standin.conf").exists()
+    (told,) = surroundings.problems
+    assert "acme.service does not start here (/etc/acme.conf was written for the remedy)" in told
+
+
 def test_the_plan_builds_what_the_archive_lacks_and_no_more():
     ground = Ground(
         "bookworm",

@@ -70,6 +70,7 @@ OTHERS = {
     "timer": ("[Timer]\nOnCalendar=yearly\nUnit=%s.service", "timers.target"),
     "path": ("[Path]\nPathExists=/run/stopgap-standin-%s", "paths.target"),
 }
+changed = set()  # files that a real service may not start with
 OTHER = "[Unit]\nDescription=Stand-in of a remedy's test\n%s\n[Install]\nWantedBy=%s\n"
 problems = []
 
@@ -107,6 +108,8 @@ def ready_units(units, listening, closed_by_fix):
     for unit, wanted in units.items():
         if wanted.get("enabled") and unit in made:
             must("systemctl", "enable", "--quiet", unit)
+        if wanted.get("running") and changed and unit not in made:
+            run("systemctl", "try-restart", unit)
         if wanted.get("running") and run("systemctl", "is-active", unit)[0]:
             start(unit)
 
@@ -120,11 +123,16 @@ def start(unit):
     name = unit if unit.endswith(".service") else unit + ".service"
     if "@" in name:
         return
+    problems.append("%s does not start here%s, so a stand-in runs in its place" % (name, given()))
     os.makedirs("%s/%s.d" % (UNITS, name), exist_ok=True)
     write("%s/%s.d/stopgap-standin.conf" % (UNITS, name), INSTEAD)
     must("systemctl", "daemon-reload")
     run("systemctl", "reset-failed", name)
     must("systemctl", "start", name)
+
+
+def given():
+    return " (%s was written for the remedy)" % ", ".join(sorted(changed)) if changed else ""
 
 
 def write_unit(unit, listens):
@@ -169,6 +177,7 @@ def ready_file(wanted):
     after = with_option(before, wanted["ini"]) if wanted.get("ini") else with_text(before, wanted)
     if after != before:
         write(path, after)
+        changed.add(path)
         if wanted.get("validate") and not accepts(wanted["validate"], path):
             write(path, before)
 
