@@ -16,6 +16,7 @@ VOLATILE = (
     "/var/lib/apache2/module", "/var/lib/apache2/site", "/var/lib/apache2/conf",  # who ran a2enmod and its like last
     "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/.pwd.lock",
     "/etc/ld.so.cache", "/etc/mtab", "/etc/resolv.conf", "/etc/apt/sources.list.d", "/opt/stopgap-contract",
+    "/etc/cups/subscriptions.conf", "/etc/cups/subscriptions.conf.O",  # cupsd writes them when it pleases
 )  # fmt: skip
 GETFLAGS = 0x80086601
 UNITS = "--type=service,socket,timer,path"
