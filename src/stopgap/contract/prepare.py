@@ -74,10 +74,12 @@ def _debian_plan(ground: Ground, archive: Archive, needs: Needs, told: Surroundi
     built = [package for package in ground.packages if package.kind != "real"]
     others = [(name, version) for name, version in needs.packages.items() if name not in affected or version]
     return {
-        "install": sorted(
-            {package.name for package in ground.packages if package.kind != "synthetic"}
-            | {name for name, _ in others if name in known}
-            | set(told.packages)
+        # in the remedy's order: where its packages keep each other out, the first one named comes first
+        "install": list(
+            dict.fromkeys(
+                [package.name for package in ground.packages if package.kind != "synthetic"]
+                + sorted({name for name, _ in others if name in known} | set(told.packages))
+            )
         ),
         "units": {unit: package_of_unit(unit, known) for unit in needs.units},
         "vulnerable": [_spec(package, package.vulnerable) for package in ground.packages if package in built]

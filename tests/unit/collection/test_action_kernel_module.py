@@ -163,3 +163,16 @@ def test_what_modprobe_prints_of_its_configuration():
 def test_what_is_no_name_is_refused(name):
     with pytest.raises(ActionError, match="not the name of a module"):
         kernel_module.KernelModule({"name": name})
+
+
+def test_kernel_module_that_another_holds_with_other_lines_is_refused(kernel, target):
+    """One file a module: who asks for less must not take away what the first one has in it."""
+
+    def wanted(name, **params):
+        return remedy(name, {"type": "kernel_module", "params": {"name": "sctp", **params}})
+
+    assert target.present(wanted("CVE-1"))[0]["state"] == "applied"
+    told = target.present(wanted("CVE-2", install_false=False))[0]
+    assert told["state"] == "failed"
+    assert "another mitigation holds" in told["reason"]
+    assert target.present(wanted("CVE-3"))[0]["state"] == "applied"

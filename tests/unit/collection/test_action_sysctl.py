@@ -83,6 +83,15 @@ def test_sysctl_names(name, path):
     assert sysctl.as_path(name) == path
 
 
+def test_sysctl_lines_of_any_kind_are_read(tmp_path):
+    """What somebody wrote into a file that is read at boot must not undo a mitigation."""
+    path = tmp_path / "99.conf"
+    path.write_text("/net/ipv4/tcp_sack = 1\n/../x = 2\n = 3\nkernel.x\n-net.ipv4.ip_forward = 4\n")
+    assert sysctl.sets(str(path), "net/ipv4/tcp_sack") == "1"
+    assert sysctl.sets(str(path), "net/ipv4/ip_forward") == "4"
+    assert sysctl.sets(str(path), "net/ipv4/other") is None
+
+
 @pytest.mark.parametrize("name", ["/etc/passwd", "net/../../etc/passwd"])
 def test_sysctl_names_stay_below_proc_sys(name):
     with pytest.raises(ActionError):

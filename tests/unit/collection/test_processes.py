@@ -201,3 +201,16 @@ def test_alone_it_says_in_one_line_what_is_missing():
     done = run_alone("no-such-package-here")
     assert done.returncode == 1
     assert done.stderr == "no list of the files of no-such-package-here: is it installed?\n"
+
+
+def test_a_program_that_nothing_replaced_is_gone(tmp_path):
+    """A daemon of a removed package runs on; a replaced one has its successor at its path; memory is no program."""
+    root = tmp_path / "root"
+    (root / "usr/sbin").mkdir(parents=True)
+    (root / "usr/sbin/replaced").touch()
+    proc = tmp_path / "proc"
+    make_process(proc, 1, root=str(root))
+    make_process(proc, 2, maps=("/usr/sbin/removed (deleted)",), comm="removed", root=str(root))
+    make_process(proc, 3, maps=("/usr/sbin/replaced (deleted)",), root=str(root))
+    make_process(proc, 4, maps=("/dev/zero (deleted)", "/memfd:x (deleted)"), root=str(root))
+    assert processes.gone_code(str(proc)) == [{"pid": 2, "name": "removed", "path": "/usr/sbin/removed"}]

@@ -334,6 +334,14 @@ class TestPackage:
             python.chmod(0o755)
             assert self.processes(host, str(python)) == verdict
 
+    @pytest.mark.parametrize(("gone", "verdict"), [("[]", "pass"), ('[{"name": "x", "pid": 7}]', "unknown")])
+    def test_processes_of_a_package_whose_alternative_is_here(self, distro, tmp_path, gone, verdict):
+        """x-tools or libx: a host that has the one never had the other, unless something runs that is on no disk."""
+        python = tmp_path / "python"
+        python.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{gone}'\n")
+        python.chmod(0o755)
+        assert self.processes(distro(libx=[self.line("1:2.0-3")]), str(python), "x-tools") == verdict
+
     def test_processes_of_a_package_that_is_gone_cannot_be_told(self, distro):
         assert self.processes(distro(), sys.executable) == "unknown"
         assert self.processes(distro("13"), sys.executable) == "pass"  # the remedy names none for this release

@@ -24,10 +24,7 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     package = params["not_on_old_code"]
     if not installed(host, package):
         return _absent(host, package, context)
-    command = f"{host.backend.python} - {shlex.quote(package)}"
-    found = json.loads(host.check_output(command, stdin=_source()))
-    if not isinstance(found, list):
-        raise Surprise(f"not a list of processes: {found}")
+    found = _ask(host, package)
     if not found:
         return passed(f"no process runs code that {package} has replaced")
     if sure := [one for one in found if one["sure"]]:
@@ -40,10 +37,26 @@ def _shown(processes: list[dict[str, Any]]) -> str:
 
 
 def _absent(host: AgentHost, package: str, context: Context) -> Verdict:
-    """A package that was removed takes the list of its files with it: what still runs of it cannot be told any more."""
-    if fixed_in(host, package, context.remedy["affected"]["packages"]) in (None, "not_affected"):
+    """A package that was removed takes the list of its files with it: what still runs of it cannot be told any more.
+
+    Where another of the remedy's is here instead, no process on files that are gone means none on files of this one.
+    """
+    affected = context.remedy["affected"]["packages"]
+    if fixed_in(host, package, affected) in (None, "not_affected"):
         return passed(f"{package} is not installed, and the remedy names none for {distro(host)}")
+    others = [one["name"] for one in affected if one["name"] != package and installed(host, one["name"])]
+    if others and not (gone := _ask(host, "--gone")):
+        return passed(f"{package} is not installed ({others[0]} is), and no process runs a program that is gone")
+    if others:
+        return unknown(f"{package} is not installed, and these run programs that are gone: {_shown(gone)}")
     return unknown(f"{package} is not installed, so there is no telling what still runs of it")
+
+
+def _ask(host: AgentHost, word: str) -> list[dict[str, Any]]:
+    found = json.loads(host.check_output(f"{host.backend.python} - {shlex.quote(word)}", stdin=_source()))
+    if not isinstance(found, list):
+        raise Surprise(f"not a list of processes: {found}")
+    return found
 
 
 @cache

@@ -7,7 +7,7 @@ mark, so the start of the process is held against the installation of the packag
 answer is "may": `sure` is false.
 
 This file stands alone (standard library, no sibling): the verifier runs its very source on hosts, as
-`python3 -c SOURCE PACKAGE…`, which prints the JSON of `old_code`.
+`python3 -c SOURCE PACKAGE…`, which prints the JSON of `old_code`, or with `--gone` that of `gone_code`.
 """
 
 import collections
@@ -75,6 +75,19 @@ def old_code(packages, files=None, proc="/proc", installed_at=None):
                     "sure": sure,
                 }
             )
+    return found
+
+
+def gone_code(proc="/proc"):
+    """[{"pid", "name", "path"}] of processes that run a file nothing has replaced: its package was removed, or was another."""
+    found = []
+    for process in filter(None, (look(proc, pid) for pid in pids(proc))):
+        for mapped in sorted(path for path, _device, _inode in process.maps if path.endswith(" (deleted)")):
+            path = inside(process.root, PENDING.sub("", mapped[: -len(" (deleted)")]))
+            there = os.path.lexists(f"{proc}/{process.pid}/root{path}") and path != "/"
+            if (path == "/" or PROGRAMS.search(path)) and not there:
+                found.append({"pid": process.pid, "name": process_name(proc, process.pid), "path": path})
+                break
     return found
 
 
@@ -370,6 +383,7 @@ def diversions(package, path):
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(json.dumps(old_code(sys.argv[1:])) + "\n")
+        answer = gone_code() if sys.argv[1:] == ["--gone"] else old_code(sys.argv[1:])
+        sys.stdout.write(json.dumps(answer) + "\n")
     except Unreadable as error:
         raise SystemExit(str(error))

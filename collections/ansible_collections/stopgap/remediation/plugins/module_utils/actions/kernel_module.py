@@ -30,7 +30,7 @@ class KernelModule(Action):
             )
         path = "%s/stopgap-%s.conf" % (FOLDER, self.name)
         self.file = File({"path": path, "content": "".join(line + "\n" for line in lines)})
-        self.has_file = bool(lines)
+        self.has_file, self.others = bool(lines), []
 
     @property
     def resource(self):
@@ -40,6 +40,7 @@ class KernelModule(Action):
         return dict(self.file.read(), loaded=self.name in modprobe.loaded())
 
     def capture(self, keeper):
+        self._refuse_another_file()
         state = dict(self.file.capture(keeper), loaded=self.name in modprobe.loaded())
         if not state["loaded"] and modprobe.is_built_in(self.name):
             raise ActionError(
@@ -49,6 +50,19 @@ class KernelModule(Action):
         if self.unload and state["loaded"]:
             self._refuse_in_use()
         return state
+
+    def meet(self, own, held, path_of):
+        self.others = [item for item in held if item["resource"] == self.resource]
+
+    def _refuse_another_file(self):
+        """One file a module: a second remedy that asks for less must not take away what the first has in it."""
+        if self.has_file:
+            for item in self.others:
+                if item["written"].get("sha256") not in (None, self.file.desired({"kind": "absent"})["sha256"]):
+                    raise ActionError(
+                        "kernel_module %s: another mitigation holds %s with other lines; ask for the same ones"
+                        % (self.name, self.file.path)
+                    )
 
     def desired(self, prior):
         wanted = self.file.desired(prior) if self.has_file else {}

@@ -122,6 +122,14 @@ def comes_after(path, ours):
     return ours not in order or order.index(path) > order.index(ours)
 
 
+def key_of(name):
+    """Of a line in a file, whatever stands there; sysctl(8) takes /net/ipv4/x too."""
+    try:
+        return as_path(name.strip().lstrip("-").lstrip("/"))
+    except ActionError:
+        return None
+
+
 def sets(path, key):
     """The value a configuration file gives the key, or None."""
     value = None
@@ -132,6 +140,6 @@ def sets(path, key):
         return None
     for line in lines:
         name, found, text = line.partition("=")
-        if found and not line.startswith(("#", ";")) and as_path(name.strip().lstrip("-")) == key:
+        if found and not line.startswith(("#", ";")) and key_of(name) == key:
             value = " ".join(text.split())
     return value
