@@ -29,13 +29,13 @@ class Witness:
     def watching(self, function):
         def call(*args, **kwargs):
             if changes(function, args):
-                self.look(function.__name__, args)
+                self.look(function.__name__, args, kwargs.get("dst_dir_fd", kwargs.get("dir_fd")))
             return function(*args, **kwargs)
 
         return call
 
-    def look(self, name, args):
-        path = where(args[1] if name == "replace" else args[0])
+    def look(self, name, args, folder):
+        path = where(args[{"replace": 1, "symlink": 1}.get(name, 0)], folder)
         if path.startswith(str(self.target.base)):
             if name == "replace":
                 self.pending.add(str(Path(path).parent))
@@ -49,8 +49,10 @@ class Witness:
         return {action["resource"].partition(":")[2]: action for entry in found for action in entry["actions"]}
 
 
-def where(path):
-    return str(Path(f"/proc/self/fd/{path}").readlink()) if isinstance(path, int) else str(path)
+def where(path, folder=None):
+    if isinstance(path, int):
+        return str(Path(f"/proc/self/fd/{path}").readlink())
+    return str(path) if folder is None else str(Path(where(folder)) / path)
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
@@ -62,7 +64,7 @@ def test_p01_every_change_of_the_host_finds_the_way_back_on_disk(target, monkeyp
         target.present(wanted)
     witness = Witness(target, monkeypatch)
     target.run(state, wanted)
-    assert {Path(path).name for _name, path, _known, _pending in witness.seen} >= {"tool", "d"}
+    assert {Path(path).name for _name, path, _known, _pending in witness.seen} >= {"tool", "d", "old.conf"}
     for name, path, known, pending in witness.seen:
         touched = [action for resource, action in known.items() if touches(path, resource)]
         assert not pending, (name, path)
@@ -81,10 +83,10 @@ def test_p01_the_saved_copy_is_complete_before_the_file_is_touched(target, monke
     saved = []
     replace = os.replace
 
-    def look(source, goal):
-        if goal == target.path("old.conf"):
+    def look(source, goal, **folders):
+        if where(goal, folders["dst_dir_fd"]) == target.path("old.conf"):
             saved.extend(path.read_text() for path in target.base.glob("journal/*/saved/*"))
-        replace(source, goal)
+        replace(source, goal, **folders)
 
     monkeypatch.setattr(os, "replace", look)
     target.present(remedy("CVE-1", target.file("old.conf")))

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.collection.target import remedy
 from tests.unit.collection.zips import DEFLATED, MEMBER, STORED, archive, names
 
+from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import archive_member
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.archive_member import ArchiveMember
 from ansible_collections.stopgap.remediation.plugins.module_utils.facts import in_effect
@@ -187,3 +188,66 @@ def test_an_archive_that_becomes_another_file_while_it_is_saved_is_not_touched(h
     assert not host.in_force()
     del before["share/s.jar"]
     assert before.items() <= host.tree().items()
+
+
+def lead_elsewhere(host):
+    """What the owner of the folder above can do at any moment."""
+    os.rename(host.path("share"), host.path("moved"))
+    os.symlink("theirs", host.path("share"))
+
+
+@pytest.fixture
+def theirs(host):
+    """A folder that is not the user's, with the same archive in it."""
+    os.mkdir(host.path("theirs"))
+    put(host, "theirs/s.jar", JAR)
+    return lambda: {name: facts for name, facts in host.tree().items() if name.startswith("theirs/")}
+
+
+def test_a_folder_that_becomes_a_link_before_the_write_is_not_followed(host, theirs, monkeypatch):
+    before, replacing = theirs(), durable.replacing
+
+    def swapped(path, *args, **options):
+        if path == host.path("share/s.jar"):
+            lead_elsewhere(host)
+        return replacing(path, *args, **options)
+
+    monkeypatch.setattr(durable, "replacing", swapped)
+    told = host.present(remedy("CVE-1", out_of(host, "share")))[0]
+    assert f"{host.path('share')} leads to {host.path('theirs')} now: nothing was changed there" in told["reason"]
+    assert (theirs(), read(host, "moved/s.jar")) == (before, JAR)
+
+
+def test_a_folder_that_becomes_a_link_before_it_is_put_back_is_not_followed(host, theirs, monkeypatch):
+    wanted, restore = remedy("CVE-1", out_of(host, "share")), durable.restore
+    host.present(wanted)
+    put(host, "theirs/s.jar", read(host, "share/s.jar"))
+    before = theirs()
+
+    def swapped(path, *args, **options):
+        lead_elsewhere(host)
+        return restore(path, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "restore", swapped)
+        assert "leads to" in host.absent(wanted)[0]["reason"]
+    assert theirs() == before
+    assert host.absent(wanted)[0]["reason"] == f"lifted; replaced since, and left as it is: {host.path('share/s.jar')}"
+    assert theirs() == before
+
+
+def test_what_was_read_from_elsewhere_never_gets_the_users_name(host, theirs, monkeypatch):
+    """While it is read the folder leads elsewhere, and back again before anybody looks."""
+    put(host, "theirs/s.jar", archive((MEMBER, b"class", DEFLATED), ("secret", b"root's own", DEFLATED)))
+    wanted, write, dressed = remedy("CVE-1", out_of(host, "share")), ArchiveMember._write_stripped, []
+
+    def elsewhere(action, path, target):
+        return write(action, path.replace("/share/", "/theirs/") if hasattr(target, "fileno") else path, target)
+
+    monkeypatch.setattr(ArchiveMember, "_write_stripped", elsewhere)
+    monkeypatch.setattr(durable, "dress", lambda handle, state: dressed.append(state))
+    action = ArchiveMember(wanted["mitigations"][0]["actions"][0]["params"])
+    path = host.path("share/s.jar")
+    with pytest.raises(archive_member.ActionError, match="changed just now"):
+        action._strip(path, dict(durable.snapshot(path), planned=action._planned(path)))
+    assert (dressed, read(host, "share/s.jar")) == ([], JAR)

@@ -54,54 +54,86 @@ def absent():
     return dict(dict.fromkeys(COMPARED), kind="absent")
 
 
-def restore(path, state, saved):
-    """Make `path` what `state` says, with the content of the file `saved`."""
-    discard(temporary(path))
+@contextlib.contextmanager
+def folder_of(path, folder=None):
+    """A descriptor of the folder `path` is in, for `dir_fd`. ActionError where it is not the one that was looked at.
+
+    Whoever owns a folder above may put a link in its place at any moment. `folder` is the real path that was looked
+    at, if it was at another time than now.
+    """
+    expected = folder or os.path.realpath(os.path.dirname(path))
+    held = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        found = os.readlink("/proc/self/fd/%d" % held)
+        if found != expected:
+            raise ActionError(
+                "%s leads to %s now: nothing was changed there; run this again" % (os.path.dirname(path), found)
+            )
+        yield held
+    except OSError as error:
+        if error.filename in (os.path.basename(path), os.path.basename(temporary(path))):  # that tells nobody where
+            error.filename = os.path.join(os.path.dirname(path), error.filename)
+        raise
+    finally:
+        os.close(held)
+
+
+def restore(path, state, saved, folder=None):
+    """Make `path` what `state` says, with the content of the file `saved`. `folder` is as for `folder_of`."""
+    discard(temporary(path), folder)
     if state["kind"] == "absent":
-        discard(path)
+        discard(path, folder)
+        sync_folder(os.path.dirname(path))
     elif state["kind"] == "link":
-        os.symlink(state["target"], temporary(path))
-        os.chown(temporary(path), state["uid"], state["gid"], follow_symlinks=False)
-        os.replace(temporary(path), path)
+        make_link(path, state, folder)
     else:
-        copy(saved, path, state)
-    sync_folder(os.path.dirname(path))
+        copy(saved, path, state, folder)
 
 
-def write(path, data, state, check=None):
+def make_link(path, state, folder):
+    draft, name = os.path.basename(temporary(path)), os.path.basename(path)
+    with folder_of(path, folder) as held:
+        os.symlink(state["target"], draft, dir_fd=held)
+        os.chown(draft, state["uid"], state["gid"], dir_fd=held, follow_symlinks=False)
+        os.replace(draft, name, src_dir_fd=held, dst_dir_fd=held)
+        os.fsync(held)
+
+
+def write(path, data, state, check=None, folder=None):
     """Replace `path` in one step; `state` gives mode and, where present, uid, gid, xattrs and mtime_ns.
 
     `check` is called with the path of the draft before it counts; if it raises, nothing was changed.
     """
-    with replacing(path, state, check) as stream:
+    with replacing(path, state, check, folder) as stream:
         stream.write(data)
 
 
-def copy(source, path, state):
+def copy(source, path, state, folder=None):
     """As `write`, with what is in another file; of any size."""
-    with open(source, "rb") as stream, replacing(path, state) as draft:
+    with open(source, "rb") as stream, replacing(path, state, folder=folder) as draft:
         shutil.copyfileobj(stream, draft, CHUNK)
 
 
 @contextlib.contextmanager
-def replacing(path, state, check=None):
+def replacing(path, state, check=None, folder=None):
     """A stream for the new content of `path`, which takes its place when the block ends without an error."""
-    draft = temporary(path)
-    discard(draft)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            dress(handle, state)
-            os.fsync(handle)
-        if check:
-            check(draft)
-    except BaseException:
-        discard(draft)  # a full disk has no room for half a file
-        raise
-    os.replace(draft, path)
-    sync_folder(os.path.dirname(path))
+    draft, name = os.path.basename(temporary(path)), os.path.basename(path)
+    with folder_of(path, folder) as held:
+        remove(draft, held)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=held)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                yield stream
+                stream.flush()
+                dress(handle, state)
+                os.fsync(handle)
+            if check:
+                check(temporary(path))
+        except BaseException:
+            remove(draft, held)  # a full disk has no room for half a file
+            raise
+        os.replace(draft, name, src_dir_fd=held, dst_dir_fd=held)
+        os.fsync(held)
 
 
 def dress(handle, state):
@@ -120,11 +152,14 @@ def temporary(path):
     return os.path.join(os.path.dirname(path), ".%s.stopgap" % os.path.basename(path))
 
 
-def discard(path):
-    try:
-        os.unlink(path)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
+def discard(path, folder=None):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), folder_of(path, folder) as held:
+        os.unlink(os.path.basename(path), dir_fd=held)
+
+
+def remove(name, held):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=held)
 
 
 def sync_folder(path):

@@ -55,7 +55,7 @@ class ArchiveMember(Action):
 
     def apply(self, prior):
         for key in sorted(key for key in prior if key.startswith("was:")):
-            durable.discard(durable.temporary(key.partition(":")[2]))  # of a run that was killed
+            tidy(key.partition(":")[2])  # after a run that was killed
         for path in archives_of(self.read()):
             self._strip(path, prior.get("was:" + path))
 
@@ -63,10 +63,10 @@ class ArchiveMember(Action):
         """An archive that somebody has replaced or removed since is not the one we changed: it stays as it is."""
         for key in sorted(key for key in prior if key.startswith("was:")):
             path, was = key.partition(":")[2], prior[key]
-            durable.discard(durable.temporary(path))
-            now = durable.snapshot(path)["sha256"]
+            tidy(path)
+            now = durable.snapshot(path)["sha256"] if is_at_home(path) else None
             if now == was["planned"]:
-                durable.restore(path, was, prior["saved:" + path])
+                durable.restore(path, was, prior["saved:" + path], os.path.dirname(path))
                 now = durable.hash_file(path)
             if now != was["sha256"]:
                 self.left.append(path)
@@ -127,14 +127,16 @@ class ArchiveMember(Action):
         if was is None or was["sha256"] != now["sha256"]:
             raise ActionError("%s was put there just now, by somebody else: run this again" % path)
         keep = {key: now[key] for key in ("mode", "uid", "gid", "xattrs")}
-        with durable.replacing(path, keep, lambda draft: self._prove(draft, path, was["planned"])) as stream:
+        with durable.replacing(path, keep, folder=os.path.dirname(path)) as stream:
             signed = self._write_stripped(path, stream)
+            self._prove(stream, path, was["planned"])
         self.replaced.append(path)
         self.signed += [path] if signed else []
 
-    def _prove(self, draft, path, planned):
-        """What was read a second time may be another file by then, and not its owner's."""
-        if durable.hash_file(draft) != planned:
+    def _prove(self, stream, path, planned):
+        """What was read a second time may be another file by then, and not its owner's, who does not have it yet."""
+        stream.flush()
+        if durable.hash_file("/proc/self/fd/%d" % stream.fileno()) != planned:
             raise ActionError("%s was changed just now, by somebody else: run this again" % path)
 
     def _write_stripped(self, path, target):
@@ -157,6 +159,16 @@ class Hashing(object):
 
     def tell(self):
         return self.size
+
+
+def is_at_home(path):
+    """Is its folder the one that was found? What is found has no link above it: `paths` are resolved first."""
+    return os.path.realpath(os.path.dirname(path)) == os.path.dirname(path)
+
+
+def tidy(path):
+    if is_at_home(path):
+        durable.discard(durable.temporary(path), os.path.dirname(path))
 
 
 def archives_of(state):

@@ -1,0 +1,111 @@
+"""Whoever owns a folder above may put a link in its place at any moment: what is written stays in the folder held."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.stopgap.remediation.plugins.module_utils import durable
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
+
+STATE = {"mode": "0640"}
+
+
+@pytest.fixture
+def lib(tmp_path):
+    for name in ("lib", "theirs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.conf").write_text("before\n")
+    return tmp_path / "lib"
+
+
+def lead_elsewhere(lib):
+    lib.rename(lib.parent / "moved")
+    lib.symlink_to("theirs")
+
+
+def contents(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_a_swap_between_the_look_and_the_open_is_refused(lib, monkeypatch):
+    real = os.open
+
+    def swapped(path, *args, **options):
+        if path == str(lib):
+            lead_elsewhere(lib)
+            monkeypatch.setattr(os, "open", real)
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", swapped)
+    with pytest.raises(ActionError, match=f"{lib} leads to {lib.parent / 'theirs'} now: nothing was changed there"):
+        durable.write(str(lib / "a.conf"), b"ours\n", STATE)
+    assert contents(lib.parent / "moved") == contents(lib.parent / "theirs") == {"a.conf": "before\n"}
+
+
+def test_a_swap_while_the_draft_is_written_does_not_lead_it_elsewhere(lib):
+    with durable.replacing(str(lib / "a.conf"), STATE) as stream:
+        lead_elsewhere(lib)
+        stream.write(b"ours\n")
+    assert contents(lib.parent / "theirs") == {"a.conf": "before\n"}
+    assert contents(lib.parent / "moved") == {"a.conf": "ours\n"}
+
+
+def test_a_swap_and_an_error_leave_no_draft_and_take_nothing_elsewhere(lib):
+    (lib.parent / "theirs/.a.conf.stopgap").write_text("theirs\n")
+
+    def refuse(draft):
+        lead_elsewhere(lib)
+        raise ActionError("not so")
+
+    with pytest.raises(ActionError, match="not so"):
+        durable.write(str(lib / "a.conf"), b"ours\n", STATE, refuse)
+    assert contents(lib.parent / "moved") == {"a.conf": "before\n"}
+    assert contents(lib.parent / "theirs") == {"a.conf": "before\n", ".a.conf.stopgap": "theirs\n"}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda path, folder: durable.write(path, b"ours\n", STATE, folder=folder),
+        lambda path, folder: durable.restore(path, dict(STATE, kind="file"), __file__, folder),
+        lambda path, folder: durable.restore(path, {"kind": "link", "target": "x", "uid": 0, "gid": 0}, None, folder),
+        lambda path, folder: durable.restore(path, durable.absent(), None, folder),
+        durable.discard,
+    ],
+    ids=["write", "file", "link", "absent", "discard"],
+)
+def test_another_folder_than_the_one_looked_at_is_refused(lib, act):
+    lead_elsewhere(lib)
+    with pytest.raises(ActionError, match="leads to"):
+        act(str(lib / "a.conf"), str(lib))
+    assert contents(lib.parent / "theirs") == {"a.conf": "before\n"}
+
+
+def test_a_link_that_was_there_all_along_is_followed(lib):
+    lead_elsewhere(lib)
+    durable.write(str(lib / "a.conf"), b"ours\n", STATE)
+    assert contents(lib.parent / "theirs") == {"a.conf": "ours\n"}
+
+
+def test_an_error_names_the_whole_path(lib):
+    (lib / "a.conf").unlink()
+    (lib / "a.conf").mkdir()
+    with pytest.raises(IsADirectoryError) as error:
+        durable.discard(str(lib / "a.conf"))
+    assert Path(error.value.filename) == lib / "a.conf"
+
+
+def test_an_error_of_the_check_keeps_its_words(lib):
+    def missing(draft):
+        raise FileNotFoundError(2, "No such file", "visudo")
+
+    with pytest.raises(FileNotFoundError) as error:
+        durable.write(str(lib / "a.conf"), b"ours\n", STATE, missing)
+    assert error.value.filename == "visudo"
+
+
+def test_nothing_to_discard_where_there_is_no_folder(lib):
+    durable.discard(str(lib / "none/a.conf"))
+    durable.discard(str(lib / "a.conf/b.conf"))
+    assert contents(lib) == {"a.conf": "before\n"}
