@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stopgap.lab import HostSpec, Lab
-from tests.e2e.acting import action
+from tests.e2e.acting import Acting, action
 from tests.e2e.target_side import HOME, bring
 
 pytestmark = pytest.mark.lab
@@ -65,7 +65,6 @@ ROWS = [
         action("user_setting", user="eve", not_in_groups=["adm"], **SHELL, sudoers="eve ALL=/bin/true"),
         ("/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/sudoers.d"),
         every=3,
-        times=False,  # gpasswd and usermod write these files themselves
     ),
     Row(
         action("mount_option", path="/srv/data", options=["noexec"]),
@@ -98,6 +97,21 @@ def lab():
         yield found
     finally:
         found.down()
+
+
+@pytest.fixture(scope="module")
+def acting(lab):
+    return Acting(lab, "web1")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.item["type"])
+def test_check_mode_says_what_a_run_does_and_a_second_run_does_nothing(acting, row):
+    for state, would, becomes in (("present", "would_apply", "applied"), ("absent", "would_lift", "lifted")):
+        said = acting(state, row.item, check=True)
+        done = acting(state, row.item)
+        assert (said["state"], done["state"]) == (would, becomes), done["reason"]
+        assert said["actions"] == done["actions"]
+        assert not acting(state, row.item)["changed"]
 
 
 @pytest.mark.parametrize("crash_in", ["present", "absent"])

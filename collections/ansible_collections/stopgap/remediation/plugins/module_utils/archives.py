@@ -176,10 +176,10 @@ def is_member(name, member):
 def opened(stream):
     try:
         archive = zipfile.ZipFile(stream)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, IndexError) as error:
-        raise Unreadable("no archive that can be read: %s" % error)
     except UnicodeDecodeError:
         raise Unreadable("a name in it cannot be read")
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, IndexError) as error:
+        raise Unreadable("no archive that can be read: %s" % error)
     if len(archive.infolist()) > MEMBER_LIMIT:
         raise Unreadable("more than %d members" % MEMBER_LIMIT)
     return archive
@@ -356,7 +356,7 @@ def place_of_offset_64(record):
     """In the 64 bit field stand, in this order, those of size, packed size and offset that did not fit."""
     name_size, extra_size = struct.unpack_from("<2H", record, 28)
     at, end = CENTRAL_SIZE + name_size, CENTRAL_SIZE + name_size + extra_size
-    before = 8 * [value for value in struct.unpack_from("<2I", record, 20)].count(UNKNOWN_32)
+    before = 8 * struct.unpack_from("<2I", record, 20).count(UNKNOWN_32)
     while at + 4 <= end:
         tag, size = struct.unpack_from("<2H", record, at)
         if tag == TAG_64 and size >= before + 8:
