@@ -116,3 +116,19 @@ def test_p07_random_sequences_of_edits_with_foreign_edits(target, conf, place, s
         return
     assert conf.read_text() == TEXT.replace(place, "".join(added) + place)
     assert (os.stat(conf).st_mtime_ns == OLD) == (not added)
+
+
+def test_p07_a_line_below_one_that_was_lost_is_still_ours_to_take_away(target, conf):
+    """Found by the property: the option was changed by somebody, and putting it right took the line for theirs."""
+    both = remedy("CVE-1", edits(target)[9], edits(target)[0])
+    target.present(both)
+    conf.write_text(conf.read_text().replace("   guest ok = no\n", "   guest ok = maybe\n", 1))
+    target.present(remedy("CVE-2", edits(target)[3]))
+    conf.write_text(conf.read_text() + "\n# theirs")
+    target.present(both)
+    assert [target.absent(remedy(name))[0]["state"] for name in ("CVE-2", "CVE-1")] == ["lifted", "lifted"]
+    assert (
+        conf.read_text()
+        == TEXT.replace("guest ok = yes", "guest ok = maybe", 2).replace("# guest ok = maybe", "# guest ok = yes")
+        + "\n# theirs"
+    )

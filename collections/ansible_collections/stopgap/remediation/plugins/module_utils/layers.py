@@ -43,6 +43,9 @@ class Pile(object):
                 return False
         except merging.Conflict:
             return False
+        own = [unpatched(layer) for layer in self.layers if layer.own]
+        if same(fold(self.now, own), self.now):
+            return True  # whatever became of those above
         ours_up = list(itertools.dropwhile(lambda layer: not layer.own, map(unpatched, self.layers)))
         ours_only = fold(self.base, map(unpatched, self.layers))
         # an upper layer may rewrite our line on purpose; then doing ours again says nothing
