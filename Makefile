@@ -40,7 +40,8 @@ unit: setup
 
 lab-test: setup
 	stopgap lab setup
-	pytest -q -n 3 --dist loadgroup -m "lab or e2e" tests
+	pytest -q -n 2 --dist loadfile -m "(lab or e2e) and not contract" tests
+	pytest -q -n 3 -m contract tests/e2e/test_contract.py
 
 molecule: setup
 	stopgap lab setup

@@ -9,14 +9,6 @@ from stopgap.lab import HostSpec, Lab, SuiteGoneError
 from tests.books import Books
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """With --dist loadgroup: a file's tests share their hosts, so they stay together; contracts have a host each."""
-    for item in items:
-        if not item.get_closest_marker("contract"):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def small_fleet():
     """web1 (bookworm, nginx with HTTP/2) and cache1 (bullseye, redis), as a fleet is found."""

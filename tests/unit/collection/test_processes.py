@@ -203,6 +203,15 @@ def test_alone_it_says_in_one_line_what_is_missing():
     assert done.stderr == "no list of the files of no-such-package-here: is it installed?\n"
 
 
+def test_a_unit_that_is_shipped_masked_makes_nobody_run_old_code(tmp_path):
+    """sudo ships sudo.service as a link to /dev/null, and every daemon in a namespace of its own holds another one."""
+    proc = tmp_path / "proc"
+    make_process(proc, 1)
+    make_process(proc, 2, comm="redis-server", opened=["/dev/null (deleted)"])
+    found = processes.old_code(["sudo"], lambda package: ["/usr/bin/sudo", "/dev/null"], str(proc), lambda package: 0)
+    assert found == []
+
+
 def test_a_program_that_nothing_replaced_is_gone(tmp_path):
     """A daemon of a removed package runs on; a replaced one has its successor at its path; memory is no program."""
     root = tmp_path / "root"

@@ -95,7 +95,8 @@ def owners_of(packages, files):
     owners = {}
     for package in packages:
         for path in files(package):
-            owners.setdefault(canonical(path), package)
+            if not path.startswith("/dev/"):  # a unit that is shipped masked is a link to /dev/null
+                owners.setdefault(canonical(path), package)
     return owners
 
 
