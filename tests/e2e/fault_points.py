@@ -1,6 +1,6 @@
 """Runs on a lab host, with deaths.py beside it: kill an action at each of its moments, go on, and compare the host.
 
-Input: {"item": …, "watch": [path], "ask": [argv], "times": bool, "every": n, "reads": [argv start], "crash_in": STATE}
+Input: {"item": …, "watch": [path], "ask": [argv], "every": n, "reads": [argv start], "crash_in": STATE}
 Output: {"moments": n, "wrong": [what was not as before or after]}
 """
 
@@ -76,7 +76,7 @@ class Host:
         return function.__name__ in DEEDS and changes(function, args)
 
     def seen(self, times=True):
-        files = {path: facts(path, times and self.asked["times"]) for path in sorted(self.watched())}
+        files = {path: facts(path, times) for path in sorted(self.watched())}
         said = [subprocess.run(argv, stdout=subprocess.PIPE).stdout.decode() for argv in self.asked["ask"]]
         return dict(files, **{" ".join(argv): text for argv, text in zip(self.asked["ask"], said)})
 

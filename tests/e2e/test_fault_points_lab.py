@@ -30,7 +30,6 @@ class Row:
     item: dict
     watch: tuple  # paths that have to be as they were
     ask: list = ()  # commands whose answers have to be as they were
-    times: bool = True  # whether times of files have to come back as well
     every: int = 1  # where it takes long, not at every moment
 
 

@@ -26,6 +26,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, n
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Show what Ansible prints.")]
 
 
+PROVING = ("fix", "remediate", "verify", "recheck", "lift")
+
+
 def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Callable[..., None]:
     """A command for one verb. All verbs share one set of options: they are one flow that stops at different points."""
 
@@ -62,6 +65,8 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
         ids = _chosen(name, remedies)
         if force and not reason:
             raise typer.BadParameter("--force needs --reason: it is recorded with the lifting")
+        if attest and name not in PROVING:
+            raise typer.BadParameter(f"--attest goes with a verb that proves a fix: {', '.join(PROVING)}")
         if attest and not reason:
             raise typer.BadParameter("--attest needs --reason: it is recorded with your name")
         variables: dict[str, Any] = {

@@ -24,7 +24,8 @@ def deferred(remedy: Item, held: str | None) -> list[Item]:
 
 
 def canonical(unit: str) -> str:
-    return unit if "." in unit else f"{unit}.service"
+    """One name for `nginx` and `nginx.service`; a dot alone says nothing: php8.2-fpm is a service."""
+    return unit.removesuffix(".service")
 
 
 def _contradicts(wanted: Item, held: Item | None) -> bool:

@@ -19,6 +19,8 @@ def stopgap(*words, **more):
         (["nonsense"], "nonsense"),
         (["fix", "CVE-2023-44487", "-i", "absent.yml"], "inventory absent.yml does not exist"),
         (["lift", "CVE-2023-44487", "--force"], "--force needs --reason"),
+        (["fix", "CVE-2023-44487", "--attest", "rekey"], "--attest needs --reason"),
+        (["mitigate", "CVE-2023-44487", "--attest", "rekey", "--reason", "x"], "goes with a verb that proves a fix"),
         (["fix", "CVE-2023-44487", "--conffiles", "maybe"], "maybe"),
         (["fix", "--no-such-option"], "--no-such-option"),
         (["remedy", "test", "CVE-1999-9999"], "no remedy 'CVE-1999-9999'"),

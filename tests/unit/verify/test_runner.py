@@ -71,15 +71,15 @@ def test_an_obligation_that_only_a_person_can_attest_keeps_the_fix_unproven(loca
 
 
 def test_a_service_that_the_mitigation_stopped_is_asked_for_when_that_is_lifted(local):
-    stop = {"type": "service", "params": {"name": "acme", "running": False, "enabled": None, "masked": None}}
-    runs = {"type": "service", "params": {"name": "acme.service", "running": True, "enabled": None, "masked": None}}
+    stop = {"type": "service", "params": {"name": "acme8.2", "running": False, "enabled": None, "masked": None}}
+    runs = {"type": "service", "params": {"name": "acme8.2.service", "running": True, "enabled": None, "masked": None}}
     other = {"type": "service", "params": {"name": "other", "running": True, "enabled": None, "masked": None}}
     mitigations = [{"id": "off", "status": "valid", "actions": [stop], "checks": []}]
     remedy = {**REMEDY, "mitigations": mitigations, "checks": [runs, command("echo")]}
     (entry,) = verify({**request({"a": local}, [{**FIX, "held": "off"}]), "remedies": [remedy]})["a"]
     assert entry["verdict"] == "pass"
-    assert entry["reason"].endswith("service:acme.service: asked once off is lifted")
-    assert "service:acme.service" not in ids(entry)
+    assert entry["reason"].endswith("service:acme8.2.service: asked once off is lifted")
+    assert "service:acme8.2.service" not in ids(entry)
     for held, checks in ((None, [runs]), ("off", [other])):
         (entry,) = verify(
             {**request({"a": local}, [{**FIX, "held": held}]), "remedies": [{**remedy, "checks": checks}]}
