@@ -13,8 +13,8 @@ VERBS = ("assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", 
 # command -> module that holds it under that attribute; a Typer app for a group, a function for a single command
 COMMANDS = {
     **{verb: ("stopgap.cli.verbs", verb) for verb in VERBS},
-    "status": ("stopgap.cli.ledger", "status"),
-    "debt": ("stopgap.cli.ledger", "debt"),
+    "status": ("stopgap.cli.status", "status"),
+    "debt": ("stopgap.cli.debt", "debt"),
     "remedy": ("stopgap.cli.remedy", "app"),
     "ledger": ("stopgap.cli.ledger", "app"),
     "lab": ("stopgap.cli.lab", "app"),
