@@ -1,0 +1,108 @@
+"""The estimate against published numbers, against exact fractions, and its laws."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stopgap.measures.survival import Durations, estimate, estimate_pairs
+
+# Freireich et al., Blood 21 (1963) 699: weeks in remission of 42 children with leukaemia, 21 of them under 6-mercaptopurine.
+# The estimates are in every textbook of survival analysis (Collett; Kleinbaum & Klein, table 2.2; Cox & Oakes).
+TREATED = [(6, True)] * 3 + [(weeks, True) for weeks in (7, 10, 13, 16, 22, 23)]
+TREATED += [(weeks, False) for weeks in (6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35)]
+PLACEBO = [(weeks, True) for weeks in (1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23)]
+
+
+def test_the_published_curve_of_the_treated():
+    curve = estimate_pairs(TREATED)
+    seen = [(step.seconds, step.at_risk, step.happened, round(step.share, 4)) for step in curve.steps]
+    assert seen == [
+        (6, 21, 3, 0.8571),
+        (7, 17, 1, 0.8067),
+        (10, 15, 1, 0.7529),
+        (13, 12, 1, 0.6902),
+        (16, 11, 1, 0.6275),
+        (22, 7, 1, 0.5378),
+        (23, 6, 1, 0.4482),
+    ]
+    assert (curve.cases, curve.happened, curve.open) == (21, 9, 12)
+    assert curve.median == 23
+    assert curve.ninetieth is None
+
+
+def test_the_published_curve_of_the_placebo():
+    curve = estimate_pairs(PLACEBO)
+    assert (curve.median, curve.ninetieth, curve.open) == (8, 17, 0)
+    assert {weeks: round(curve.share_after(weeks), 4) for weeks in (1, 5, 8, 12, 22, 23)} == {
+        1: 0.9048,
+        5: 0.5714,
+        8: 0.3810,
+        12: 0.1905,
+        22: 0.0476,
+        23: 0.0,
+    }
+
+
+def test_dropping_the_open_ones_would_lie():
+    assert estimate_pairs(pair for pair in TREATED if pair[1]).median == 10
+
+
+@pytest.mark.parametrize("many", [2, 6, 10, 14, 98, 1002])
+def test_half_is_half_whatever_the_last_bit_says(many):
+    assert estimate_pairs((seconds, True) for seconds in range(1, many + 1)).median == many // 2
+
+
+def test_nobody_is_no_curve():
+    curve = estimate(Durations())
+    assert (curve.cases, curve.median, curve.ninetieth, curve.steps) == (0, None, None, ())
+    assert curve.share_after(10) == 1.0
+
+
+PAIRS = st.lists(st.tuples(st.integers(0, 60) | st.integers(0, 10**8), st.booleans()), max_size=60)
+
+
+def by_definition(pairs):
+    """The product limit as the paper writes it, in exact fractions."""
+    share, points = Fraction(1), []
+    for moment in sorted({seconds for seconds, happened in pairs if happened}):
+        at_risk = sum(seconds >= moment for seconds, _ in pairs)
+        here = pairs.count((moment, True))
+        share *= Fraction(at_risk - here, at_risk)
+        points.append((moment, at_risk, here, share))
+    return points
+
+
+@given(PAIRS)
+def test_it_is_the_product_limit(pairs):
+    exact, curve = by_definition(pairs), estimate_pairs(pairs)
+    assert [(step.seconds, step.at_risk, step.happened) for step in curve.steps] == [point[:3] for point in exact]
+    assert [step.share for step in curve.steps] == pytest.approx([float(point[3]) for point in exact], abs=1e-12)
+    assert curve.median == next((point[0] for point in exact if point[3] <= Fraction(1, 2)), None)
+    assert curve.ninetieth == next((point[0] for point in exact if point[3] <= Fraction(1, 10)), None)
+
+
+@given(PAIRS)
+def test_the_curve_only_falls_and_stays_between_one_and_nothing(pairs):
+    shares = [1.0, *(step.share for step in estimate_pairs(pairs).steps)]
+    assert all(0.0 <= later < earlier <= 1.0 for earlier, later in zip(shares, shares[1:], strict=False))
+
+
+@given(PAIRS)
+def test_where_nothing_ever_happened_there_is_no_median(pairs):
+    curve = estimate_pairs((seconds, False) for seconds, _ in pairs)
+    assert (curve.median, curve.ninetieth, curve.happened, curve.open) == (None, None, 0, len(pairs))
+
+
+@given(PAIRS, st.integers(0, 10**8))
+def test_one_more_open_case_never_shortens_the_median(pairs, seconds):
+    before, after = estimate_pairs(pairs).median, estimate_pairs([*pairs, (seconds, False)]).median
+    assert before is None or after is None or after >= before
+    assert before is not None or after is None
+
+
+@given(PAIRS, st.randoms())
+def test_the_order_of_the_cases_does_not_matter(pairs, random):
+    shuffled = random.sample(pairs, len(pairs))
+    assert estimate_pairs(shuffled) == estimate_pairs(pairs)
