@@ -18,7 +18,13 @@ KINDS: dict[str, frozenset[str]] = {
     "patch": frozenset({"installed", "already", "refused", "failed", "rolled_back"}),
     "verified": frozenset({"pass", "fail", "unknown"}),
     "journal": frozenset({"seen"}),
+    "accepted": frozenset({"accepted", "withdrawn"}),
+    "remedy": frozenset({"known"}),
+    "clock": frozenset({"ahead"}),
 }
+# What they are about: one case, one host as a whole (no remedy), or no host at all.
+OF_HOST = frozenset({"journal"})
+OF_NOBODY = frozenset({"remedy", "clock"})
 ORIGINS = frozenset({"laptop", "awx", "molecule"})
 
 LINE_LIMIT = 256 * 1024  # bytes; more than any line the callback writes
@@ -145,7 +151,7 @@ def _check_plain_fields(raw: dict[str, Any]) -> None:
     if not is_time(raw["at"]):
         raise BadEvent(f"at {raw['at']!r} is not a moment in time")
     for name, limit in _TEXT_LIMITS.items():
-        if not raw[name] or len(raw[name]) > limit or _UNPRINTABLE.search(raw[name]):
+        if len(raw[name]) > limit or _UNPRINTABLE.search(raw[name]) or not (raw[name] or _may_be_empty(name, raw)):
             raise BadEvent(f"{name} {clean(raw[name], 60)!r} is empty, too long or unprintable")
     if type(raw["revision"]) is not int or not 0 <= raw["revision"] < 1_000_000:
         raise BadEvent("revision is not a small whole number")
@@ -156,8 +162,14 @@ def _check_vocabulary(raw: dict[str, Any]) -> None:
         raise BadEvent(f"origin {clean(raw['origin'], 60)!r} is unknown")
     if raw["verdict"] not in KINDS.get(raw["kind"], ()):
         raise BadEvent(f"kind {clean(raw['kind'], 60)!r} with verdict {clean(raw['verdict'], 60)!r} is unknown")
-    if (raw["kind"] == "journal") != (raw["remedy"] == ""):
-        raise BadEvent("remedy must be empty for a journal event, and only there")
+    if (raw["kind"] in OF_HOST or raw["kind"] == "clock") != (raw["remedy"] == ""):
+        raise BadEvent("remedy must be empty for a journal event, and only there (or for kind clock)")
+    if raw["kind"] in OF_NOBODY and (raw["estate"] or raw["host"]):
+        raise BadEvent(f"estate and host must be empty for kind {raw['kind']}")
+
+
+def _may_be_empty(name: str, raw: dict[str, Any]) -> bool:
+    return name in ("estate", "host") and raw["kind"] in OF_NOBODY
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -71,7 +71,10 @@ class Facts:
 
 
 def learn(facts: Facts, event: Event) -> Facts:
-    facts = HANDLERS[event.kind](facts, event)
+    handle = HANDLERS.get(event.kind)
+    if handle is None:
+        return facts
+    facts = handle(facts, event)
     return replace(facts, revision=event.revision or facts.revision)
 
 

@@ -94,10 +94,14 @@ def _sqlite_path(url: sa.URL) -> Path | None:
 
 def _version(engine: sa.Engine) -> str | None:
     with engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-        return found
+        return _version_at(connection)
+
+
+def _version_at(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _upgrade(engine: sa.Engine) -> None:
@@ -110,9 +114,14 @@ def _upgrade(engine: sa.Engine) -> None:
             # sqlite3 begins no transaction for DDL by itself: a kill half-way would leave half a schema.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         settings.attributes["connection"] = connection
+        before = _version_at(connection)
         try:
             command.upgrade(settings, HEAD)
         except util.CommandError as error:
             raise LedgerTooNew(
                 f"the ledger {_shown(engine.url)} was written by a newer stopgap ({error}): upgrade this one"
             ) from error
+        if before is not None:
+            from stopgap.ledger import book
+
+            book.rebuild(connection)  # what cases hold is this code's affair, not the migrations'

@@ -12,7 +12,7 @@ from stopgap.ledger import book
 from stopgap.ledger.case import from_row, to_row
 from stopgap.ledger.events import KINDS
 from stopgap.ledger.projection import project
-from stopgap.ledger.tables import cases, events, metadata, pen
+from stopgap.ledger.tables import cases, chains, events, metadata, pen
 
 ENTRIES = st.sampled_from(["E1", "E2"])
 HELD = st.fixed_dictionaries({"id": st.just("m"), "entry": ENTRIES, "in_force": st.booleans()})
@@ -33,7 +33,7 @@ SHAPES = {
     ),
     "journal": st.fixed_dictionaries({"in_force": st.lists(st.sampled_from([["CVE-1", "E1"], ["CVE-1", "E2"]]))}),
 }
-SAID = st.sampled_from(sorted(KINDS)).flatmap(
+SAID = st.sampled_from(sorted(SHAPES)).flatmap(
     lambda kind: st.tuples(st.just(kind), st.sampled_from(sorted(KINDS[kind])), SHAPES[kind])
 )
 
@@ -60,13 +60,14 @@ def engine():
     engine = sa.create_engine("sqlite://")
     metadata.create_all(engine)
     with engine.begin() as connection:
-        connection.execute(sa.insert(pen).values(id=1, taken_at=moment(0)))
+        connection.execute(sa.insert(pen).values(id=1, taken_at=moment(0), writer="w"))
     yield engine
     engine.dispose()
 
 
 def empty(connection):
     connection.execute(sa.delete(events))
+    connection.execute(sa.delete(chains))
     connection.execute(sa.delete(cases))
 
 
