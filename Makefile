@@ -6,7 +6,7 @@ COLLECTION := collections/ansible_collections/stopgap/remediation
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: demo test setup lint unit sanity lab-test molecule bench wheel clean
+.PHONY: demo test setup postgres lint unit sanity lab-test molecule bench wheel clean
 
 demo: setup
 	stopgap lab setup
@@ -24,6 +24,10 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+# The ledger's tests run on a real server of their own.
+postgres:
+	tests/setup_postgres.sh
+
 lint: setup
 	ruff check .
 	ruff format --check .
@@ -35,10 +39,10 @@ lint: setup
 sanity: setup
 	tests/sanity.sh
 
-unit: setup
+unit: setup postgres
 	pytest -q -n 2 -m "not lab and not e2e and not bench" tests
 
-lab-test: setup
+lab-test: setup postgres
 	stopgap lab setup
 	pytest -q -n 2 --dist loadfile -m "(lab or e2e) and not contract" tests
 	pytest -q -n 3 -m contract tests/e2e/test_contract.py
@@ -47,7 +51,7 @@ molecule: setup
 	stopgap lab setup
 	molecule test
 
-bench: setup
+bench: setup postgres
 	stopgap lab setup
 	pytest -q -s -m bench tests/bench
 

@@ -7,6 +7,18 @@ import pytest
 from stopgap.demo.story import prepare
 from stopgap.lab import HostSpec, Lab, SuiteGoneError
 from tests.books import Books
+from tests.postgres import NoPostgreSQL, Server
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """One PostgreSQL server for this worker's whole session, started for the first test that wants it."""
+    try:
+        server = Server()
+    except NoPostgreSQL as error:
+        pytest.fail(str(error), pytrace=False)  # not skipped: half of what the ledger promises would go untested
+    with server:
+        yield server
 
 
 @pytest.fixture(scope="session")
