@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -15,21 +15,27 @@ from stopgap.remedy.nodes import Document, parse
 from stopgap.remedy.rules import RULES
 
 Loc = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(file: Path) -> Remedy:
     """The remedy in `file`. Raises UnreadableRemedy, or InvalidRemedy with every problem found."""
     document = parse(file, read(file))
-    try:
-        remedy = Remedy.model_validate(document.data)
-    except ValidationError as error:
-        raise InvalidRemedy([_problem(document, item) for item in error.errors()]) from None
+    remedy = validated(document, Remedy)
     broken = [_at(document, where, what) for rule in RULES for where, what in rule(remedy)]
     if remedy.id != file.stem:
         broken.append(_at(document, ("id",), f"the file is named {file.name}: name it {remedy.id}.yml"))
     if broken:
         raise InvalidRemedy(broken)
     return remedy
+
+
+def validated(document: Document, schema: type[Model]) -> Model:
+    """A file's data as what `schema` says. Raises InvalidRemedy with every problem found."""
+    try:
+        return schema.model_validate(document.data)
+    except ValidationError as error:
+        raise InvalidRemedy([_problem(document, item, schema) for item in error.errors()]) from None
 
 
 def read(file: Path) -> str:
@@ -52,15 +58,16 @@ def _at(document: Document, loc: Loc, message: str) -> Problem:
     return Problem(document.file, document.line_of(loc), message)
 
 
-def _problem(document: Document, error: ErrorDetails) -> Problem:
+def _problem(document: Document, error: ErrorDetails, schema: type[BaseModel]) -> Problem:
     loc = error["loc"]
     if error["type"] == "union_tag_not_found":
-        message = f"{_dotted(loc)}: write one type an item, as `- TYPE: ...`; types: {_types(loc)}"
+        message = f"{_dotted(loc)}: write one type an item, as `- TYPE: ...`; types: {_types(loc, schema)}"
     elif error["type"] == "union_tag_invalid":
         tag = str(error["ctx"]["tag"])
-        message = f"{_dotted(loc)}: there is no type '{tag}'{near(tag, _types(loc).split(', '))} (types: {_types(loc)})"
+        types = _types(loc, schema)
+        message = f"{_dotted(loc)}: there is no type '{tag}'{near(tag, types.split(', '))} (types: {types})"
     elif error["type"] == "extra_forbidden":
-        known = _keys_at(loc[:-1])
+        known = _keys_at(loc[:-1], schema)
         message = f"unknown key '{loc[-1]}'{near(str(loc[-1]), known)} (keys here: {', '.join(known)})"
     elif error["type"] == "missing":
         message = f"the key '{loc[-1]}' is missing{_after(loc[:-1])}"
@@ -95,17 +102,17 @@ def _without_tags(loc: Loc) -> Iterator[str | int]:
         previous = part
 
 
-def _types(loc: Loc) -> str:
-    return ", ".join(sorted({key for model in _models_at(loc) for key in model.model_fields}))
+def _types(loc: Loc, schema: type[BaseModel]) -> str:
+    return ", ".join(sorted({key for model in _models_at(loc, schema) for key in model.model_fields}))
 
 
-def _keys_at(loc: Loc) -> list[str]:
-    return [name for model in _models_at(loc) for name, _ in _fields(model)]
+def _keys_at(loc: Loc, schema: type[BaseModel]) -> list[str]:
+    return [name for model in _models_at(loc, schema) for name, _ in _fields(model)]
 
 
-def _models_at(loc: Loc) -> list[type[BaseModel]]:
+def _models_at(loc: Loc, schema: type[BaseModel]) -> list[type[BaseModel]]:
     """The models that can stand at `loc`, found along the schema's own fields."""
-    here: list[type[BaseModel]] = [Remedy]
+    here: list[type[BaseModel]] = [schema]
     for part in loc:
         fields = [field for model in here for name, field in _fields(model) if name == part]
         here = [model for field in fields for model in _models_in(field.annotation)] or here

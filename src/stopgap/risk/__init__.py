@@ -1,0 +1,1 @@
+"""How urgent a case is: public knowledge of what is exploited, due dates with their reasons, and the order of work."""
