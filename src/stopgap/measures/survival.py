@@ -19,11 +19,11 @@ class Durations:
 
     def __init__(self) -> None:
         self.happened = array("I")
-        self.open = array("I")
+        self.censored = array("I")
 
     def add(self, seconds: int, happened: bool) -> None:
         """`happened` false: still open after that time, which is all that is known of it. Below zero counts as zero."""
-        (self.happened if happened else self.open).append(min(max(seconds, 0), LONGEST))
+        (self.happened if happened else self.censored).append(min(max(seconds, 0), LONGEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class Curve:
     """Starts at a share of 1 and falls only at its steps."""
 
     happened: int
-    open: int
+    censored: int
     steps: tuple[Step, ...]
 
     @property
     def cases(self) -> int:
-        return self.happened + self.open
+        return self.happened + self.censored
 
     @property
     def median(self) -> int | None:
@@ -67,7 +67,7 @@ class Curve:
 
 
 def estimate(durations: Durations) -> Curve:
-    return Curve(len(durations.happened), len(durations.open), tuple(_steps(durations)))
+    return Curve(len(durations.happened), len(durations.censored), tuple(_steps(durations)))
 
 
 def estimate_pairs(pairs: Iterable[tuple[int, bool]]) -> Curve:
@@ -80,11 +80,11 @@ def estimate_pairs(pairs: Iterable[tuple[int, bool]]) -> Curve:
 
 def _steps(durations: Durations) -> Iterator[Step]:
     """Between two cases that drop out open, the product is one fraction: kept so, it does not gather rounding."""
-    open_ = sorted(durations.open)
-    waiting, dropped = len(durations.happened) + len(open_), 0
+    censored = sorted(durations.censored)
+    waiting, dropped = len(durations.happened) + len(censored), 0
     base, of = 1.0, waiting
     for seconds, group in groupby(sorted(durations.happened)):
-        here, dropped_before = len(list(group)), bisect_left(open_, seconds)
+        here, dropped_before = len(list(group)), bisect_left(censored, seconds)
         if dropped_before > dropped:
             base, waiting = base * waiting / of, waiting - (dropped_before - dropped)
             of, dropped = waiting, dropped_before

@@ -1,6 +1,7 @@
 """The estimate against published numbers, against exact fractions, and its laws."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 
 from stopgap.measures.survival import Durations, estimate, estimate_pairs
 
-# Freireich et al., Blood 21 (1963) 699: weeks in remission of 42 children with leukaemia, 21 of them under 6-mercaptopurine.
-# The estimates are in every textbook of survival analysis (Collett; Kleinbaum & Klein, table 2.2; Cox & Oakes).
+# Freireich et al., Blood 21 (1963) 699: weeks in remission of 42 children with leukaemia, half of them under
+# 6-mercaptopurine. The estimates are in every textbook of survival analysis (Collett; Kleinbaum & Klein, table 2.2).
 TREATED = [(6, True)] * 3 + [(weeks, True) for weeks in (7, 10, 13, 16, 22, 23)]
 TREATED += [(weeks, False) for weeks in (6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35)]
 PLACEBO = [(weeks, True) for weeks in (1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23)]
@@ -27,14 +28,14 @@ def test_the_published_curve_of_the_treated():
         (22, 7, 1, 0.5378),
         (23, 6, 1, 0.4482),
     ]
-    assert (curve.cases, curve.happened, curve.open) == (21, 9, 12)
+    assert (curve.cases, curve.happened, curve.censored) == (21, 9, 12)
     assert curve.median == 23
     assert curve.ninetieth is None
 
 
 def test_the_published_curve_of_the_placebo():
     curve = estimate_pairs(PLACEBO)
-    assert (curve.median, curve.ninetieth, curve.open) == (8, 17, 0)
+    assert (curve.median, curve.ninetieth, curve.censored) == (8, 17, 0)
     assert {weeks: round(curve.share_after(weeks), 4) for weeks in (1, 5, 8, 12, 22, 23)} == {
         1: 0.9048,
         5: 0.5714,
@@ -86,13 +87,13 @@ def test_it_is_the_product_limit(pairs):
 @given(PAIRS)
 def test_the_curve_only_falls_and_stays_between_one_and_nothing(pairs):
     shares = [1.0, *(step.share for step in estimate_pairs(pairs).steps)]
-    assert all(0.0 <= later < earlier <= 1.0 for earlier, later in zip(shares, shares[1:], strict=False))
+    assert all(0.0 <= later < earlier <= 1.0 for earlier, later in pairwise(shares))
 
 
 @given(PAIRS)
 def test_where_nothing_ever_happened_there_is_no_median(pairs):
     curve = estimate_pairs((seconds, False) for seconds, _ in pairs)
-    assert (curve.median, curve.ninetieth, curve.happened, curve.open) == (None, None, 0, len(pairs))
+    assert (curve.median, curve.ninetieth, curve.happened, curve.censored) == (None, None, 0, len(pairs))
 
 
 @given(PAIRS, st.integers(0, 10**8))
