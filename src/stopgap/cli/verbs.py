@@ -44,6 +44,9 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
         owner: Owner = "",
         reason: Reason = "",
         force: Annotated[bool, typer.Option("--force", help="lift: without proof, over foreign changes.")] = False,
+        extend: Annotated[
+            str, typer.Option(metavar="14d", help="recheck: more time for mitigations that are proven to hold.")
+        ] = "",
         attest: Annotated[list[str] | None, typer.Option(help="Vouch for an obligation of the fix.")] = None,
         conffiles: Annotated[
             Literal["keep", "replace"], typer.Option(help="fix: which side of an edited configuration file.")
@@ -65,6 +68,10 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
         ids = _chosen(name, remedies)
         if force and not reason:
             raise typer.BadParameter("--force needs --reason: it is recorded with the lifting")
+        if extend and name != "recheck":
+            raise typer.BadParameter("--extend goes with recheck: only fresh proof gives a mitigation more time")
+        if extend and not reason:
+            raise typer.BadParameter("--extend needs --reason: it is recorded with your name")
         if attest and name not in PROVING:
             raise typer.BadParameter(f"--attest goes with a verb that proves a fix: {', '.join(PROVING)}")
         if attest and not reason:
@@ -76,6 +83,7 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
             "stopgap_owner": owner,
             "stopgap_reason": reason,
             "stopgap_force": force,
+            "stopgap_extend": extend,
             "stopgap_attest": attest or [],
             "stopgap_conffiles": conffiles,
             "stopgap_rollback": rollback,

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from stopgap.remedy import RemedyError, resolve, search_path
+from stopgap.remedy.knowledge import knowledge
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     except (RemedyError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1
-    json.dump({"remedies": remedies}, sys.stdout)
+    json.dump({"remedies": remedies, "knowledge": [knowledge(one) for one in remedies]}, sys.stdout)
     print()
     return 0
 

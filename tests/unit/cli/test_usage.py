@@ -21,6 +21,8 @@ def stopgap(*words, **more):
         (["lift", "CVE-2023-44487", "--force"], "--force needs --reason"),
         (["fix", "CVE-2023-44487", "--attest", "rekey"], "--attest needs --reason"),
         (["mitigate", "CVE-2023-44487", "--attest", "rekey", "--reason", "x"], "goes with a verb that proves a fix"),
+        (["recheck", "--extend", "14d"], "--extend needs --reason"),
+        (["verify", "--extend", "14d", "--reason", "x"], "--extend goes with recheck"),
         (["fix", "CVE-2023-44487", "--conffiles", "maybe"], "maybe"),
         (["fix", "--no-such-option"], "--no-such-option"),
         (["remedy", "test", "CVE-1999-9999"], "no remedy 'CVE-1999-9999'"),

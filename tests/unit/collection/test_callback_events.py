@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.stopgap.remediation.plugins.plugin_utils import bounds, events, witness
+from ansible_collections.stopgap.remediation.plugins.plugin_utils import about, bounds, events, extension, witness
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile
 from stopgap.ledger.events import parse_event, parse_line
 
@@ -18,9 +18,9 @@ ASKED = {"CVE-1": 3, "CVE-2": 1}
 HOSTILE = ["\x1b[2J", "a\x00b", "\ud800", "\u202eevil", "x" * 100_000, {"a": {}}, [], None, 7, float("nan"), 10**5000]
 
 
-def hear(action, result, trouble="", host="web1", asked=ASKED, by=None):
+def hear(action, result, trouble="", host="web1", asked=ASKED, by=None, wish=None):
     by = by or witness.Witness(events.uuid7(), "ann", "laptop")
-    told = by.hear(events.PREFIX + action, host, lambda _host: "default", result, asked, trouble)
+    told = by.hear(events.PREFIX + action, host, lambda _host: "default", result, asked, trouble, wish)
     for one in told:
         parse_line(json.dumps(one).encode())  # the ledger takes all we make
     return told
@@ -241,3 +241,156 @@ def test_a_long_history_keeps_its_end_and_its_places():
     told = hear("mitigation", {"results": [held(history=history)]})
     assert len(told) == bounds.LIST_LIMIT
     assert (told[-1]["evidence"]["step"], told[-1]["verdict"]) == (159, "applied")
+
+
+def assessment(**changes):
+    return {"remedy": "CVE-1", "state": "exposed", "code": "below_fixed", "reason": "1 < 2", "evidence": {}, **changes}
+
+
+def test_an_assessment_names_the_distribution_and_the_machine():
+    system = {"distro": "debian-12", "host_id": "ab" * 16, "kernel": "6.1", "arch": "amd64"}
+    (told, silent) = hear("assess", {"system": system, "assessments": [assessment()]})
+    assert (told["evidence"]["distro"], told["evidence"]["host_id"]) == ("debian-12", "ab" * 16)
+    assert "distro" not in silent["evidence"]
+    for junk in (None, [], {"distro": 7, "host_id": ["x"]}, {"distro": "", "host_id": None}):
+        assert set(hear("assess", {"system": junk, "assessments": [assessment()]})[0]["evidence"]) == {"code"}
+
+
+def test_a_host_adds_nothing_to_what_it_was_assessed_on():
+    """`heard_at` would choose its place among all facts, `about` its own urgency."""
+    smuggled = {"heard_at": AT, "about": {"exposure": "isolated"}, "distro": "x-1", "found": True, "extends_to": AT}
+    evidence = {"packages": [], "when": [], "old_code": [], "mitigation": None}
+    (told, _silent) = hear("assess", {"assessments": [assessment(evidence={**evidence, **smuggled})]})
+    assert told["evidence"] == {**evidence, "code": "below_fixed"}
+
+
+def test_what_the_site_says_of_a_host_goes_with_every_assessment_of_it():
+    def say(host):
+        return {"web1": {"exposure": "internet"}, "web2": {"owner": "ann"}}.get(host, {})
+
+    by = witness.Witness(events.uuid7(), "ann", "laptop", say)
+    told = hear("assess", {"assessments": [assessment()]}, by=by)
+    assert [one["evidence"]["about"] for one in told] == [{"exposure": "internet"}] * 2
+    assert hear("assess", {"assessments": [assessment()]}, by=by, host="web3")[0]["evidence"]["about"] == {}
+    assert "about" not in hear("mitigation", {"results": [held()]}, by=by)[0]["evidence"]
+    by.hear_silence("web2", "timed out", {"CVE-1": 1})
+    assert by.silences(lambda _host: "lab")[0]["evidence"]["about"] == {"owner": "ann"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "word"),
+    [
+        ("stopgap_exposure", "internet", "internet"),
+        ("stopgap_criticality", "critical", "critical"),
+        ("stopgap_owner", " web-team ", "web-team"),
+        ("stopgap_owner", "a\x1b[2J", "a\ufffd[2J"),
+        ("stopgap_exposure", None, None),
+        ("stopgap_owner", "", None),
+    ],
+)
+def test_words_about_a_host(variable, value, word):
+    assert about.word_of(variable, value) == word
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("stopgap_exposure", "extranet"),
+        ("stopgap_criticality", 3),
+        ("stopgap_owner", ["a"]),
+        ("stopgap_exposure", "LOW"),
+    ],
+)
+def test_words_that_say_nothing_about_a_host(variable, value):
+    with pytest.raises(about.BadWord):
+        about.word_of(variable, value)
+
+
+def test_what_a_journal_tells_was_found():
+    run, found = hear("mitigation", {"results": [held()]}), hear("journal_info", {"entries": [held()]})
+    assert [one["evidence"].get("found") for one in run] == [None, None]
+    assert [one["evidence"].get("found") for one in found] == [True, True, None]
+
+
+KNOWN = {"id": "00000000-0000-768f-aff0-99285644a645", "remedy": "CVE-1", "revision": 2, "evidence": {"fix": True}}
+
+
+def test_what_is_known_of_a_remedy_is_told_once_a_run_and_of_no_host():
+    by = witness.Witness(events.uuid7(), "ann", "laptop")
+    (told,) = by.hear_knowledge([KNOWN, KNOWN])
+    assert by.hear_knowledge([KNOWN]) == []
+    event = parse_event(told)
+    assert (event.id, event.kind, event.verdict, event.revision) == (KNOWN["id"], "remedy", "known", 2)
+    assert (event.estate, event.host, event.actor, event.evidence) == ("", "", "ann", {"fix": True})
+
+
+@pytest.mark.parametrize("junk", [None, "x", [None, 7], [{**KNOWN, "id": "1"}], [{**KNOWN, "remedy": "; rm"}], [{}]])
+def test_what_is_no_knowledge_is_no_event(junk):
+    assert witness.Witness(events.uuid7(), "ann", "laptop").hear_knowledge(junk) == []
+
+
+def proof(**changes):
+    item = {"remedy": "CVE-1", "phase": "mitigation", "mitigation": "m", "verdict": "pass", "reason": "", "checks": []}
+    return {"results": {"web1": [{**item, **changes}]}}
+
+
+def wish(text, own=14 * 86400):
+    mitigations = [{"id": "m", "ttl_seconds": own}]
+    return extension.wish_of(
+        {"extend": text, "reason": "window", "remedies": [{"id": "CVE-1", "mitigations": mitigations}]}
+    )
+
+
+def seconds_granted(told):
+    until = told["evidence"].get("extends_to")
+    return until and (datetime.fromisoformat(until) - datetime.fromisoformat(told["at"])).total_seconds()
+
+
+def test_a_proof_extends_a_mitigation_by_what_was_asked_for():
+    (told,) = hear("verify", proof(), wish=wish("3d"))
+    assert seconds_granted(told) == 3 * 86400
+    assert told["evidence"]["extends_why"] == "window"
+
+
+def test_never_by_more_than_the_mitigation_s_own_time():
+    asked = wish("8w", own=12 * 3600)
+    assert seconds_granted(hear("verify", proof(), wish=asked)[0]) == 12 * 3600
+    assert asked.told("CVE-1", "m") == "12h (its own; 8w was asked for)"
+    assert wish("3d").told("CVE-1", "m") == "3d"
+
+
+@pytest.mark.parametrize(
+    "answer", [proof(verdict="fail"), proof(verdict="unknown"), proof(phase="fix"), proof(mitigation="other")]
+)
+def test_what_does_not_prove_the_mitigation_extends_nothing(answer):
+    assert "extends_to" not in hear("verify", answer, wish=wish("3d"))[0]["evidence"]
+
+
+def test_checks_that_pass_extend_nothing_where_the_host_says_it_is_lost():
+    by = witness.Witness(events.uuid7(), "ann", "laptop")
+    hear("assess", {"assessments": [assessment(code="mitigation_lost")]}, by=by)
+    assert "extends_to" not in hear("verify", proof(), by=by, wish=wish("3d"))[0]["evidence"]
+    hear("assess", {"assessments": [assessment(code="mitigation_in_force", state="mitigated")]}, by=by)
+    assert "extends_to" in hear("verify", proof(), by=by, wish=wish("3d"))[0]["evidence"]
+
+
+def test_no_answer_extends_by_itself():
+    smuggled = {"extends_to": AT, "extends_why": "I say so", "evidence": {"extends_to": AT}}
+    (told,) = hear("verify", proof(**smuggled))
+    assert set(told["evidence"]) == {"phase", "mitigation", "checks"}
+    for one in hear("mitigation", {"results": [held(**smuggled)]}) + hear(
+        "journal_info", {"entries": [held(**smuggled)]}
+    ):
+        assert "extends_to" not in one["evidence"]
+
+
+@pytest.mark.parametrize("text", ["14", "d", "0d", "14 d", "-1d", "1m", "99999d", "14d; rm"])
+def test_a_time_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match="write a number and h, d or w"):
+        wish(text)
+
+
+def test_more_time_needs_a_reason():
+    with pytest.raises(ValueError, match="set stopgap_reason"):
+        extension.wish_of({"extend": "14d", "reason": " "})
+    assert extension.wish_of({"extend": "", "reason": ""}) is None

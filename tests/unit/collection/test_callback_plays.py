@@ -17,6 +17,7 @@ CALLBACK = "stopgap.remediation.ledger"
 MODULE = """#!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
 spec = {"remedies": {"type": "list"}, "say": {"type": "dict"}, "fail": {"type": "str"}}
+spec.update({name: {"type": "str"} for name in ("extend", "reason")})
 module = AnsibleModule(spec, supports_check_mode=True)
 if module.params["fail"]:
     module.fail_json(msg=module.params["fail"])
@@ -279,3 +280,56 @@ def test_ansible_runner_leaves_the_same_record(collections, tmp_path, spooled):
 def test_molecule_is_named_by_its_environment(play, spooled):
     assert play(CHOOSE, ASSESS, environ={"MOLECULE_SCENARIO_NAME": "default"}).returncode == 0
     assert {one["origin"] for one in spooled()} == {"molecule"}
+
+
+KNOWN = {"id": "00000000-0000-768f-aff0-99285644a645", "remedy": "CVE-1", "revision": 2, "evidence": {"fix": True}}
+CHOOSE_KNOWN = {"stopgap.remediation.remedies": {"say": {"remedies": REMEDIES, "knowledge": [KNOWN]}}, "run_once": True}
+
+
+def test_the_site_s_word_on_a_host_is_the_inventory_s_and_never_a_fact_s(play, spooled, tmp_path):
+    fact = {"stopgap_exposure": "isolated", "stopgap_owner": "nobody"}
+    about = {"stopgap_exposure": "{{ 'internet' if inventory_hostname == 'web2' else 'internal' }}"}
+    done = play(
+        {"stopgap.remediation.journal_info": {"say": {"ansible_facts": fact}}},
+        CHOOSE_KNOWN,
+        ASSESS,
+        words=["-e", "stopgap_criticality=high"],
+        vars={**about, "stopgap_owner": "web-{{ stopgap_estate }}"},
+        serial=1,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = {one["host"]: one["evidence"]["about"] for one in spooled() if one["kind"] == "assessed"}
+    assert told == {
+        "web1": {"exposure": "internal", "criticality": "high", "owner": "web-lab"},
+        "web2": {"exposure": "internet", "criticality": "high", "owner": "web-other"},
+    }
+    known = [one for one in spooled() if one["kind"] == "remedy"]
+    assert [(one["id"], one["estate"], one["host"], one["remedy"]) for one in known] == [(KNOWN["id"], "", "", "CVE-1")]
+
+
+def test_a_word_that_is_none_is_left_out_and_warned_of_once(play, spooled):
+    done = play(CHOOSE, ASSESS, vars={"stopgap_exposure": "extranet", "stopgap_owner": "{{ nobody_knows }}"})
+    assert done.returncode == 0
+    said = " ".join((done.stderr + done.stdout).split())
+    assert said.count("'extranet' is none of internet, internal, isolated") == 1
+    assert said.count("stopgap_owner of web") == 1
+    assert [one["evidence"]["about"] for one in spooled()] == [{}, {}]
+
+
+def test_check_mode_tells_no_knowledge(play, spooled):
+    assert play(CHOOSE_KNOWN, ASSESS, words=["--check"]).returncode == 0
+    assert spooled() == []
+
+
+def test_more_time_is_the_task_s_word_and_not_the_answer_s(play, spooled):
+    remedies = [{"id": "CVE-1", "revision": 2, "mitigations": [{"id": "m", "ttl_seconds": 86400}]}]
+    item = {"remedy": "CVE-1", "revision": 2, "phase": "mitigation", "mitigation": "m", "verdict": "pass", "checks": []}
+    answer = {
+        "results": {"web1": [item], "web2": [{**item, "verdict": "fail", "extends_to": "2099-01-01T00:00:00.000000Z"}]}
+    }
+    wish = {"extend": "2d", "reason": "window"}
+    done = play({"stopgap.remediation.verify": {"remedies": remedies, "say": answer, **wish}, "run_once": True})
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = {one["host"]: one["evidence"] for one in spooled()}
+    assert (told["web1"]["extends_why"], "extends_to" in told["web1"]) == ("window", True)
+    assert "extends_to" not in told["web2"]

@@ -47,5 +47,23 @@ def test_running_kernel_by_its_package_version(uname, signature, version):
 
 def test_this_machine():
     told = system.describe()
-    assert set(told) == {"distro", "kernel", "arch"}
+    assert set(told) == {"distro", "kernel", "arch", "host_id"}
     assert system.describe('ID=debian\nVERSION_ID="12"')["distro"] == "debian-12"
+
+
+@pytest.mark.parametrize("said", ["", "\n", "uninitialized\n", None])
+def test_a_machine_that_has_no_id_shares_none_with_others(said, tmp_path, monkeypatch):
+    monkeypatch.setattr(system, "MACHINE_ID", str(tmp_path / "machine-id"))
+    if said is not None:
+        (tmp_path / "machine-id").write_text(said)
+    assert system.host_id() == ""
+
+
+def test_a_machine_s_id_is_told_as_a_hash(tmp_path, monkeypatch):
+    monkeypatch.setattr(system, "MACHINE_ID", str(tmp_path / "machine-id"))
+    (tmp_path / "machine-id").write_text("0a1b2c3d4e5f60718293a4b5c6d7e8f9\n")
+    first = system.host_id()
+    assert len(first) == 32
+    assert "0a1b2c3d" not in first
+    (tmp_path / "machine-id").write_text("1a1b2c3d4e5f60718293a4b5c6d7e8f9\n")
+    assert system.host_id() != first

@@ -6,6 +6,7 @@ import os
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.extension import wish_of
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.package import PackageError, run_package
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.witness import actor_of
 
@@ -35,6 +36,13 @@ def refuse_to_attest(arguments, remedies):
         raise AnsibleActionFail("stopgap_attest vouches for what no check can see: set stopgap_reason, it is recorded")
 
 
+def refuse_to_extend(arguments):
+    try:
+        wish_of(arguments)
+    except ValueError as error:
+        raise AnsibleActionFail(str(error))
+
+
 class ActionModule(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
@@ -48,6 +56,7 @@ class ActionModule(ActionBase):
                 "path": {"type": "list", "elements": "str", "default": []},
                 "attest": {"type": "list", "elements": "str", "default": []},
                 "reason": {"type": "str", "default": ""},
+                "extend": {"type": "str", "default": ""},
             }
         )
         ids = split_ids(arguments["ids"])
@@ -59,7 +68,13 @@ class ActionModule(ActionBase):
         except PackageError as error:
             raise AnsibleActionFail(str(error))
         refuse_to_attest(arguments, answer["remedies"])
+        refuse_to_extend(arguments)
         if LEDGER not in C.config.get_config_value("CALLBACKS_ENABLED"):
             result["warnings"] = [NOT_RECORDED]
-        result.update(changed=False, remedies=answer["remedies"], actor=actor_of(task_vars or {}, os.environ))
+        result.update(
+            changed=False,
+            remedies=answer["remedies"],
+            knowledge=answer["knowledge"],
+            actor=actor_of(task_vars or {}, os.environ),
+        )
         return result

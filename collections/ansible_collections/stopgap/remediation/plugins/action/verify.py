@@ -4,6 +4,7 @@
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.connections import Connections
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.extension import wish_of
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.package import PackageError, run_package
 
 ARGUMENTS = {
@@ -11,7 +12,21 @@ ARGUMENTS = {
     "targets": {"type": "dict", "required": True},
     "tests": {"type": "list", "elements": "path", "default": []},
     "timeout": {"type": "int", "default": 30},
+    "extend": {"type": "str", "default": ""},
+    "reason": {"type": "str", "default": ""},
 }
+
+
+def tell_extensions(results, wish):
+    """Beside each proof of a mitigation what it is extended by, if it holds. What is cut is told once a mitigation."""
+    cut = set()
+    for item in [item for items in results.values() for item in items]:
+        item.pop("extension", None)
+        if wish and item["phase"] == "mitigation":
+            item["extension"] = wish.told(item["remedy"], item["mitigation"])
+            if item["extension"] not in (None, wish.text):
+                cut.add("%s, mitigation %s: extended by %s" % (item["remedy"], item["mitigation"], item["extension"]))
+    return sorted(cut)
 
 
 class ActionModule(ActionBase):
@@ -22,6 +37,12 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         _options, request = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            wish = wish_of(request)
+        except ValueError as error:
+            raise AnsibleActionFail(str(error))
+        for name in ("extend", "reason"):
+            del request[name]
         connections = Connections(self._task, self._play_context, self._loader, task_vars)
         request["connections"] = dict((host, connections.resolve(host)) for host in request["targets"])
         request["forks"] = task_vars.get("ansible_forks") or 5
@@ -29,5 +50,8 @@ class ActionModule(ActionBase):
             answer = run_package("verify", request=request)
         except PackageError as error:
             raise AnsibleActionFail(str(error))
+        cut = tell_extensions(answer["results"], wish)
+        if cut:
+            result["warnings"] = cut
         result.update(changed=False, results=answer["results"])
         return result

@@ -16,6 +16,9 @@ description:
   - Nothing that goes wrong here changes the result of a play. What could not be delivered stays in the spool, and the
     next play, or C(stopgap ledger ingest), delivers it.
   - Check mode leaves no events.
+  - With each assessment goes what the site says of the host in C(stopgap_exposure) (C(internet), C(internal) or C(isolated)),
+    C(stopgap_criticality) (C(low), C(medium), C(high) or C(critical)) and C(stopgap_owner). Like C(stopgap_estate) they are read
+    from extra variables, the play, and the inventory; never from facts.
 requirements:
   - enabled as C(stopgap.remediation.ledger) in C(callbacks_enabled)
   - the Python package C(stopgap) beside ansible-core, for the delivery only
@@ -71,7 +74,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
-from ansible_collections.stopgap.remediation.plugins.plugin_utils import events, witness
+from ansible_collections.stopgap.remediation.plugins.plugin_utils import about, events, extension, witness
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import clean
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile, deliver
 
@@ -105,7 +108,7 @@ class CallbackModule(CallbackBase):
         self._spool = None
         self._play = None
         self._play_vars = {}
-        self._estates = {}
+        self._places = {}
         self._warned = set()
 
     # --- what Ansible calls
@@ -113,12 +116,12 @@ class CallbackModule(CallbackBase):
     @never_break
     def v2_playbook_on_play_start(self, play):
         self._play = play
-        self._estates = {}
+        self._places = {}
         self._play_vars = play.get_variable_manager().get_vars(play=play)
         if self._witness is None:
             actor = witness.actor_of(self._play_vars, os.environ)
             origin = witness.origin_of(self._play_vars, os.environ)
-            self._witness = witness.Witness(witness.run_of(os.environ), actor, origin)
+            self._witness = witness.Witness(witness.run_of(os.environ), actor, origin, self._about)
 
     @never_break
     def v2_runner_on_ok(self, result):
@@ -167,6 +170,7 @@ class CallbackModule(CallbackBase):
             return
         if action == REMEDIES and not failed:
             self._witness.hear_remedies(result._result.get("remedies"))
+            self._write(self._witness.hear_knowledge(result._result.get("knowledge")))
             self._write(self._witness.silences(self._estate))
         elif action in events.TELLERS:
             if "censored" in result._result:
@@ -174,7 +178,10 @@ class CallbackModule(CallbackBase):
             trouble = _trouble(result._result) if failed else ""
             host = result._host.get_name()
             for teller in ([ASSESS] if _assessed_too(result) else []) + [action]:
-                self._write(self._witness.hear(teller, host, self._estate, result._result, _asked(result), trouble))
+                told = self._witness.hear(
+                    teller, host, self._estate, result._result, _asked(result), trouble, _wish(result)
+                )
+                self._write(told)
 
     def _write(self, told):
         if told and self._spool is None:
@@ -195,22 +202,34 @@ class CallbackModule(CallbackBase):
             self._display.warning("stopgap ledger: %s" % said)
 
     def _warn_once(self, why):
-        if why not in self._warned:
-            self._warned.add(why)
-            self._display.warning(
-                "stopgap ledger: part of this run is not recorded; the hosts' journals hold it, and "
-                "`stopgap sync` brings it back (%s)" % clean(why, 1000)
-            )
+        self._warn_of(
+            why,
+            "part of this run is not recorded; the hosts' journals hold it, and `stopgap sync` brings it back (%s)"
+            % clean(why, 1000),
+        )
+
+    def _warn_of(self, matter, sentence):
+        """One warning a matter, however many hosts have it."""
+        if matter not in self._warned:
+            self._warned.add(matter)
+            self._display.warning("stopgap ledger: %s" % sentence)
 
     def _state_dir(self):
         base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
         return self.get_option("state_dir") or os.path.join(base, "stopgap")
 
     def _estate(self, host):
-        if host not in self._estates:
-            value = self._play_vars.get("stopgap_estate") or self._inventory_vars(host).get("stopgap_estate")
-            self._estates[host] = witness.estate_name(self._told_estate(value, host) or self.get_option("estate"))
-        return self._estates[host]
+        return self._place(host)[0]
+
+    def _about(self, host):
+        return self._place(host)[1]
+
+    def _place(self, host):
+        """(estate, what the site says of the host): from one reading of its variables, once a host a play."""
+        if host not in self._places:
+            variables = dict(self._inventory_vars(host), inventory_hostname=host)
+            self._places[host] = (self._told_estate(host, variables), self._told_about(host, variables))
+        return self._places[host]
 
     def _inventory_vars(self, name):
         """The inventory's word on a host, without facts: a host must not choose its estate."""
@@ -225,13 +244,30 @@ class CallbackModule(CallbackBase):
             found.update(get_vars_from_inventory_sources(self._play.get_loader(), inventory._sources, entities, "all"))
         return found
 
-    def _told_estate(self, value, host):
+    def _told_estate(self, host, variables):
         """An estate is a label: where its template cannot be told, the event is kept under the default one."""
         try:
-            return self._plain(value, dict(self._inventory_vars(host), inventory_hostname=host))
+            told = self._told("stopgap_estate", variables)
         except AnsibleError as error:
             self._warn_once("stopgap_estate of %s: %s; recorded under the default estate" % (host, error))
-            return None
+            told = None
+        return witness.estate_name(told or self.get_option("estate"))
+
+    def _told_about(self, host, variables):
+        """What is not one of the words is warned about once and left out."""
+        found = {}
+        for name in about.VARIABLES:
+            try:
+                word = about.word_of(name, self._told(name, variables))
+            except (AnsibleError, about.BadWord) as error:
+                self._warn_of(name, "%s of %s, left out of the record: %s" % (name, host, clean(error, 1000)))
+                continue
+            if word:
+                found[about.key_of(name)] = word
+        return found
+
+    def _told(self, name, variables):
+        return self._plain(self._play_vars.get(name) or variables.get(name), variables)
 
     def _plain(self, value, variables=None):
         if isinstance(value, str) and "{{" in value:
@@ -251,6 +287,12 @@ def _asked(result):
     """{remedy: revision} from the task's own arguments: what the host was asked, in the controller's words."""
     args = (result._task_fields or {}).get("args")
     return witness.ids_of(args.get("remedies")) if isinstance(args, dict) else {}
+
+
+def _wish(result):
+    """The task's own word on more time for mitigations; None for most tasks."""
+    args = (result._task_fields or {}).get("args")
+    return extension.wish_of(args) if isinstance(args, dict) and args.get("extend") else None
 
 
 def _assessed_too(result):

@@ -2,9 +2,12 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Which system this is, in the words remedies use."""
 
+import hashlib
 import os
 import re
 import subprocess
+
+MACHINE_ID = "/etc/machine-id"
 
 # Rebuilds that follow RHEL's versions package by package, and SLES under its other names.
 SAME_AS = {"rhel": "el", "almalinux": "el", "rocky": "el", "centos": "el", "ol": "el", "sles_sap": "sles"}
@@ -18,7 +21,21 @@ def describe(os_release=None):
     distro = distro_key(parse_os_release(read_os_release() if os_release is None else os_release))
     machine = os.uname().machine
     arch = DPKG_ARCH.get(machine, machine) if distro and distro.startswith(DPKG_DISTROS) else machine
-    return {"distro": distro, "kernel": os.uname().release, "arch": arch}
+    return {"distro": distro, "kernel": os.uname().release, "arch": arch, "host_id": host_id()}
+
+
+def host_id():
+    """Hashed with a name of ours, as machine-id(5) asks; "" where there is none, as in an image that never booted."""
+    try:
+        with open(MACHINE_ID, encoding="ascii", errors="replace") as stream:
+            said = stream.read().strip()
+    except OSError:
+        return ""
+    return (
+        hashlib.sha256(("stopgap:" + said).encode("utf-8")).hexdigest()[:32]
+        if said not in ("", "uninitialized")
+        else ""
+    )
 
 
 def read_os_release():

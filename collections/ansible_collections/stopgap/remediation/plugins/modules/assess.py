@@ -35,10 +35,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 system:
-  description: The distribution as remedies name it, the running kernel, the architecture.
+  description:
+    - The distribution as remedies name it, the running kernel, the architecture, and a hash of the machine id (empty where
+      there is none).
   returned: always
   type: dict
-  sample: {distro: debian-12, kernel: 6.1.0-50-amd64, arch: amd64}
+  sample: {distro: debian-12, kernel: 6.1.0-50-amd64, arch: amd64, host_id: 5d41402abc4b2a76b9719d911017c592}
 assessments:
   description: One for each remedy. C(code) and C(reason) say what decided; C(evidence) holds the facts it was decided on.
   returned: always

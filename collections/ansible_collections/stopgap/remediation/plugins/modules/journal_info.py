@@ -33,23 +33,11 @@ host_id:
   type: str
 """
 
-import hashlib
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import Journal
 from ansible_collections.stopgap.remediation.plugins.module_utils.mitigate import entry_info
-
-MACHINE_ID = "/etc/machine-id"
-
-
-def host_id():
-    """Hashed with a name of ours, as machine-id(5) asks; empty where there is none."""
-    try:
-        with open(MACHINE_ID) as stream:
-            return hashlib.sha256(("stopgap:" + stream.read().strip()).encode("utf-8")).hexdigest()[:32]
-    except OSError:
-        return ""
+from ansible_collections.stopgap.remediation.plugins.module_utils.system import host_id
 
 
 def main():

@@ -76,6 +76,10 @@ assessments:
   returned: when O(assess)
   type: list
   elements: dict
+system:
+  description: As M(stopgap.remediation.assess) gives it.
+  returned: when O(assess)
+  type: dict
 results:
   description: One item for each mitigation handled.
   returned: always
@@ -145,6 +149,7 @@ def main():
     told = {}
     if wanted.pop("assess"):
         facts = HostFacts(wanted["remedies"])
+        told["system"] = facts.system
         told["assessments"] = [decide.assess(one, facts) for one in wanted["remedies"]]
         open_cases = {one["remedy"] for one in told["assessments"] if one["state"] in ("exposed", "mitigated")}
         wanted["remedies"] = [one for one in wanted["remedies"] if one["id"] in open_cases]

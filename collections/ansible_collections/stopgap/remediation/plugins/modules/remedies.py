@@ -24,7 +24,11 @@ options:
     elements: str
     default: []
   reason:
-    description: Why the person may say so; needed with O(attest).
+    description: Why the person may say so, or why a mitigation gets more time; needed with O(attest) and O(extend).
+    type: str
+    default: ""
+  extend:
+    description: The time that mitigations are about to get, such as C(14d); refused here where it is none.
     type: str
     default: ""
 extends_documentation_fragment:
@@ -49,6 +53,11 @@ EXAMPLES = r"""
 RETURN = r"""
 remedies:
   description: The remedies with every default filled in.
+  type: list
+  elements: dict
+  returned: success
+knowledge:
+  description: What each remedy tells the ledger, under an id that is made from it.
   type: list
   elements: dict
   returned: success

@@ -38,6 +38,16 @@ options:
     description: Seconds a check may take, and seconds a host may take to let us in.
     type: int
     default: 30
+  extend:
+    description:
+      - Time that a mitigation gets from now on where its proof passes, such as C(14d); it is recorded with the proof.
+      - Never more than the mitigation's own time. What does not pass gets nothing.
+    type: str
+    default: ""
+  reason:
+    description: Why it gets more time; needed with O(extend), and recorded.
+    type: str
+    default: ""
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:

@@ -32,10 +32,13 @@ VERDICTS = ("pass", "fail", "unknown")
 
 REASON_LIMIT = 600
 IN_FORCE_LIMIT = 500
+HOST_ID_LIMIT = 64
+ASSESSED_ON = ("packages", "when", "old_code", "mitigation")
 
 _REMEDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 _ENTRY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TIME = re.compile(r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 # --- time and names ------------------------------------------------------------------------------------------------
@@ -79,14 +82,23 @@ def journal_id(at, estate, host, entry, state):
 def assessed(result, asked, trouble):
     """asked: {remedy: revision}. Each gets an answer: where the host gave none, it is unknown."""
     answers = {}
+    machine = _machine(_dict(result.get("system")))
     for item in _dicts(result.get("assessments")):
         told = _told(item, asked, "assessed", item.get("state"), STATES)
         if told:
-            told["evidence"] = bounded(dict(_dict(item.get("evidence")), code=item.get("code")))
+            seen = _dict(item.get("evidence"))
+            on = {key: seen[key] for key in ASSESSED_ON if key in seen}
+            told["evidence"] = bounded(dict(on, code=item.get("code"), **machine))
             answers[told["remedy"]] = told
     why = "assessment failed: %s" % trouble if trouble else "the host gave no assessment"
     silent = {name: unknown(name, asked[name], why, "no_assessment") for name in asked if name not in answers}
     return list(answers.values()) + list(silent.values())
+
+
+def _machine(system):
+    """Which distribution answered, and from which machine; nothing where the host does not say."""
+    told = {"distro": system.get("distro"), "host_id": system.get("host_id")}
+    return {key: clean(value, HOST_ID_LIMIT) for key, value in told.items() if isinstance(value, str) and value}
 
 
 def unknown(remedy, revision, reason, code):
@@ -129,6 +141,8 @@ def journal_info(result, _asked, trouble):
         return []
     entries = [item for item in _dicts(result["entries"]) if _is_asked(item.get("remedy"), {}) and _entry(item)]
     told = [event for item in entries for event in _history(item)]
+    for event in told:
+        event["evidence"]["found"] = True  # where the run that made it was heard first, this is the same event
     held = [
         [item["remedy"], item["entry"]] for item in entries if item.get("state") in ("intended", "applied", "lifting")
     ]
@@ -148,6 +162,15 @@ def verified(result, _asked, _trouble):
                 keys = ("phase", "mitigation", "checks")
                 told.append(dict(one, host=str(host), evidence=bounded({key: item.get(key) for key in keys})))
     return told
+
+
+def known(told):
+    """What the catalogue says of a remedy: of no host, under the id that the package made from it. None for anything else."""
+    name, evidence = told.get("id"), told.get("evidence")
+    good = isinstance(name, str) and _UUID7.fullmatch(name) and isinstance(evidence, dict)
+    if not good or not _is_asked(told.get("remedy"), {}):
+        return None
+    return dict(_event("remedy", "known", told["remedy"], told.get("revision"), "", evidence), id=name)
 
 
 TELLERS = {

@@ -230,9 +230,19 @@ def outcomes(said, mode, rollback="never"):
         case = outcome(assessment, bad=bad, **{key: items.get(remedy) for key, items in index.items()})
         if mode == "assess":
             case["state"], case["reason"] = as_assessed(assessment)
+        case["reason"] += told_extension(case, index["verification"].get(remedy))
         case["met"] = is_met(case, assessment, said, mode, index["lift"].get(remedy))
         found.append(case)
     return found
+
+
+def told_extension(case, verification):
+    """What became of a wish for more time (extension.py); empty where there was none."""
+    if not verification or "extension" not in verification:
+        return ""
+    if case["state"] == "mitigated" and verification["extension"]:
+        return "; extended by %s" % verification["extension"]
+    return "; not extended"
 
 
 def told_bad(remedy, said, choice):

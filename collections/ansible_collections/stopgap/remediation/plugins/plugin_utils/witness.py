@@ -17,7 +17,8 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 class Witness(object):
     """Hears results and gives complete events. host, actor, run, origin and estate are the controller's word."""
 
-    def __init__(self, run, actor, origin):
+    def __init__(self, run, actor, origin, about_of=None):
+        """about_of: host name -> what the inventory says of it (contracts, section 6)."""
         self.run = run
         self.actor = clean(actor, 255) or "unknown"
         self.origin = origin
@@ -25,15 +26,25 @@ class Witness(object):
         self.silent = {}  # unreachable hosts: {host: why}
         self._entries = {}  # (host, remedy, mitigation) -> the journal entry heard of in this run
         self._told_silent = set()
+        self._about_of = about_of
+        self._told_known = set()
+        self._lost = set()  # (host, remedy) where the host says that the mitigation in its journal has no effect
 
     def hear_remedies(self, remedies):
         """The resolved remedies of the play, before any host was asked."""
         self.asked.update(ids_of(remedies))
 
-    def hear(self, action, host, estate_of, result, asked=None, trouble=""):
-        """estate_of: host name -> estate. trouble: why the task failed, "" where it did not."""
+    def hear_knowledge(self, told):
+        """What the catalogue says of the play's remedies, once a run."""
+        known = {event["id"]: event for event in map(events.known, events._dicts(told)) if event}
+        fresh = [event for name, event in known.items() if name not in self._told_known]
+        self._told_known.update(known)
+        return [self._signed(event, at=events.now(), estate="", host="") for event in fresh]
+
+    def hear(self, action, host, estate_of, result, asked=None, trouble="", wish=None):
+        """estate_of: host name -> estate. trouble: why the task failed, "" where it did not. wish: see extension.py."""
         told = events.TELLERS[action](result, asked or self.asked, trouble)
-        return [self._complete(one, str(one.get("host", host)), estate_of) for one in told if one]
+        return [self._complete(one, str(one.get("host", host)), estate_of, wish) for one in told if one]
 
     def hear_silence(self, host, why, asked=None):
         self.silent[host] = why
@@ -50,19 +61,37 @@ class Witness(object):
                     told.append(self._complete(event, host, estate_of))
         return told
 
-    def _complete(self, told, host, estate_of):
+    def _complete(self, told, host, estate_of, wish=None):
         self._remember_entry(host, told)
         self._name_entry(host, told)
         estate = estate_of(host)
         at = told.get("at") or events.now()
+        if wish and told["kind"] == "verified":
+            self._extend(host, told, wish, at)
         entry = told.get("entry")
         name = events.journal_id(at, estate, host, entry, told["verdict"]) if entry else events.uuid7()
-        keys = ("remedy", "revision", "kind", "verdict", "reason", "evidence")
+        if self._about_of and told["kind"] == "assessed":
+            told["evidence"]["about"] = dict(self._about_of(host))  # all of it each time: what is not in it is over
+        return self._signed(dict(told, id=name), at=at, estate=estate, host=host)
+
+    def _signed(self, told, **word):
+        keys = ("id", "remedy", "revision", "kind", "verdict", "reason", "evidence")
         said = {key: told[key] for key in keys}
-        return dict(said, id=name, at=at, estate=estate, host=host, actor=self.actor, run=self.run, origin=self.origin)
+        return dict(said, actor=self.actor, run=self.run, origin=self.origin, **word)
+
+    def _extend(self, host, told, wish, at):
+        """More time for a mitigation whose proof passes, and of which the host itself does not say that it is lost."""
+        evidence = told["evidence"]
+        proven = evidence.get("phase") == "mitigation" and told["verdict"] == "pass"
+        until = wish.until(told["remedy"], evidence.get("mitigation"), at) if proven else None
+        if until and (host, told["remedy"]) not in self._lost:
+            evidence.update(extends_to=until, extends_why=clean(wish.why, events.REASON_LIMIT))
 
     def _remember_entry(self, host, told):
         evidence = told["evidence"]
+        if told["kind"] == "assessed":
+            lost = evidence.get("code") == "mitigation_lost"
+            (self._lost.add if lost else self._lost.discard)((host, told["remedy"]))
         if told["kind"] == "mitigation" and evidence.get("entry"):
             self._entries[host, told["remedy"], evidence.get("mitigation")] = evidence["entry"]
         held = evidence.get("mitigation")
