@@ -31,6 +31,8 @@ def upgrade() -> None:
     _add_tables()
     _chain_events(writer)
     _widen_cases()
+    if op.get_bind().dialect.name == "postgresql":
+        _order_by_bytes()
 
 
 def _add_tables() -> None:
@@ -148,3 +150,16 @@ def _widen_cases() -> None:
     op.create_index("cases_of_remedy", "cases", ["remedy", "revision"])
     held = sa.text("held > 0")
     op.create_index("cases_with_debt", "cases", ["estate", "host"], sqlite_where=held, postgresql_where=held)
+
+
+def _order_by_bytes() -> None:
+    """As SQLite does: the same order of hosts and the same ranges, whatever language the database was made for."""
+    connection = op.get_bind()
+    inspector = sa.inspect(connection)
+    for table in ("events", "chains", "cases", "machines", "feeds", "feed_facts", "pen"):
+        texts = [column for column in inspector.get_columns(table) if isinstance(column["type"], sa.String)]
+        changes = (
+            f'ALTER COLUMN "{column["name"]}" TYPE {column["type"].compile(connection.dialect)} COLLATE "C"'
+            for column in texts
+        )
+        op.execute(f"ALTER TABLE {table} {', '.join(changes)}")

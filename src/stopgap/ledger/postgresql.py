@@ -1,0 +1,69 @@
+"""PostgreSQL's side of opening a ledger: psycopg, waits that end, a schema of our own."""
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+# Nothing of ours is in `public`, where a database's other users may keep tables (and an alembic_version) of theirs.
+SCHEMA = "stopgap"
+DRIVER = "postgresql+psycopg"
+NAMES = frozenset({"postgresql", "postgres"})
+
+# Ours to say, unless the URL says otherwise.
+CONNECT = {
+    "application_name": "stopgap",
+    "client_encoding": "utf8",
+    "connect_timeout": 10,  # seconds, the log-in included: a server that accepts and never answers is away
+    # A server that is gone without a word (power, cable) is noticed after a minute.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
+
+# The session's, on the server. Who writes holds the pen, so a writer that hangs must lose its session before those
+# who wait for it give up, and those before the callback does (120 s): idle < lock < callback.
+SESSION = {
+    "search_path": f"{SCHEMA},pg_temp",
+    "idle_in_transaction_session_timeout": "60s",  # stopped, or its machine asleep, in the middle of a transaction
+    "lock_timeout": "90s",
+    "statement_timeout": "600s",  # one statement; nothing of ours takes near that long, a bad plan might
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60000",  # also a client that stopped reading in the middle of an answer
+}
+# Whoever makes or upgrades a ledger computes for as long as it takes.
+OWNER_SESSION = {"idle_in_transaction_session_timeout": "0", "statement_timeout": "0"}
+
+# The public schema held the tables of ledgers made by schema 0001, before there was one of our own.
+OLD_SCHEMA = "public"
+OLD_TABLES = ("alembic_version", "events", "cases", "pen")
+
+
+def is_postgresql(url: sa.URL) -> bool:
+    return url.drivername.partition("+")[0] in NAMES
+
+
+def normal(url: sa.URL) -> sa.URL:
+    """With the driver we use, whatever the URL was spelled like."""
+    return url.set(drivername=DRIVER)
+
+
+def engine(url: sa.URL) -> sa.Engine:
+    """No connection is kept between transactions: processes are short, and servers are restarted."""
+    arguments = {name: value for name, value in CONNECT.items() if name not in url.query}
+    given = url.query.get("options", "")
+    ours = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    options = f"{ours} {given if isinstance(given, str) else ' '.join(given)}".strip()
+    return sa.create_engine(normal(url), poolclass=NullPool, connect_args={**arguments, "options": options})
+
+
+def has_old_tables(connection: sa.Connection) -> bool:
+    """All of them: another program's alembic_version in `public` is none of ours."""
+    inspector = sa.inspect(connection)
+    return all(inspector.has_table(name, schema=OLD_SCHEMA) for name in OLD_TABLES)
+
+
+def move_old_tables(connection: sa.Connection) -> None:
+    for name in OLD_TABLES:
+        connection.execute(sa.text(f"ALTER TABLE {OLD_SCHEMA}.{name} SET SCHEMA {SCHEMA}"))
