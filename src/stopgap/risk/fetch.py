@@ -33,7 +33,10 @@ def fetch(source: str, *, most: int = MOST_BYTES, seconds: float = MOST_SECONDS)
 
 def shown(source: str) -> str:
     """A source as it is named and kept: without what may be a secret."""
-    url = as_url(source)
+    try:
+        url = as_url(source)
+    except FeedUnavailable:
+        return "that URL"
     if url is None:
         return source
     host = url.netloc.rpartition("@")[2]

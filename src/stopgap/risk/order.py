@@ -1,0 +1,150 @@
+"""The order of work over all open cases: the loudest first. Pure; the order is told in docs/reference/risk.md."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
+
+from stopgap.ledger.case import CLOSED
+from stopgap.risk.due import Due, due_of
+from stopgap.risk.facts import About, Facts, Feeds, RemedyFacts, gather
+from stopgap.risk.policy import Policy
+
+ALARM, EXPLOITED, OVERDUE, DATED, ACCEPTED = range(5)
+ALARMS = ("mitigation_lost", "expired", "regressed")  # flags
+WEIGHT = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+
+class Subject(Protocol):
+    """What of a case decides: a Case has it, and so has a row of only these columns."""
+
+    @property
+    def estate(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+    @property
+    def exposed_at(self) -> str | None: ...
+    @property
+    def accepted_until(self) -> str | None: ...
+    @property
+    def exposure(self) -> str: ...
+    @property
+    def criticality(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A case's urgency. `due` is None where the host was never known to be affected."""
+
+    facts: Facts
+    due: Due | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    estate: str
+    host: str
+    remedy: str
+    rank: int
+    judged: Judged
+    why: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.estate, self.host, self.remedy
+
+    @property
+    def breached(self) -> bool:
+        """Past its due date, and nobody has accepted that."""
+        return self.rank != ACCEPTED and self.judged.due is not None and self.judged.due.overdue
+
+
+class Judge:
+    """Answers for any number of cases, and works out each distinct combination of facts once."""
+
+    def __init__(self, remedies: Mapping[str, RemedyFacts], feeds: Feeds, policy: Policy, now: datetime) -> None:
+        self.remedies, self.feeds, self.policy, self.now = remedies, feeds, policy, now
+        self.moment = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._facts: dict[tuple[str, About], Facts] = {}
+        self._judged: dict[tuple[str, About, str], Judged] = {}
+
+    def judge(self, case: Subject) -> Judged:
+        about = About(case.estate, case.exposure, case.criticality, case.owner)
+        day = (case.exposed_at or "")[:10]
+        key = (case.remedy, about, day)
+        if key not in self._judged:
+            facts = self._gathered(case.remedy, about)
+            due = due_of(facts, date.fromisoformat(day), self.policy, self.now) if day else None
+            self._judged[key] = Judged(facts, due)
+        return self._judged[key]
+
+    def is_accepted(self, case: Subject) -> bool:
+        return case.accepted_until is not None and case.accepted_until > self.moment
+
+    def _gathered(self, remedy: str, about: About) -> Facts:
+        if (remedy, about) not in self._facts:
+            known = self.remedies.get(remedy) or RemedyFacts(remedy)
+            self._facts[remedy, about] = gather(known, about, self.feeds, self.policy)
+        return self._facts[remedy, about]
+
+
+def order_of_work(cases: Iterable[Subject], judge: Judge) -> list[Ranked]:
+    """Open cases, the most urgent first. Closed ones are not work."""
+    ranked = [_ranked(case, judge) for case in cases if case.state not in CLOSED]
+    ranked.sort(key=lambda pair: pair[0])
+    return [one for _, one in ranked]
+
+
+def _ranked(case: Subject, judge: Judge) -> tuple[tuple[Any, ...], Ranked]:
+    judged = judge.judge(case)
+    rank = _rank(case, judged, judge)
+    due_at = judged.due.due_at if judged.due else None
+    place = (
+        rank,
+        due_at is None,
+        due_at or judge.now,
+        -(judged.facts.epss or 0),
+        WEIGHT[judged.facts.criticality],
+        case.estate,
+        case.host,
+        case.remedy,
+    )
+    return place, Ranked(case.estate, case.host, case.remedy, rank, judged, _why(case, judged, judge, rank))
+
+
+def _rank(case: Subject, judged: Judged, judge: Judge) -> int:
+    if judge.is_accepted(case):
+        return ACCEPTED
+    if not set(ALARMS).isdisjoint(case.flags):
+        return ALARM
+    if case.state == "exposed" and judged.facts.kev:
+        return EXPLOITED
+    return OVERDUE if judged.due is not None and judged.due.overdue else DATED
+
+
+def _why(case: Subject, judged: Judged, judge: Judge, rank: int) -> str:
+    """`mitigation lost; in KEV since 2021-12-10; BOD 26-04: 3 days and forensic triage`"""
+    told = [name.replace("_", " ") for name in ALARMS if name in case.flags]
+    if rank == ACCEPTED:
+        told.append(f"accepted until {str(case.accepted_until)[:10]}")
+    if judged.facts.kev:
+        told.append(f"in KEV since {min(entry['added'] for entry in judged.facts.kev)}")
+    told.append(_decided(judged.due) if judged.due else "never known to be affected")
+    return "; ".join(told)
+
+
+def _decided(due: Due) -> str:
+    triage = " and forensic triage" if due.forensics else ""
+    if due.basis == "kev":
+        return f"KEV's due date{triage}"
+    time = "next upgrade" if due.days is None else f"{due.days} day{'s' * (due.days != 1)}"
+    basis = "BOD 26-04" if due.basis == "bod" else f"{due.decided_by.source} ({due.decided_by.why})"
+    return f"{basis}: {time}{triage}"
