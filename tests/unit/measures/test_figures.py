@@ -17,7 +17,11 @@ DAY = 86400
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
 def test_measures(path):
-    told = yaml.safe_load(path.read_text())
+    check(yaml.safe_load(path.read_text()))
+
+
+def check(told):
+    """A case of this shape, also those of the reference."""
     episodes = list(episodes_of(row(told["case"]), seconds(told["now"])))
     for name, wanted in told.get("times", {}).items():
         assert [said(FIGURES[name](one, seconds(told["now"]))) for one in episodes] == wanted, name

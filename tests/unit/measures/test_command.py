@@ -1,0 +1,123 @@
+"""`stopgap measures` as a user runs it."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from stopgap.cli.main import main
+
+DAY = 86400
+
+
+@pytest.fixture
+def measures(monkeypatch, capsys):
+    """In this process: what is measured is what is shown, not how Python starts."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["stopgap", "measures", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        shown = capsys.readouterr()
+        return SimpleNamespace(returncode=end.value.code, stdout=shown.out, stderr=shown.err)
+
+    return run
+
+
+@pytest.fixture
+def told(measures):
+    def run(*words):
+        done = measures(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_the_whole_fleet(fleet, told):
+    whole = told()["all"]
+    effect = whole["times"]["effect"]
+    assert (effect["cases"], effect["happened"], effect["still_open"], effect["over_without"]) == (5, 3, 2, 0)
+    assert effect["median_seconds"] == 3 * DAY
+    assert effect["ninetieth_percentile_seconds"] is None
+    assert [(step["seconds"], step["at_risk"]) for step in effect["curve"]] == [(DAY, 5), (2 * DAY, 4), (3 * DAY, 3)]
+    assert whole["times"]["mitigate"]["over_without"] == 3
+    assert whole["cases"] == 5
+    assert whole["due"]["open"] == 2
+
+
+def test_by_team(fleet, told):
+    groups = {group["name"]: group for group in told("--by", "team")["groups"]}
+    assert list(groups) == ["ann", "bob"]
+    assert groups["ann"]["times"]["effect"]["median_seconds"] == 2 * DAY
+    assert groups["bob"]["times"]["effect"]["median_seconds"] is None
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        ("remedy", ["CVE-1", "CVE-2024-6387"]),
+        ("severity", ["not scored", "high"]),
+        ("estate", ["default"]),
+    ],
+)
+def test_by_the_others(fleet, by, names, told):
+    assert [group["name"] for group in told("--by", by)["groups"]] == names
+
+
+def test_the_table_shows_what_is_not_reached_and_never_a_number_for_it(fleet, measures):
+    lines = measures("--by", "team").stdout.splitlines()
+    assert lines[0] == "all episodes"
+    effect = [line for line in lines if " effect " in line]
+    assert effect[0].split()[:6] == ["all", "effect", "5", "3", "2", "0"]
+    assert effect[0].endswith("not reached yet")
+    assert effect[1].split()[:7] == ["ann", "effect", "4", "3", "1", "0", "2d"]
+    assert any(line.startswith("cases at the end of each day") for line in lines)
+
+
+def test_only_episodes_that_began_in_the_span(fleet, told):
+    assert told("--since", "2026-03-02")["all"]["times"]["effect"]["cases"] == 1
+    assert told("--until", "2026-03-02")["all"]["times"]["effect"]["cases"] == 4
+    assert told("--since", "2026-03-01", "--until", "2026-03-03")["all"]["times"]["effect"]["cases"] == 5
+    assert told("--remedy", "CVE-2024-6387")["all"]["times"]["effect"]["cases"] == 1
+    assert told("--until", "9999-12-31")["all"]["times"]["effect"]["cases"] == 5
+
+
+def test_exposure_day_by_day(fleet, told):
+    days = told("--since", "2026-03-01", "--until", "2026-03-04")["exposure"]
+    assert days == [
+        {"day": "2026-03-01", "exposed": 3, "mitigated": 1, "patched": 0},
+        {"day": "2026-03-02", "exposed": 2, "mitigated": 1, "patched": 0},
+        {"day": "2026-03-03", "exposed": 2, "mitigated": 1, "patched": 0},
+        {"day": "2026-03-04", "exposed": 1, "mitigated": 1, "patched": 0},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--since", "yesterday"), "--since 'yesterday' is no day: write it as 2026-11-22"),
+        (("--until", "2026-02-30"), "--until '2026-02-30' is no day"),
+        (("--since", "9998-01-01"), "is still to come"),
+        (("--since", "2026-03-02", "--until", "2026-03-01"), "is after --until"),
+        (("--since", "0001-01-01"), "take a later one"),
+        (("--by", "colour"), "colour"),
+    ],
+)
+def test_bad_words_are_told(state, words, said, measures):
+    done = measures(*words)
+    assert done.returncode == 1
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_ledger(state, told, measures):
+    assert "nothing to measure" in measures().stdout
+    nothing = told()
+    assert nothing["all"]["times"]["effect"]["cases"] == 0
+    assert not (state / "ledger.sqlite").exists()
+
+
+def test_no_such_remedy(fleet, measures):
+    assert "No case matches that was ever affected" in measures("--remedy", "CVE-9").stdout
