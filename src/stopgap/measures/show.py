@@ -8,12 +8,12 @@ from stopgap.measures.figures import Summary
 from stopgap.measures.report import ALL, Due, Group, Report
 from stopgap.measures.survival import Curve
 
-TIMES_COLUMNS = ("time to", "cases", "happened", "still open", "over without", "median", "90th percentile")
+TIMES_COLUMNS = ("time to", "cases", "happened", "open", "over", "median", "90th")  # fits 80 columns beside a group
 DUE_COLUMNS = ("open", "past due", "accepted", "no date", "share past due")
 NOT_REACHED = "not reached yet"
 MOST_GROUPS = 30  # in a table; JSON has all
 MOST_STEPS = 2000  # of one curve in JSON
-WIDTH = 60  # characters of a sparkline
+WIDTH = 40  # characters of a sparkline
 BARS = "▁▂▃▄▅▆▇█"
 
 Age = Callable[[int], str]
