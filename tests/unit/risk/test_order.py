@@ -1,0 +1,37 @@
+"""Due dates and the order of work: one file a behaviour, one runner. `expect` is the whole order."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.unit.risk.makers import judge_of, now_of, open_case
+
+from stopgap.risk.order import order_of_work
+
+CASES = Path(__file__).parents[2] / "cases" / "risk"
+ASKED = {"host", "remedy", "state", "due", "basis", "days", "forensics", "overdue", "breached", "why", "says"}
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
+def test_order(path):
+    told = yaml.safe_load(path.read_text())
+    cases = {(one.host, one.remedy): one for one in (open_case(said, now_of(told)) for said in told["cases"])}
+    ranked = order_of_work(cases.values(), judge_of(told))
+    assert len(ranked) == len(told["expect"]), [one.host for one in ranked]
+    for one, wanted in zip(ranked, told["expect"], strict=True):
+        assert set(wanted) <= ASKED
+        matches(one, cases[one.host, one.remedy], wanted)
+
+
+def matches(one, case, wanted):
+    due = one.judged.due
+    seen = {"host": one.host, "remedy": one.remedy, "state": case.state, "breached": one.breached}
+    seen["due"] = "none"
+    if due:
+        seen |= {name: getattr(due, name) for name in ("basis", "days", "forensics", "overdue")}
+        seen["due"] = due.due_at.date() if due.due_at else None
+    plain = {name: value for name, value in wanted.items() if name not in ("why", "says")}
+    assert {name: seen[name] for name in plain} == plain
+    assert wanted.get("why", "") in one.why
+    for part in wanted.get("says", []):
+        assert any(part in sentence for sentence in due.explanation), due.explanation
