@@ -1,6 +1,9 @@
 """Where the Ansible collection lies: beside the package in a wheel, under `collections/` in a checkout."""
 
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 _COLLECTION = Path("ansible_collections/stopgap/remediation")
 
@@ -17,3 +20,15 @@ def collection_root() -> Path:
         if root.is_dir():
             return root
     raise FileNotFoundError(f"stopgap.remediation is in neither {installed} nor {checkout}: reinstall stopgap")
+
+
+@cache
+def shared_code(module: str) -> ModuleType:
+    """A file of the collection's module_utils that stands alone: what acts and what judges must mean the same."""
+    path = collection_root() / f"plugins/module_utils/{module}.py"
+    spec = spec_from_file_location(f"stopgap_shared_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found

@@ -1,16 +1,14 @@
 """Versions as dpkg orders them, and the one just below a fix."""
 
-import subprocess
 from collections.abc import Sequence
-from functools import cache
+
+from stopgap.versions import DEBIAN, is_below
 
 MARK = "~stopgap0"
 
 
-@cache
 def at_least(version: str, other: str) -> bool:
-    done = subprocess.run(["dpkg", "--compare-versions", version, "ge", other], capture_output=True, check=False)
-    return done.returncode == 0
+    return is_below(DEBIAN, version, other) is False
 
 
 def lowest(versions: Sequence[str]) -> str:

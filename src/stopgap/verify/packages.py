@@ -4,12 +4,9 @@ What the answers mean is the collection's own code, so that what acts and what p
 """
 
 from collections.abc import Callable
-from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
-from types import ModuleType
 from typing import NamedTuple
 
-from stopgap.collection import collection_root
+from stopgap.collection import shared_code
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.errors import Surprise
 
@@ -104,15 +101,3 @@ def meets(host: AgentHost, version: str, fixes: list[str]) -> tuple[bool, str]:
     compare = family(host).compare
     fixed, required = shared_code("streams").meets(version, fixes, lambda left, right: compare(host, left, right))
     return bool(fixed), str(required)
-
-
-@cache
-def shared_code(module: str) -> ModuleType:
-    """A file of the collection that stands alone."""
-    path = collection_root() / f"plugins/module_utils/{module}.py"
-    spec = spec_from_file_location(f"stopgap_shared_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    found = module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found

@@ -3,11 +3,12 @@
 import re
 from typing import Any
 
+from stopgap.collection import shared_code
 from stopgap.verify import on_host
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.checks.package import Installed, compare, distro, fixed_in, installed
 from stopgap.verify.context import Context
-from stopgap.verify.packages import RPM, family, shared_code
+from stopgap.verify.packages import RPM, family
 from stopgap.verify.verdict import Verdict, passed, unknown
 
 KERNELS = re.compile(r"(?:linux-image|kernel)(?:-|$)")

@@ -5,6 +5,7 @@
 import re
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import system
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages import debver
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import read
 
 FIELDS = (
@@ -21,6 +22,8 @@ FORMAT = "\\t".join("${%s}" % field for field in FIELDS) + "\\n"
 BROKEN = ("half-installed", "half-configured", "unpacked")
 ABSENT = ("not-installed", "config-files")
 SIGNED = re.compile(r"-signed(?:-[a-z0-9]+)?$")
+
+compare = debver.compare
 
 
 def installed(names):
@@ -57,37 +60,6 @@ def read_fact(line):
 def source_version(source, sourced, version):
     """What advisories name. A signed kernel's source is versioned 6.1.176+1: there it is the binary's version."""
     return version if SIGNED.search(source) else sourced
-
-
-def compare(left, right):
-    """-1, 0 or 1 as dpkg orders two versions: epochs, tildes, digits by value, letters before all else."""
-    left, right = sort_key(left), sort_key(right)
-    return (left > right) - (left < right)
-
-
-def sort_key(version):
-    epoch, colon, rest = version.strip().partition(":")
-    if not colon:
-        epoch, rest = "0", version.strip()
-    upstream, hyphen, revision = rest.rpartition("-")
-    if not hyphen:
-        upstream, revision = rest, ""
-    return int(epoch) if epoch.isdigit() else 0, part_key(upstream), part_key(revision)
-
-
-def part_key(text):
-    """Alternating texts and numbers; the 0 that ends each text sorts after a tilde and before anything else."""
-    key = []
-    for letters, digits in re.findall(r"([^0-9]*)([0-9]*)", text or "0"):
-        if letters or digits:
-            key += [[rank(letter) for letter in letters] + [0], int(digits or 0)]
-    return key + [[0]]
-
-
-def rank(character):
-    if character == "~":
-        return -1
-    return ord(character) if character.isalpha() else ord(character) + 256
 
 
 def siblings(sources):
