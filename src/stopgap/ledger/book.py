@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,13 +12,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from stopgap.ledger import case as case_of
 from stopgap.ledger.case import Case
 from stopgap.ledger.chain import link
-from stopgap.ledger.events import FIELDS, OF_HOST, Event
-from stopgap.ledger.projection import project
+from stopgap.ledger.events import FIELDS, TIME_FORMAT, Event
+from stopgap.ledger.keeping import CHUNK, by_estate, chunks, differences, fold_on, refresh, refresh_all, touched_by
+from stopgap.ledger.projection import Key
 from stopgap.ledger.tables import cases, chains, events, pen
 
-Key = tuple[str, str, str]  # estate, host, remedy
+__all__ = [
+    "CHUNK", "Key", "append", "differences", "read_cases", "rebuild", "record", "refresh", "set_heads", "take_the_pen",
+    "touched_by",
+]  # fmt: skip
 
-CHUNK = 400  # bound values a statement; SQLite's old limit is 999
+AT_ONCE = 2000  # events in memory together
 
 # An SQLite file has no clock but ours.
 NOW = {
@@ -28,15 +32,22 @@ NOW = {
 
 
 def record(connection: sa.Connection, given: Iterable[Event]) -> int:
-    """Append what is new and project the cases it touches again. Returns how many events were new."""
+    """Append what is new and fold it on to the cases it touches. Returns how many events were new."""
     writer, now = take_the_pen(connection)
-    by_id = {event.id: event for event in given}
+    stream, count = iter(given), 0
+    while part := list(islice(stream, AT_ONCE)):
+        count += _record_part(connection, part, writer, now)
+    return count
+
+
+def _record_part(connection: sa.Connection, part: list[Event], writer: str, now: str) -> int:
+    by_id = {event.id: event for event in part}
     for known in _known_ids(connection, list(by_id)):
         del by_id[known]
     fresh = list(by_id.values())
     if fresh:
-        append(connection, fresh, writer, now)
-        refresh(connection, touched_by(connection, fresh))
+        hashes = append(connection, fresh, writer, now)
+        fold_on(connection, [(event, now, hash_) for event, hash_ in zip(fresh, hashes, strict=True)])
     return len(fresh)
 
 
@@ -50,8 +61,8 @@ def take_the_pen(connection: sa.Connection) -> tuple[str, str]:
     return str(connection.scalar(sa.select(pen.c.writer))), str(now)
 
 
-def append(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: str) -> None:
-    """Each event becomes the next link of the chain of its host."""
+def append(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: str) -> list[str]:
+    """Each event becomes the next link of the chain of its host. Returns their hashes."""
     heads = _heads(connection, writer, {(event.estate, event.host) for event in fresh})
     rows = []
     for event in fresh:
@@ -62,6 +73,7 @@ def append(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: 
         rows.append(row)
     connection.execute(sa.insert(events), rows)
     set_heads(connection, writer, heads)
+    return [str(row["hash"]) for row in rows]
 
 
 def set_heads(connection: sa.Connection, writer: str, heads: Mapping[tuple[str, str], tuple[int, str]]) -> None:
@@ -75,43 +87,11 @@ def set_heads(connection: sa.Connection, writer: str, heads: Mapping[tuple[str, 
     connection.execute(insert.on_conflict_do_update(index_elements=list(chains.primary_key), set_=newer), rows)
 
 
-def touched_by(connection: sa.Connection, fresh: Sequence[Event]) -> set[Key]:
-    """The cases these events are about; what a host's journal holds in all is about each of its cases."""
-    named = {(event.estate, event.host, event.remedy) for event in fresh if event.remedy and event.host}
-    for estate, hosts in _by_estate({(event.estate, event.host) for event in fresh if event.kind in OF_HOST}):
-        for part in _chunks(hosts):
-            query = sa.select(cases.c.host, cases.c.remedy).where(cases.c.estate == estate, cases.c.host.in_(part))
-            named.update((estate, host, remedy) for host, remedy in connection.execute(query))
-    return named
-
-
-def refresh(connection: sa.Connection, keys: set[Key]) -> None:
-    """Project these cases from all their events and replace what is kept of them."""
-    if not keys:
-        return
-    projected = list(_projected(connection, keys))
-    same = [cases.c[name] == sa.bindparam(f"its_{name}") for name in ("estate", "host", "remedy")]
-    connection.execute(
-        sa.delete(cases).where(*same),
-        [{"its_estate": estate, "its_host": host, "its_remedy": remedy} for estate, host, remedy in keys],
-    )
-    connection.execute(sa.insert(cases), [case_of.to_row(one) for one in projected])
-
-
 def rebuild(connection: sa.Connection) -> int:
     """Forget every case and project all of them. Returns how many there are."""
     take_the_pen(connection)
     connection.execute(sa.delete(cases))
-    keys = _all_keys(connection)
-    refresh(connection, keys)
-    return len(keys)
-
-
-def differences(connection: sa.Connection) -> list[Key]:
-    """Cases whose kept form is not what their events say: always empty, or something is wrong."""
-    kept = {one.key: one for one in read_cases(connection)}
-    rebuilt = {one.key: one for one in _projected(connection, _all_keys(connection))}
-    return sorted(key for key in kept.keys() | rebuilt.keys() if kept.get(key) != rebuilt.get(key))
+    return refresh_all(connection)
 
 
 def read_cases(
@@ -126,53 +106,21 @@ def read_cases(
     return [case_of.from_row(dict(row)) for row in connection.execute(query).mappings()]
 
 
-def _projected(connection: sa.Connection, keys: set[Key]) -> Iterator[Case]:
-    for estate, hosts in _by_estate({(estate, host) for estate, host, _ in keys}):
-        for part in _chunks(hosts):
-            yield from _projected_hosts(connection, estate, part, keys)
-
-
-def _projected_hosts(connection: sa.Connection, estate: str, hosts: list[str], keys: set[Key]) -> Iterator[Case]:
-    told: dict[Key, list[Event]] = {}
-    query = sa.select(events).where(events.c.estate == estate, events.c.host.in_(hosts))
-    for row in connection.execute(query).mappings():
-        told.setdefault((row["estate"], row["host"], row["remedy"]), []).append(_event(row))
-    for key, own in told.items():
-        if key in keys:
-            yield project(own + told.get((estate, key[1], ""), []))
-
-
 def _known_ids(connection: sa.Connection, ids: list[str]) -> Iterator[str]:
-    for part in _chunks(ids):
+    for part in chunks(ids):
         yield from connection.scalars(sa.select(events.c.id).where(events.c.id.in_(part)))
-
-
-def _all_keys(connection: sa.Connection) -> set[Key]:
-    named = (events.c.remedy != "", events.c.host != "")
-    query = sa.select(events.c.estate, events.c.host, events.c.remedy).where(*named).distinct()
-    return {(estate, host, remedy) for estate, host, remedy in connection.execute(query)}
 
 
 def _heads(
     connection: sa.Connection, writer: str, hosts: set[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[int, str]]:
     found = {}
-    for estate, names in _by_estate(hosts):
-        for part in _chunks(names):
+    for estate, names in by_estate(hosts):
+        for part in chunks(names):
             same = (chains.c.writer == writer, chains.c.estate == estate, chains.c.host.in_(part))
             for row in connection.execute(sa.select(chains).where(*same)):
                 found[row.estate, row.host] = (row.seq, row.hash)
     return found
-
-
-def _by_estate(pairs: set[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
-    for estate, group in groupby(sorted(pairs), key=lambda pair: pair[0]):
-        yield estate, [host for _, host in group]
-
-
-def _chunks(values: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]
 
 
 def _event_row(event: Event) -> dict[str, Any]:
@@ -180,9 +128,5 @@ def _event_row(event: Event) -> dict[str, Any]:
     return {name: getattr(event, name) for name in FIELDS} | {"evidence": evidence}
 
 
-def _event(row: sa.RowMapping) -> Event:
-    return Event(**{name: row[name] for name in FIELDS} | {"evidence": json.loads(row["evidence"])})
-
-
 def _this_moment() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.now(UTC).strftime(TIME_FORMAT)

@@ -1,12 +1,34 @@
 """A case: one host × one vulnerability, as the ledger sees it."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import Any
+
+from stopgap.ledger.events import REASON_LIMIT, TIME_FORMAT, clean
 
 AFFECTED = frozenset({"exposed", "mitigated", "patched"})
 CLOSED = frozenset({"fixed", "not_affected"})
 STATES = ("unknown", "not_affected", "exposed", "mitigated", "patched", "fixed")
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A later expiry, by a fresh proof. `at` is when it was proven."""
+
+    until: str
+    by: str = ""
+    why: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    until: str
+    by: str = ""
+    why: str = ""
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +40,33 @@ class Mitigation:
     state: str  # intended | applied | lifting
     applied_at: str | None = None
     owner: str = ""
-    expires_at: str | None = None
+    expires_at: str | None = None  # with its extension
     persists: str = ""
     proof: str = ""  # pass | fail | unknown | lost, or "" when never checked
     proof_reason: str = ""
     proven_at: str | None = None  # the last pass
+    origin: str = "recorded"  # | found: no ledger knew of the run that made it
+    extended: Extension | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """An earlier time of being affected, by its clocks. `ended_at` is when the case was closed."""
+
+    exposed_at: str
+    mitigated_at: str | None = None
+    installed_at: str | None = None
+    effective_at: str | None = None
+    lifted_at: str | None = None
+    ended_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`since` is when the state began; the clocks are those of the present episode, see docs/reference/ledger.md."""
+    """`since` is when the state began; the clocks are those of the present episode, see docs/reference/ledger.md.
+
+    What is kept knows no clock: `as_of` says what it means at a moment.
+    """
 
     estate: str
     host: str
@@ -36,7 +75,7 @@ class Case:
     state: str = "unknown"
     since: str = ""
     reason: str = ""
-    flags: tuple[str, ...] = ()  # regressed, mitigation_lost
+    flags: tuple[str, ...] = ()  # regressed, mitigation_lost; by the clock: expired, accepted
     waiting_for: str = ""  # what is missing for the fix; "" when closed and nothing is left in force
     exposed_at: str | None = None
     mitigated_at: str | None = None
@@ -45,6 +84,14 @@ class Case:
     lifted_at: str | None = None
     answered_at: str | None = None  # when the host last answered an assessment or a verification
     mitigations: tuple[Mitigation, ...] = ()
+    held: int = 0  # how many mitigations are in force
+    protected_until: str | None = None  # when the last proven one runs out; None: none, or one without expiry
+    acceptance: Acceptance | None = None
+    accepted_until: str | None = None
+    exposure: str = ""
+    criticality: str = ""
+    owner: str = ""
+    episodes: tuple[Episode, ...] = ()  # the earlier ones, oldest first
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -54,16 +101,104 @@ class Case:
 COLUMNS = tuple(field.name for field in fields(Case))
 
 
+# --- by the clock --------------------------------------------------------------------------------------------------
+
+
+def as_of(case: Case, now: datetime) -> Case:
+    """What the kept case means at this moment: protection runs out, and so does an acceptance.
+
+    `ledger.as_of` says the same in SQL.
+    """
+    if case.protected_until is None and case.acceptance is None:
+        return case
+    moment = now.astimezone(UTC).strftime(TIME_FORMAT)
+    return _accepted(_expired(case, moment, now), moment, now)
+
+
+def _expired(case: Case, moment: str, now: datetime) -> Case:
+    if case.state != "mitigated" or case.protected_until is None or case.protected_until > moment:
+        return case
+    gone = [_ran_out(one, now) for one in case.mitigations if one.proof == "pass" and one.expires_at]
+    told = f"{', '.join(gone)}: exposed again; prove it with `stopgap recheck {case.remedy} --extend` or fix it"
+    return replace(
+        case,
+        state="exposed",
+        since=case.protected_until,
+        flags=(*case.flags, "expired"),
+        reason=clean(told, REASON_LIMIT),
+    )
+
+
+def _ran_out(one: Mitigation, now: datetime) -> str:
+    extended = f"; extended by {one.extended.by}: {one.extended.why}" if one.extended else ""
+    return f"mitigation {one.id or one.entry} ran out {ago(one.expires_at, now)} ({one.expires_at}{extended})"
+
+
+def _accepted(case: Case, moment: str, now: datetime) -> Case:
+    told = case.acceptance
+    if told is None or case.state in CLOSED:
+        return case
+    if told.until > moment:
+        said = f"accepted by {told.by} until {told.until[:10]}: {told.why}"
+        return replace(case, flags=(*case.flags, "accepted"), reason=_with(case.reason, said))
+    return replace(case, reason=_with(case.reason, f"acceptance of {told.by} ran out {ago(told.until, now)}"))
+
+
+def _with(reason: str, more: str) -> str:
+    """The addition is never what is cut."""
+    more = clean(more, REASON_LIMIT // 2)
+    return f"{clean(reason, REASON_LIMIT - len(more) - 2)}; {more}" if reason else more
+
+
+def ago(moment: str | None, now: datetime) -> str:
+    """`2d ago`, in the largest unit."""
+    past = int((now - datetime.fromisoformat(moment)).total_seconds()) if moment else 0
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if past >= size:
+            return f"{past // size}{unit} ago"
+    return f"{max(past, 0)}s ago"
+
+
+# --- as JSON and as a row ------------------------------------------------------------------------------------------
+
+
 def to_dict(case: Case) -> dict[str, Any]:
     """Plain JSON values, for `--json`."""
-    return {**asdict(case), "flags": list(case.flags), "mitigations": [asdict(one) for one in case.mitigations]}
+    return {name: getattr(case, name) for name in COLUMNS} | {
+        "flags": list(case.flags),
+        "mitigations": [asdict(one) for one in case.mitigations],
+        "acceptance": asdict(case.acceptance) if case.acceptance else None,
+        "episodes": [asdict(one) for one in case.episodes],
+    }
 
 
 def to_row(case: Case) -> dict[str, Any]:
-    plain = to_dict(case)
-    return {**plain, "flags": json.dumps(plain["flags"]), "mitigations": json.dumps(plain["mitigations"])}
+    return {name: getattr(case, name) for name in COLUMNS} | {
+        "flags": _text(case.flags),
+        "mitigations": _text([asdict(one) for one in case.mitigations]),
+        "acceptance": _text(asdict(case.acceptance)) if case.acceptance else None,
+        "episodes": _text([asdict(one) for one in case.episodes]),
+    }
 
 
-def from_row(row: dict[str, Any]) -> Case:
-    mitigations = tuple(Mitigation(**one) for one in json.loads(row["mitigations"]))
-    return Case(**{**row, "flags": tuple(json.loads(row["flags"])), "mitigations": mitigations})
+def from_row(row: Mapping[str, Any]) -> Case:
+    accepted = row["acceptance"]
+    return Case(
+        **{
+            **row,
+            "flags": tuple(json.loads(row["flags"])),
+            "mitigations": tuple(_mitigations(json.loads(row["mitigations"]))),
+            "acceptance": Acceptance(**json.loads(accepted)) if accepted else None,
+            "episodes": tuple(Episode(**one) for one in json.loads(row["episodes"])),
+        }
+    )
+
+
+def _mitigations(told: Iterable[dict[str, Any]]) -> Iterable[Mitigation]:
+    for one in told:
+        extended = one.get("extended")
+        yield Mitigation(**{**one, "extended": Extension(**extended) if extended else None})
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else "[]"

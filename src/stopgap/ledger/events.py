@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NoReturn
 
 from stopgap.ledger.errors import BadEvent
@@ -27,8 +28,12 @@ OF_HOST = frozenset({"journal"})
 OF_NOBODY = frozenset({"remedy", "clock"})
 ORIGINS = frozenset({"laptop", "awx", "molecule"})
 
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
 LINE_LIMIT = 256 * 1024  # bytes; more than any line the callback writes
 EVIDENCE_LIMIT = 64 * 1024  # characters of JSON
+# A line this short cannot hold more than that: a number, at worst, is written down six times as long as it came (9e15).
+SURELY_SMALL = EVIDENCE_LIMIT // 6
 REASON_LIMIT = 1000
 DEPTH_LIMIT = 12
 
@@ -71,42 +76,49 @@ class Event:
         heard = self.evidence.get("heard_at")
         return heard if isinstance(heard, str) and is_time(heard) else self.at
 
-    @property
-    def order(self) -> tuple[str, str]:
-        return self.heard_at, self.id
-
 
 FIELDS = tuple(Event.__slots__)
+_KEYS = frozenset(FIELDS)
+_TEXTS = tuple(name for name in FIELDS if name not in ("revision", "evidence"))
+_IN_ORDER = itemgetter(*FIELDS)
 
 
 def parse_line(line: bytes) -> Event:
     """Raises BadEvent with a sentence that fits behind "line 7: "."""
-    if len(line) > LINE_LIMIT:
-        raise BadEvent(f"longer than {LINE_LIMIT} bytes")
+    return parse_event(parse_json(line, LINE_LIMIT), surely_small=len(line) <= SURELY_SMALL)
+
+
+def parse_json(line: bytes, limit: int) -> Any:
+    """What a line of at most `limit` bytes holds; BadEvent where it is not JSON."""
+    if len(line) > limit:
+        raise BadEvent(f"longer than {limit} bytes")
     try:
-        raw = json.loads(line, parse_constant=_refuse_constant)
+        return _DECODER.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
     except RecursionError:
         raise BadEvent("nested too deeply") from None
     except ValueError as error:
         raise BadEvent(f"not JSON ({error})") from None
-    return parse_event(raw)
 
 
-def parse_event(raw: object) -> Event:
+def parse_event(raw: object, *, surely_small: bool = False) -> Event:
+    """`surely_small`: its evidence cannot be larger than the limit, so nobody has to look."""
     if not isinstance(raw, dict):
         raise BadEvent("not a JSON object")
-    if set(raw) != set(FIELDS):
+    if raw.keys() != _KEYS:
         odd = ", ".join(sorted(str(key)[:40] for key in set(raw) ^ set(FIELDS)))
         raise BadEvent(f"keys missing or unknown: {clean(odd, 200)}")
     _check_plain_fields(raw)
     _check_vocabulary(raw)
-    return Event(**{**raw, "reason": clean(raw["reason"], REASON_LIMIT), "evidence": _evidence(raw["evidence"])})
+    cleaned = {"reason": clean(raw["reason"], REASON_LIMIT), "evidence": _evidence(raw["evidence"], surely_small)}
+    return Event(*_IN_ORDER({**raw, **cleaned}))
 
 
 def is_time(text: str) -> bool:
     """A real moment in the ledger's one spelling of time."""
-    if not PATTERNS["at"].fullmatch(text):
-        return False
+    return bool(PATTERNS["at"].fullmatch(text)) and _is_moment(text)
+
+
+def _is_moment(text: str) -> bool:
     try:
         datetime.fromisoformat(text)
     except ValueError:
@@ -116,8 +128,13 @@ def is_time(text: str) -> bool:
 
 def clean(text: str, limit: int) -> str:
     """Printable text of at most `limit` characters: host-supplied words must not drive a terminal."""
-    text = _UNPRINTABLE.sub(lambda found: " " if found[0] in "\t\n\r" else "\N{REPLACEMENT CHARACTER}", text)
+    if not text.isprintable():  # nearly all text is, and that is told much sooner than by the pattern
+        text = _UNPRINTABLE.sub(_harmless, text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _harmless(found: re.Match[str]) -> str:
+    return " " if found[0] in "\t\n\r" else "\N{REPLACEMENT CHARACTER}"
 
 
 def clean_value(value: Any, depth: int = 0) -> Any:
@@ -132,27 +149,28 @@ def clean_value(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _evidence(value: object) -> dict[str, Any]:
+def _evidence(value: object, surely_small: bool) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadEvent("evidence is not an object")
     cleaned: dict[str, Any] = clean_value(value)
-    if len(json.dumps(cleaned, ensure_ascii=False)) > EVIDENCE_LIMIT:
+    if not surely_small and len(json.dumps(cleaned, ensure_ascii=False)) > EVIDENCE_LIMIT:
         raise BadEvent(f"evidence is larger than {EVIDENCE_LIMIT} characters")
     return cleaned
 
 
 def _check_plain_fields(raw: dict[str, Any]) -> None:
-    for name in FIELDS:
-        if name not in ("revision", "evidence") and not isinstance(raw[name], str):
+    for name in _TEXTS:
+        if not isinstance(raw[name], str):
             raise BadEvent(f"{name} is not text")
     for name, pattern in PATTERNS.items():
         if not pattern.fullmatch(raw[name]):
             raise BadEvent(f"{name} {clean(raw[name], 60)!r} is not well formed")
-    if not is_time(raw["at"]):
+    if not _is_moment(raw["at"]):
         raise BadEvent(f"at {raw['at']!r} is not a moment in time")
     for name, limit in _TEXT_LIMITS.items():
-        if len(raw[name]) > limit or _UNPRINTABLE.search(raw[name]) or not (raw[name] or _may_be_empty(name, raw)):
-            raise BadEvent(f"{name} {clean(raw[name], 60)!r} is empty, too long or unprintable")
+        text = raw[name]
+        if len(text) > limit or _is_unprintable(text) or not (text or _may_be_empty(name, raw)):
+            raise BadEvent(f"{name} {clean(text, 60)!r} is empty, too long or unprintable")
     if type(raw["revision"]) is not int or not 0 <= raw["revision"] < 1_000_000:
         raise BadEvent("revision is not a small whole number")
 
@@ -168,9 +186,16 @@ def _check_vocabulary(raw: dict[str, Any]) -> None:
         raise BadEvent(f"estate and host must be empty for kind {raw['kind']}")
 
 
+def _is_unprintable(text: str) -> bool:
+    return not text.isprintable() and bool(_UNPRINTABLE.search(text))
+
+
 def _may_be_empty(name: str, raw: dict[str, Any]) -> bool:
     return name in ("estate", "host") and raw["kind"] in OF_NOBODY
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -1,19 +1,25 @@
 """What the events of one case say, folded one by one. Pure: no clock, no database.
 
 Facts know nothing of states; `projection` judges them. A handler takes the facts so far and one event and returns the
-facts after it. Events come in the order controllers heard of them.
+facts after it. Events come in the order of projection.Told, and their `at` is never later than they count.
+
+What is added here is kept by `folded` as well: plain values need nothing, see there for others.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from stopgap.ledger.events import Event, is_time
+from stopgap.ledger.case import Acceptance, Extension
+from stopgap.ledger.events import REASON_LIMIT, TIME_FORMAT, Event, clean, is_time
 
 # The states of an entry's own history. Its order is the journal's (evidence.step), whatever the clocks of hosts say;
 # an entry cut short or lost may be applied again, one that is over stays over.
 IN_FORCE = frozenset({"intended", "applied", "lifting"})
 OVER = frozenset({"lifted", "undone"})
+
+TTL_LIMIT = 100 * 366 * 24 * 3600  # seconds; more than this is no ttl
 
 # Nobody answered: the next verification that passes is an answer. Any other doubt is the host's own.
 UNANSWERED = frozenset({"unreachable"})
@@ -34,6 +40,8 @@ class Entry:
     persists: str = ""
     withdrawn: bool = False  # the vendor took it back: in effect, and no help
     gone: bool = False  # the host's journal no longer lists it, though it never said lifted
+    origin: str = ""  # recorded | found, by the first of its own history; "" until then
+    ttl_seconds: int = 0  # 0: not told
 
     @property
     def in_force(self) -> bool:
@@ -65,6 +73,11 @@ class Facts:
     answered_at: str | None = None
     entries: Mapping[str, Entry] = field(default_factory=dict)
     proofs: Mapping[str, Proof] = field(default_factory=dict)
+    extensions: Mapping[str, Extension] = field(default_factory=dict)  # of entries, by a proof; the furthest
+    acceptance: Acceptance | None = None  # of the present episode
+    exposure: str = ""
+    criticality: str = ""
+    owner: str = ""
 
     def in_force(self) -> list[Entry]:
         return [entry for entry in self.entries.values() if entry.in_force]
@@ -82,6 +95,7 @@ def learn(facts: Facts, event: Event) -> Facts:
 
 
 def _assessed(facts: Facts, event: Event) -> Facts:
+    facts = _hear_about(facts, event.evidence.get("about"))
     if event.verdict == "unknown":
         return replace(
             facts, doubt=event.reason or "no reason given", doubt_is_silence=event.evidence.get("code") in UNANSWERED
@@ -94,6 +108,14 @@ def _assessed(facts: Facts, event: Event) -> Facts:
         return _fix_on_disk(facts, event)
     gone = facts.fix_gone or facts.fix == "in_effect"
     return replace(facts, affected=True, fix="absent", fix_open="", objection="", fix_gone=gone)
+
+
+def _hear_about(facts: Facts, about: Any) -> Facts:
+    """What the inventory says of the host, all of it each time. An older callback says nothing at all."""
+    if not isinstance(about, dict):
+        return facts
+    exposure, criticality, owner = (clean(text_of(about, name), 255) for name in ("exposure", "criticality", "owner"))
+    return replace(facts, exposure=exposure[:16], criticality=criticality[:16], owner=owner)
 
 
 def _fix_on_disk(facts: Facts, event: Event) -> Facts:
@@ -136,11 +158,10 @@ def _mitigation(facts: Facts, event: Event) -> Facts:
 
 
 def _with_history(entry: Entry, event: Event) -> Entry:
-    when = min(event.at, event.heard_at)  # a host whose clock is ahead must not act in the future
+    when = event.at
     ended = event.verdict in OVER
     first = min(when, entry.applied_at or when)
     state, step = _latest(entry, event)
-    expires = text_of(event.evidence, "expires_at")
     return replace(
         entry,
         gone=False,
@@ -149,10 +170,28 @@ def _with_history(entry: Entry, event: Event) -> Entry:
         mitigation=text_of(event.evidence, "mitigation") or entry.mitigation,
         owner=text_of(event.evidence, "owner") or entry.owner,
         persists=text_of(event.evidence, "persists") or entry.persists,
-        expires_at=expires if is_time(expires) else entry.expires_at,
+        expires_at=_expiry(entry, event),
+        ttl_seconds=_ttl(event) or entry.ttl_seconds,
+        origin=entry.origin or ("found" if event.evidence.get("found") is True else "recorded"),
         applied_at=first if event.verdict == "applied" else entry.applied_at,
         ended_at=when if ended else entry.ended_at,
     )
+
+
+def _expiry(entry: Entry, event: Event) -> str | None:
+    """As the host says, but no later than its ttl allows: a clock that is ahead prolongs nothing."""
+    told, ttl = text_of(event.evidence, "expires_at"), _ttl(event)
+    if not is_time(told):
+        return entry.expires_at
+    began = event.verdict in ("intended", "applied")
+    if ttl and (began or entry.expires_at is None):
+        return min(told, later(event.at, ttl))
+    return min(told, entry.expires_at) if entry.expires_at and not began else told
+
+
+def _ttl(event: Event) -> int:
+    told = event.evidence.get("ttl_seconds")
+    return told if type(told) is int and 0 < told <= TTL_LIMIT else 0
 
 
 def _latest(entry: Entry, event: Event) -> tuple[str, int]:
@@ -230,8 +269,41 @@ def _mitigation_proof(facts: Facts, event: Event) -> Facts:
     mitigation = text_of(event.evidence, "mitigation")
     meant = [named] if named else [one.entry for one in facts.in_force() if mitigation in ("", one.mitigation)]
     for entry in meant:
-        facts = _set_proof(facts, entry, event.verdict, event)
+        facts = _set_proof(_extend(facts, entry, event), entry, event.verdict, event)
     return facts if event.verdict == "unknown" else replace(facts, answered_at=event.at)
+
+
+def _extend(facts: Facts, name: str, event: Event) -> Facts:
+    """A proof moves an expiry of something in force and in effect, and never further than a new one would last."""
+    until, entry = text_of(event.evidence, "extends_to"), facts.entries.get(name)
+    if event.verdict != "pass" or not is_time(until) or entry is None or not _can_be_extended(facts, entry):
+        return facts
+    if entry.ttl_seconds:
+        until = min(until, later(event.at, entry.ttl_seconds))
+    before = facts.extensions.get(name)
+    if until <= max(entry.expires_at or "", before.until if before else ""):
+        return facts
+    why = clean(text_of(event.evidence, "extends_why"), REASON_LIMIT)
+    extension = Extension(until=until, by=event.actor, why=why, at=event.at)
+    return replace(facts, extensions={**facts.extensions, name: extension})
+
+
+def _can_be_extended(facts: Facts, entry: Entry) -> bool:
+    proof = facts.proofs.get(entry.entry)
+    lost = proof is not None and proof.verdict == "lost"
+    return entry.in_force and not entry.withdrawn and not lost and entry.expires_at is not None
+
+
+# --- what a person says --------------------------------------------------------------------------------------------
+
+
+def _accepted(facts: Facts, event: Event) -> Facts:
+    until = text_of(event.evidence, "until")
+    if event.verdict == "withdrawn":
+        return replace(facts, acceptance=None)
+    if not is_time(until):
+        return facts
+    return replace(facts, acceptance=Acceptance(until=until, by=event.actor, why=event.reason, at=event.at))
 
 
 # --- small parts ---------------------------------------------------------------------------------------------------
@@ -255,6 +327,14 @@ def _set_proof(facts: Facts, entry: str, verdict: str, event: Event) -> Facts:
     return replace(facts, proofs={**facts.proofs, entry: Proof(verdict, event.reason, passed)})
 
 
+def later(moment: str, seconds: int) -> str:
+    """Both in the ledger's spelling of time; the end of time where there is no such moment."""
+    try:
+        return (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).strftime(TIME_FORMAT)
+    except OverflowError:
+        return "9999-12-31T23:59:59.999999Z"
+
+
 def text_of(evidence: Any, key: str) -> str:
     value = evidence.get(key) if isinstance(evidence, dict) else None
     return value if isinstance(value, str) else ""
@@ -266,4 +346,5 @@ HANDLERS: dict[str, Callable[[Facts, Event], Facts]] = {
     "patch": _patch,
     "verified": _verified,
     "journal": _journal,
+    "accepted": _accepted,
 }

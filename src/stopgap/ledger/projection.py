@@ -1,27 +1,44 @@
 """From events to the case: the heart of the ledger. Pure, and the same whatever order the events arrived in."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from stopgap.ledger.case import AFFECTED, CLOSED, Case, Mitigation
+from stopgap.ledger.case import AFFECTED, CLOSED, Case, Episode, Mitigation
 from stopgap.ledger.events import REASON_LIMIT, Event, clean
 from stopgap.ledger.facts import Entry, Facts, learn
 
+EPISODES_KEPT = 50
 
-def project(events: Iterable[Event]) -> Case:
-    """The case of one (estate, host, remedy). Host-level journal events (remedy "") may be among them.
+Key = tuple[str, str, str]  # estate, host, remedy
+Place = tuple[str, str, str]  # counted at, heard at, id
 
-    Raises ValueError when no event names the remedy: then there is no case.
+
+class Told(NamedTuple):
+    """An event and its place among the others of its case.
+
+    It counts from when it was heard, but not later than its ledger wrote it down, nor than what a `clock` event says
+    of its run: a clock that is ahead must not outweigh everything heard afterwards.
     """
-    ordered = sorted(events, key=lambda event: event.order)
-    subject = next((event for event in ordered if event.remedy), None)
-    if subject is None:
-        raise ValueError("no event of a remedy: there is no case")
-    facts, story = Facts(), Story()
-    for event in ordered:
-        facts = learn(facts, event)
-        story = advance(story, facts, event.heard_at)
-    return _case(Case(subject.estate, subject.host, subject.remedy), facts, story)
+
+    counted_at: str
+    heard_at: str
+    id: str
+    hash: str  # of two statements of the same event, heard at the same moment: the smaller counts
+    event: Event
+
+    @property
+    def place(self) -> Place:
+        return self.counted_at, self.heard_at, self.id
+
+
+def tell(event: Event, recorded_at: str = "", hash_: str = "", until: str = "") -> Told:
+    """`until`: where the clock of its run was ahead, when that was noticed."""
+    heard = event.heard_at
+    counted = min(moment for moment in (heard, recorded_at, until) if moment)
+    if event.at > counted:
+        event = replace(event, at=counted)  # nor did anything happen after it counts
+    return Told(counted, heard, event.id, hash_, event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +52,82 @@ class Story:
     mitigated_at: str | None = None
     installed_at: str | None = None
     effective_at: str | None = None
+    closed_at: str | None = None
+    episodes: tuple[Episode, ...] = ()
 
 
-def advance(story: Story, facts: Facts, when: str) -> Story:
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """All that the next event needs to know of those before it."""
+
+    facts: Facts = field(default_factory=Facts)
+    story: Story = field(default_factory=Story)
+    place: Place = ("", "", "")  # of the last event
+
+
+def fold(start: Fold, told: Iterable[Told]) -> Fold:
+    """`told` in any order, all of it after `start.place`. What two writers say of one event counts once."""
+    facts, story, place = start.facts, start.story, start.place
+    for one in _once(sorted(told, key=lambda one: one[:4])):
+        facts = learn(facts, one.event)
+        facts, story = advance(facts, story, one.counted_at)
+        place = one.place
+    return Fold(facts, story, place)
+
+
+def _once(ordered: Iterable[Told]) -> Iterator[Told]:
+    seen = set()
+    for one in ordered:
+        if one.id not in seen:
+            seen.add(one.id)
+            yield one
+
+
+def project(events: Iterable[Event]) -> Case:
+    """The case of one (estate, host, remedy) from its events alone. Host-level ones (remedy "") may be among them.
+
+    Raises ValueError when no event names the remedy: then there is no case.
+    """
+    told = sorted((tell(event) for event in events), key=lambda one: one.place)
+    subject = next((one.event for one in told if one.event.remedy and one.event.host), None)
+    if subject is None:
+        raise ValueError("no event of a remedy: there is no case")
+    return case_of((subject.estate, subject.host, subject.remedy), fold(Fold(), told))
+
+
+def advance(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
     state = judge_state(facts)
     if state != story.state:
         story = replace(story, state=state, since=when)
     if state == "unknown":
-        return story
+        return facts, story
     if _opens(story.known, state, facts):
-        story = replace(story, exposed_at=when, mitigated_at=None, installed_at=None, effective_at=None)
-    story = _run_clocks(story, facts, when)
-    return replace(story, known=state)
+        facts, story = _new_episode(facts, story, when)
+    return facts, replace(_run_clocks(story, facts, when), known=state)
+
+
+def _new_episode(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
+    """What was lifted, and what risk was accepted, was of the one before."""
+    before = story.episodes
+    if story.exposed_at:
+        ended = Episode(
+            exposed_at=story.exposed_at,
+            mitigated_at=story.mitigated_at,
+            installed_at=story.installed_at,
+            effective_at=story.effective_at,
+            lifted_at=_lifted_at(facts),
+            ended_at=story.closed_at,
+        )
+        before = (*before, ended)[-EPISODES_KEPT:]
+    entries = {name: replace(one, ended_at=None) if one.ended_at else one for name, one in facts.entries.items()}
+    story = Story(state=story.state, since=story.since, known=story.known, exposed_at=when, episodes=before)
+    return replace(facts, entries=entries, acceptance=None), story
+
+
+def _lifted_at(facts: Facts) -> str | None:
+    if facts.in_force():
+        return None
+    return max((one.ended_at for one in facts.entries.values() if one.ended_at), default=None)
 
 
 def _opens(known: str, state: str, facts: Facts) -> bool:
@@ -63,7 +144,8 @@ def _run_clocks(story: Story, facts: Facts, when: str) -> Story:
         story = replace(story, mitigated_at=story.mitigated_at or when)
     if story.state == "fixed":
         story = replace(story, effective_at=story.effective_at or when)
-    return story
+    closed = (story.closed_at or when) if story.state in CLOSED else None
+    return replace(story, closed_at=closed) if closed != story.closed_at else story
 
 
 def judge_state(facts: Facts) -> str:
@@ -155,10 +237,14 @@ def judge_waiting(facts: Facts, state: str) -> str:
     return f"fix gone: {facts.said}" if facts.fix_gone else "fix not tried yet"
 
 
-def _case(subject: Case, facts: Facts, story: Story) -> Case:
-    held = facts.in_force()
-    return replace(
-        subject,
+def case_of(key: Key, told: Fold) -> Case:
+    facts, story = told.facts, told.story
+    held = tuple(_mitigation(facts, entry) for entry in sorted(facts.in_force(), key=lambda one: one.entry))
+    estate, host, remedy = key
+    return Case(
+        estate=estate,
+        host=host,
+        remedy=remedy,
         revision=facts.revision,
         state=story.state,
         since=story.since,
@@ -169,10 +255,31 @@ def _case(subject: Case, facts: Facts, story: Story) -> Case:
         mitigated_at=story.mitigated_at,
         installed_at=story.installed_at,
         effective_at=story.effective_at,
-        lifted_at=None if held else max((one.ended_at for one in facts.entries.values() if one.ended_at), default=None),
+        lifted_at=_lifted_at(facts),
         answered_at=facts.answered_at,
-        mitigations=tuple(_mitigation(facts, entry) for entry in sorted(held, key=lambda one: one.entry)),
+        mitigations=held,
+        held=len(held),
+        protected_until=_protected_until(facts),
+        acceptance=facts.acceptance,
+        accepted_until=facts.acceptance.until if facts.acceptance else None,
+        exposure=facts.exposure,
+        criticality=facts.criticality,
+        owner=facts.owner,
+        episodes=story.episodes,
     )
+
+
+def _protected_until(facts: Facts) -> str | None:
+    """The latest end among the proven ones; None where nothing is proven or one of them has no end."""
+    ends = [_expiry(facts, entry) for entry in facts.in_force() if _proven(facts, entry)]
+    return max((end for end in ends if end), default=None) if all(ends) else None
+
+
+def _expiry(facts: Facts, entry: Entry) -> str | None:
+    extension = facts.extensions.get(entry.entry)
+    if extension is None or entry.expires_at is None:
+        return entry.expires_at
+    return max(entry.expires_at, extension.until)
 
 
 def _mitigation(facts: Facts, entry: Entry) -> Mitigation:
@@ -183,9 +290,11 @@ def _mitigation(facts: Facts, entry: Entry) -> Mitigation:
         state=entry.state,
         applied_at=entry.applied_at,
         owner=entry.owner,
-        expires_at=entry.expires_at,
+        expires_at=_expiry(facts, entry),
         persists=entry.persists,
         proof=proof.verdict if proof else "",
         proof_reason=proof.reason if proof else "",
         proven_at=proof.passed_at if proof else None,
+        origin=entry.origin or "found",
+        extended=facts.extensions.get(entry.entry),
     )

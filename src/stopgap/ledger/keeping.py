@@ -1,0 +1,269 @@
+"""Keeping the cases in step with the events: new events are folded on to what is kept, a chunk of cases at a time.
+
+A case is projected from all its events only where that does not do: nothing is kept, the kept fold is of another
+format, or something was heard before its last event.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from stopgap.ledger import case as cases_as
+from stopgap.ledger import folded
+from stopgap.ledger.events import FIELDS, OF_HOST, Event, is_time
+from stopgap.ledger.projection import Fold, Key, Told, case_of, fold, tell
+from stopgap.ledger.tables import cases, events
+
+CHUNK = 400  # bound values in a list; SQLite's old limit is 999
+HOSTS_AT_ONCE = 100  # whose events are in memory together
+
+_EVENT = (*(events.c[name] for name in FIELDS), events.c.recorded_at, events.c.hash)
+_EVIDENCE = FIELDS.index("evidence")
+
+
+# --- which cases an event is about ---------------------------------------------------------------------------------
+
+
+def touched_by(connection: sa.Connection, fresh: Iterable[Event]) -> set[Key]:
+    """What a host's journal holds in all is about each of its cases, knowledge of a remedy about each of that remedy's,
+    and a clock that was ahead about all its run spoke of.
+    """
+    fresh = list(fresh)
+    named = {(event.estate, event.host, event.remedy) for event in fresh if event.remedy and event.host}
+    named |= _cases_of_hosts(connection, {(event.estate, event.host) for event in fresh if event.kind in OF_HOST})
+    named |= _cases_of_remedies(connection, {event.remedy for event in fresh if event.kind == "remedy"})
+    return named | _cases_of_runs(connection, {event.run for event in fresh if event.kind == "clock"})
+
+
+def _cases_of_hosts(connection: sa.Connection, hosts: set[tuple[str, str]]) -> set[Key]:
+    found: set[Key] = set()
+    for estate, names in by_estate(hosts):
+        for part in chunks(names):
+            query = sa.select(cases.c.host, cases.c.remedy).where(cases.c.estate == estate, cases.c.host.in_(part))
+            found.update((estate, host, remedy) for host, remedy in connection.execute(query))
+    return found
+
+
+def _cases_of_remedies(connection: sa.Connection, remedies: set[str]) -> set[Key]:
+    found: set[Key] = set()
+    for part in chunks(sorted(remedies)):
+        query = sa.select(cases.c.estate, cases.c.host, cases.c.remedy).where(cases.c.remedy.in_(part))
+        found.update((estate, host, remedy) for estate, host, remedy in connection.execute(query))
+    return found
+
+
+def _cases_of_runs(connection: sa.Connection, runs: set[str]) -> set[Key]:
+    named: set[Key] = set()
+    for part in chunks(sorted(runs)):
+        query = sa.select(events.c.estate, events.c.host, events.c.remedy).where(events.c.run.in_(part)).distinct()
+        named.update((estate, host, remedy) for estate, host, remedy in connection.execute(query))
+    hosts = {(estate, host) for estate, host, remedy in named if host and not remedy}
+    remedies = {remedy for _, host, remedy in named if remedy and not host}
+    own = {key for key in named if key[1] and key[2]}
+    return own | _cases_of_hosts(connection, hosts) | _cases_of_remedies(connection, remedies)
+
+
+# --- folding on ----------------------------------------------------------------------------------------------------
+
+
+def fold_on(connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]]) -> None:
+    """These events have just been written: (event, recorded_at, hash). Keep what they make of their cases."""
+    unclear = {event.run for event, _, _ in fresh if event.kind == "clock"}
+    again = _cases_of_runs(connection, unclear)  # events that were folded already count from another moment now
+    refresh(connection, again)
+    news = News(connection, fresh)
+    keys = touched_by(connection, [event for event, _, _ in fresh if event.kind != "clock"]) - again
+    for estate, hosts in by_estate({(estate, host) for estate, host, _ in keys}):
+        for part in chunks(hosts):
+            within = set(part)
+            wanted = {key for key in keys if key[0] == estate and key[1] in within}
+            _fold_on_hosts(connection, estate, part, wanted, news)
+
+
+class News:
+    """Told events by what they are about, and those of no host at all: few, read once."""
+
+    def __init__(self, connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]] = ()) -> None:
+        self._connection = connection
+        self._limits = _clock_limits(connection)
+        self._of_remedy: dict[str, list[Told]] = {}
+        self.fresh: dict[Key, list[Told]] = defaultdict(list)  # by the fields of the event: "" as it has it
+        for event, recorded_at, hash_ in fresh:
+            self.fresh[event.estate, event.host, event.remedy].append(self.tell(event, recorded_at, hash_))
+
+    def tell(self, event: Event, recorded_at: str, hash_: str) -> Told:
+        return tell(event, recorded_at, hash_, self._limits.get(event.run, ""))
+
+    def about(self, key: Key) -> list[Told]:
+        """What is new for this case."""
+        estate, host, remedy = key
+        places = (key, (estate, host, ""), ("", "", remedy))
+        return [one for place in places for one in self.fresh.get(place, ())]
+
+    def of_remedy(self, remedy: str) -> list[Told]:
+        return self._of_remedy.get(remedy, [])
+
+    def read_remedies(self, remedies: Iterable[str]) -> None:
+        wanted = sorted(set(remedies) - self._of_remedy.keys())
+        for part in chunks(wanted):
+            self._of_remedy.update({remedy: [] for remedy in part})
+            for one in self.read(events.c.estate == "", events.c.host == "", events.c.remedy.in_(part)):
+                self._of_remedy[one.event.remedy].append(one)
+
+    def read(self, *where: sa.ColumnElement[bool]) -> Iterator[Told]:
+        for row in self._connection.execute(sa.select(*_EVENT).where(*where)):
+            yield self.tell(_event(row), row[-2], row[-1])
+
+
+def _fold_on_hosts(connection: sa.Connection, estate: str, hosts: list[str], keys: set[Key], news: News) -> None:
+    kept = _kept_folds(connection, estate, hosts, {remedy for _, _, remedy in keys})
+    news_of_new = _all_beside(news, estate, {key for key in keys if key not in kept})
+    rows, again = [], set()
+    for key in keys:
+        told = news_of_new[key] if key in news_of_new else news.about(key)
+        start = kept.get(key, Fold())
+        if start is None or min(one.place for one in told) <= start.place:
+            again.add(key)
+        else:
+            rows.append(_row(key, fold(start, told)))
+    _write(connection, rows)
+    refresh(connection, again, news)
+
+
+def _kept_folds(connection: sa.Connection, estate: str, hosts: list[str], remedies: set[str]) -> dict[Key, Fold | None]:
+    """None where what is kept is no fold of this format."""
+    wanted = [cases.c.estate == estate, cases.c.host.in_(hosts), *_if_few(cases.c.remedy, remedies)]
+    query = sa.select(cases.c.host, cases.c.remedy, cases.c.folded).where(*wanted)
+    return {(estate, host, remedy): folded.from_text(text) for host, remedy, text in connection.execute(query)}
+
+
+def _all_beside(news: News, estate: str, keys: set[Key]) -> dict[Key, list[Told]]:
+    """A case nothing is kept of has no events of its own but the fresh ones; its host and its remedy may have."""
+    if not keys:
+        return {}
+    news.read_remedies(remedy for _, _, remedy in keys)
+    of_host = defaultdict(list)
+    hosts = sorted({host for _, host, _ in keys})
+    for one in news.read(events.c.estate == estate, events.c.host.in_(hosts), events.c.remedy == ""):
+        of_host[one.event.host].append(one)
+    return {key: news.fresh[key] + of_host[key[1]] + news.of_remedy(key[2]) for key in keys}
+
+
+# --- from all events -----------------------------------------------------------------------------------------------
+
+
+def refresh(connection: sa.Connection, keys: set[Key], news: News | None = None) -> None:
+    """Project these cases from all their events and replace what is kept of them."""
+    if not keys:
+        return
+    news = news or News(connection)
+    for estate, hosts in by_estate({(estate, host) for estate, host, _ in keys}):
+        for part in chunks(hosts, HOSTS_AT_ONCE):
+            within = set(part)
+            wanted = {key for key in keys if key[0] == estate and key[1] in within}
+            told = projected(news, estate, part, {remedy for _, _, remedy in wanted})
+            _write(connection, [row for key, row in told if key in wanted])
+
+
+def refresh_all(connection: sa.Connection) -> int:
+    """Returns how many cases there are. None is kept yet."""
+    news, count = News(connection), 0
+    for estate, hosts in by_estate(_all_hosts(connection)):
+        for part in chunks(hosts, HOSTS_AT_ONCE):
+            rows = [row for _, row in projected(news, estate, part)]
+            _write(connection, rows)
+            count += len(rows)
+    return count
+
+
+def differences(connection: sa.Connection) -> list[Key]:
+    """Cases whose kept form is not what their events say: always empty, or something is wrong."""
+    news, wrong = News(connection), []
+    every = _all_hosts(connection) | {(row[0], row[1]) for row in connection.execute(_CASE_HOSTS)}
+    for estate, hosts in by_estate(every):
+        for part in chunks(hosts, HOSTS_AT_ONCE):
+            said = dict(projected(news, estate, part))
+            kept = _kept_rows(connection, estate, part)
+            wrong += [key for key in said.keys() | kept.keys() if said.get(key) != kept.get(key)]
+    return sorted(wrong)
+
+
+_CASE_HOSTS = sa.select(cases.c.estate, cases.c.host).distinct()
+
+
+def projected(
+    news: News, estate: str, hosts: list[str], remedies: set[str] | None = None
+) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """Each case of these hosts (and remedies) with its row, from all its events."""
+    own, of_host = defaultdict(list), defaultdict(list)
+    few = _if_few(events.c.remedy, {*remedies, ""}) if remedies else ()
+    for one in news.read(events.c.estate == estate, events.c.host.in_(hosts), *few):
+        if one.event.remedy:
+            own[estate, one.event.host, one.event.remedy].append(one)
+        else:
+            of_host[one.event.host].append(one)
+    news.read_remedies(remedy for _, _, remedy in own)
+    for key, told in own.items():
+        yield key, _row(key, fold(Fold(), [*told, *of_host[key[1]], *news.of_remedy(key[2])]))
+
+
+def _kept_rows(connection: sa.Connection, estate: str, hosts: list[str]) -> dict[Key, dict[str, Any]]:
+    query = sa.select(cases).where(cases.c.estate == estate, cases.c.host.in_(hosts))
+    return {(row["estate"], row["host"], row["remedy"]): dict(row) for row in connection.execute(query).mappings()}
+
+
+def _all_hosts(connection: sa.Connection) -> set[tuple[str, str]]:
+    query = sa.select(events.c.estate, events.c.host).where(events.c.host != "").distinct()
+    return {(estate, host) for estate, host in connection.execute(query)}
+
+
+# --- small parts ---------------------------------------------------------------------------------------------------
+
+
+def _row(key: Key, told: Fold) -> dict[str, Any]:
+    return cases_as.to_row(case_of(key, told)) | {"folded": folded.to_text(told)}
+
+
+def _write(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(cases)
+    newer = {column.name: insert.excluded[column.name] for column in cases.c if not column.primary_key}
+    connection.execute(insert.on_conflict_do_update(index_elements=list(cases.primary_key), set_=newer), rows)
+
+
+def _clock_limits(connection: sa.Connection) -> Mapping[str, str]:
+    """By run: the moment from which all it said later counts."""
+    nobody = (events.c.estate == "", events.c.host == "", events.c.remedy == "", events.c.kind == "clock")
+    limits: dict[str, str] = {}
+    for (text,) in connection.execute(sa.select(events.c.evidence).where(*nobody)):
+        told = json.loads(text)
+        run, until = told.get("run"), told.get("until")
+        if isinstance(run, str) and isinstance(until, str) and is_time(until):
+            limits[run] = min(until, limits.get(run, until))
+    return limits
+
+
+def _event(row: sa.Row[Any]) -> Event:
+    plain = list(row[: len(FIELDS)])
+    plain[_EVIDENCE] = json.loads(plain[_EVIDENCE])
+    return Event(*plain)
+
+
+def _if_few(column: sa.Column[str], values: set[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    return (column.in_(sorted(values)),) if len(values) <= CHUNK else ()
+
+
+def by_estate(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    for estate, group in groupby(sorted(pairs), key=lambda pair: pair[0]):
+        yield estate, [host for _, host in group]
+
+
+def chunks(values: list[str], size: int = CHUNK) -> Iterator[list[str]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
