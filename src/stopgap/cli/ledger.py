@@ -2,13 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from stopgap.cli import ledger_exchange
 from stopgap.cli.ledger_options import ledger_errors
 
-app = typer.Typer(name="ledger", help="The fleet's books: deliver, rebuild, check.", no_args_is_help=True)
+app = typer.Typer(name="ledger", help="The fleet's books: make, deliver, check.", no_args_is_help=True)
+
+_HOW_TO_LET_IN = (
+    'let logins in with `GRANT stopgap_writer TO "NAME"` (plays, people who accept risks) '
+    'or `GRANT stopgap_reader TO "NAME"` (reports)'
+)
 
 
 @app.command()
@@ -40,15 +46,55 @@ def rebuild() -> None:
 
 
 @app.command()
+def init() -> None:
+    """Make a ledger in the database of STOPGAP_LEDGER_URL, and grant its two roles what they need."""
+    from stopgap.ledger import schema
+
+    with ledger_errors():
+        done = schema.init()
+    print(f"{done.url}: {'a new ledger' if done.before is None else 'a ledger already'}, schema {done.now}")
+    if done.has_roles:
+        print(_HOW_TO_LET_IN)
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the ledger's tables up to this version of stopgap. Its owner runs it."""
+    from stopgap.ledger import schema
+
+    with ledger_errors():
+        done = schema.upgrade()
+    print(f"{done.url}: schema {done.now}" + (", as before" if done.before == done.now else f", was {done.before}"))
+
+
+@app.command()
 def check() -> None:
-    """Compare the cases that are kept with what their events say."""
+    """Say what this ledger is and what you may do with it; compare its cases with what their events say."""
     from stopgap.ledger import service
 
     with ledger_errors():
-        wrong = service.check()
-    for estate, host, remedy in wrong:
+        found = service.look()
+    if found is None:
+        print("there is no ledger yet")
+        return
+    print(f"{found.url}: {found.server}, schema {found.schema}")
+    print(_rights(found))
+    for estate, host, remedy in found.differences:
         print(f"{estate}/{host} {remedy}: kept otherwise than its events say")
-    if wrong:
-        print(f"{len(wrong)} cases differ; `stopgap ledger rebuild` makes them right", file=sys.stderr)
+    if found.differences:
+        print(f"{len(found.differences)} cases differ; `stopgap ledger rebuild` makes them right", file=sys.stderr)
         raise typer.Exit(1)
     print("every case is what its events say")
+
+
+def _rights(found: Any) -> str:
+    if not found.role:
+        return "whoever may write to the file may change events: `stopgap ledger verify` tells"
+    may = "reads and writes" if found.writes else "reads" if found.reads else "lacks grants: see `stopgap ledger init`"
+    events = "cannot change events" if found.append_only else "may change events: let plays use another role"
+    return f"role {found.role}: {may}, {events}"
+
+
+app.command()(ledger_exchange.verify)
+app.command()(ledger_exchange.export)
+app.command("import")(ledger_exchange.import_)
