@@ -19,7 +19,7 @@ def show_story(story: Story) -> None:
         _show_grid(lines)
     else:
         for label, text in lines:
-            print(f"  {label:<17} {text}".rstrip() if text else label)
+            print(f"  {label:<{_width(label)}} {text}" if text else label)
 
 
 def _show_grid(lines: Iterable[Line]) -> None:
@@ -34,30 +34,35 @@ def _show_grid(lines: Iterable[Line]) -> None:
             console.print(Text(label, "bold"))
             continue
         grid = Table.grid(padding=(0, 1, 0, 0))
-        grid.add_column(width=17, no_wrap=True)
+        grid.add_column(width=_width(label), no_wrap=True)
         grid.add_column(overflow="fold")
         grid.add_row(Text(label, "cyan"), Text(text, "bold red" if text.startswith("OVERDUE") else ""))
         console.print(Padding(grid, (0, 0, 0, 2)))
 
 
+def _width(label: str) -> int:
+    """Names of facts stand in a column; a number, an arrow or nothing needs less."""
+    return 18 if label[:1].isalpha() else 2
+
+
 def _lines(story: Story) -> Iterator[Line]:
-    case, judged = story.case, story.judged
-    several = f"{case['estate']}/" if case["estate"] != "default" else ""
-    yield f"{several}{case['host']}  {case['remedy']}  {story.remedy.title}".rstrip(), ""
-    flags = "".join(f"{flag.upper().replace('_', ' ')}; " for flag in case["flags"])
-    yield "state", f"{case['state']} since {case['since'][:10]}: {flags}{case['reason']}"
-    if case["exposed_at"]:
-        yield "affected since", f"{case['exposed_at'][:10]} {case['exposed_at'][11:16]} UTC, as far as we know"
-    yield "due", due_in_words(story.due, story) if story.due else decision(story)
-    yield "What decides", ""
-    for fact in judged.facts.told:
-        mark = " *" if fact.assumed else ""
-        yield fact.name + mark, f"{fact.value} ({fact.source})"
+    case = story.case
+    estate = f"{case.estate}/" if case.estate != "default" else ""
+    yield f"{estate}{case.host}  {case.remedy}  {story.remedy.title}".rstrip(), ""
+    flags = "".join(f"{flag.upper().replace('_', ' ')}; " for flag in case.flags)
+    yield "state", f"{case.state} since {case.since[:10]}: {flags}{case.reason}"
+    if case.exposed_at:
+        yield "affected since", f"{case.exposed_at[:10]} {case.exposed_at[11:16]} UTC, as far as we know"
+    yield "due", due_in_words(story.due, story.now) if story.due else decision(story)
+    yield "What is known (* assumed)", ""
+    for fact in story.judged.facts.told:
+        yield fact.name + (" *" if fact.assumed else ""), fact.said
     told = list(dates(story))
     if told:
         yield "Dates", ""
-        for decides, sentence in told:
-            yield "decides:" if decides else "", sentence
+    for decides, sentence in told:
+        yield "\N{RIGHTWARDS ARROW}" if decides else "-", sentence
+    if len(told) > 1:
         yield "", decision(story)
     yield from _section("Until then", until_then(story))
     yield from _section("Next", next_steps(story))
@@ -68,13 +73,13 @@ def _section(title: str, sentences: Iterable[str]) -> Iterator[Line]:
     if told:
         yield title, ""
     for number, sentence in enumerate(told, start=1):
-        yield f"{number}." if len(told) > 1 else "", sentence
+        yield f"{number}.", sentence
 
 
-def due_in_words(due: Due, story: Story) -> str:
+def due_in_words(due: Due, now: datetime) -> str:
     if due.due_at is None:
-        return "with the next upgrade, on no fixed day"
-    left = int((due.due_at - story.now).total_seconds())
+        return "with the next upgrade"
+    left = int((due.due_at - now).total_seconds())
     when = f"end of {due.due_at.date()} UTC"
     triage = ", with forensic triage" if due.forensics else ""
     return (f"OVERDUE by {age(-left)}, since the {when}" if due.overdue else f"{when}, in {age(left)}") + triage

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from functools import lru_cache
 
 import sqlalchemy as sa
 
+from stopgap.ledger.as_of import expired_as_of, state_as_of
 from stopgap.ledger.case import CLOSED
 from stopgap.ledger.tables import cases
 
@@ -27,54 +29,29 @@ class OpenCase:
     owner: str
 
 
-DECIDING = (*(cases.c[name] for name in OpenCase.__slots__), cases.c.protected_until)
+AS_KEPT = tuple(cases.c[name] for name in OpenCase.__slots__ if name not in ("state", "flags"))
 
 
-def open_cases(connection: sa.Connection, moment: str, **filters: str) -> Iterator[OpenCase]:
-    """`moment` is a time as in events; filters are columns, "" takes all."""
-    state = filters.pop("state", "")
-    query = sa.select(*DECIDING).where(cases.c.state.not_in(sorted(CLOSED)))
-    query = query.where(*(cases.c[name] == value for name, value in filters.items() if value))
-    for row in connection.execute(query):
-        one = _as_of(row, moment)
-        if state in ("", one.state):
-            yield one
-
-
-def _as_of(row: Any, moment: str) -> OpenCase:
-    flags = () if row.flags == "[]" else tuple(json.loads(row.flags))
-    state, flags = as_of(row.state, flags, row.protected_until, moment)
-    return OpenCase(
-        row.estate,
-        row.host,
-        row.remedy,
-        state,
-        flags,
-        row.exposed_at,
-        row.accepted_until,
-        row.exposure,
-        row.criticality,
-        row.owner,
+def open_cases(
+    connection: sa.Connection, now: datetime, *, estate: str = "", host: str = "", remedy: str = "", state: str = ""
+) -> Iterator[OpenCase]:
+    """An empty filter takes all; a closed state takes none."""
+    held, expired = state_as_of(now), expired_as_of(now)
+    wanted = {cases.c.estate: estate, cases.c.host: host, cases.c.remedy: remedy, held: state}
+    query = sa.select(*AS_KEPT, held.label("state"), cases.c.flags, expired.label("expired"))
+    query = query.where(
+        cases.c.state.not_in(sorted(CLOSED)), *(name == value for name, value in wanted.items() if value)
     )
+    for row in connection.execute(query):
+        *kept, current, flags, ran_out = row
+        told = _flags(flags)
+        found = dict(zip((column.name for column in AS_KEPT), kept, strict=True))
+        yield OpenCase(**found, state=current, flags=(*told, "expired") if ran_out else told)
 
 
-def as_of(state: str, flags: tuple[str, ...], protected_until: str | None, moment: str) -> tuple[str, tuple[str, ...]]:
-    """A mitigation past its time protects nobody, whether or not an event has said so since."""
-    if state == "mitigated" and protected_until is not None and protected_until <= moment:
-        return "exposed", tuple(dict.fromkeys((*flags, "expired")))
-    return state, flags
-
-
-def cases_of(connection: sa.Connection, host: str, estate: str = "") -> list[dict[str, Any]]:
-    """All that is kept of a host's cases, JSON columns read."""
-    query = sa.select(cases).where(cases.c.host == host).order_by(cases.c.estate, cases.c.remedy)
-    query = query.where(cases.c.estate == estate) if estate else query
-    return [_read(dict(row)) for row in connection.execute(query).mappings()]
-
-
-def _read(row: dict[str, Any]) -> dict[str, Any]:
-    read = {name: json.loads(row[name]) for name in ("flags", "mitigations", "acceptance") if row[name]}
-    return row | read
+@lru_cache(maxsize=64)
+def _flags(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 def hosts_like(connection: sa.Connection, host: str, most: int = 2000) -> list[str]:

@@ -115,7 +115,7 @@ def _own_date(listed: Mapping[str, Any], source: str, known_since: date, policy:
     if policy.kev_due_date == "ignore":
         why += ", ignored by the site's policy"
     elif due < known_since:
-        why += f", which passed before this host was known to be affected ({known_since})"
+        why += f", which had passed when this host was first known to be affected, on {known_since}"
     return Candidate("kev", due, None, None, why, source, used)
 
 

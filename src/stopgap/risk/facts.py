@@ -1,7 +1,7 @@
 """What due dates are made of: the values that count, and for each where it comes from or that it was assumed. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from stopgap.risk import policy as site
@@ -9,6 +9,7 @@ from stopgap.risk.policy import Assume, Policy
 
 EXPOSURES = get_args(site.Exposure)
 CRITICALITIES = get_args(site.Criticality)
+RULE_NAMES = {"epss_at_least": "EPSS"}  # of a policy's conditions, where a fact has another name
 Entry = dict[str, Any]
 INVENTORY = "the inventory, at the last assessment"
 
@@ -53,17 +54,24 @@ class Feeds:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One fact as the explanation tells it."""
+    """One fact as the explanation tells it. `assumed` is on what ground, "" where somebody told. `decides`: the due
+    date may hang on it; other facts only weigh in the order of work."""
 
     name: str
     value: str
     source: str
-    assumed: bool = False
+    assumed: str = ""
     how_to_tell: str = ""
+    decides: bool = True
+
+    @property
+    def said(self) -> str:
+        ground = f", assumed: {self.assumed}" if self.assumed else ""
+        return f"{self.value}{ground} ({self.source})"
 
     @property
     def sentence(self) -> str:
-        return f"{self.name}: {self.value} ({self.source})." + (f" {self.how_to_tell}" if self.how_to_tell else "")
+        return f"{self.name}: {self.said}." + (f" {self.how_to_tell}" if self.how_to_tell else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +110,16 @@ def gather(remedy: RemedyFacts, about: About, feeds: Feeds, policy: Policy) -> F
         kev=kev,
         kev_source=feeds.kev_source,
         epss=epss["epss"] if epss else None,
-        told=tuple(_told(remedy, about, feeds, assume, kev, epss)),
+        told=tuple(
+            replace(one, decides=one.name in _asked(policy)) for one in _told(remedy, about, feeds, assume, kev, epss)
+        ),
     )
+
+
+def _asked(policy: Policy) -> set[str]:
+    """The facts that a due date may hang on: those of CISA's table, and those of the site's rules."""
+    asked = {name for rule in policy.rules for name in rule.when.model_fields_set}
+    return {"KEV", "exposure", "automatable", "technical impact"} | {RULE_NAMES.get(name, name) for name in asked}
 
 
 def _told(
@@ -134,7 +150,7 @@ def _score(remedy: RemedyFacts) -> tuple[float, str] | None:
 def _known_kev(entries: tuple[Entry, ...], feeds: Feeds) -> Known:
     if not feeds.kev_source:
         way = "Get it: `stopgap risk update --kev FILE|URL`."
-        return Known("KEV", "taken as not listed", "no KEV feed is kept", True, way)
+        return Known("KEV", "not listed", "no KEV feed is kept", "knowing no better", way)
     if not entries:
         return Known("KEV", "not listed", feeds.kev_source)
     listed = ", ".join(f"{entry['cve']} listed since {entry['added']}" for entry in entries)
@@ -145,7 +161,7 @@ def _known_kev(entries: tuple[Entry, ...], feeds: Feeds) -> Known:
 def _known_epss(entry: Entry | None, feeds: Feeds) -> Known:
     if not feeds.epss_source:
         way = "Get it: `stopgap risk update --epss FILE|URL`."
-        return Known("EPSS", "not known", "no EPSS feed is kept", True, way)
+        return Known("EPSS", "not known", "no EPSS feed is kept", how_to_tell=way)
     if entry is None:
         return Known("EPSS", "no score", feeds.epss_source)
     value = f"{entry['epss']:.2%} in the next 30 days, at or above {entry['percentile']:.1%} of all CVEs"
@@ -156,7 +172,8 @@ def _known_severity(remedy: RemedyFacts, assume: Assume) -> Known:
     score = _score(remedy)
     if score is None:
         way = "Tell it: `risk: {cvss: …}` in the remedy."
-        return Known("severity", _assumed("severity", assume), f"no CVSS vector in {remedy.source}", True, way)
+        why = f"no CVSS vector in {remedy.source}"
+        return Known("severity", assume.severity, why, _ground("severity", assume), way)
     return Known("severity", f"{score[1]}, CVSS {score[0]}", remedy.source)
 
 
@@ -165,7 +182,7 @@ def _from_inventory(name: str, told: str, known: tuple[str, ...], assume: Assume
         return Known(name, told, INVENTORY)
     why = f"the inventory's '{told}' is none of {', '.join(known)}" if told else "the inventory does not tell"
     way = f"Tell it: `stopgap_{name}` in the inventory, then assess."
-    return Known(name, _assumed(name, assume), why, True, way)
+    return Known(name, _said(getattr(assume, name)), why, _ground(name, assume), way)
 
 
 def _from_remedy(name: str, remedy: RemedyFacts, told: bool | str | None, assume: Assume) -> Known:
@@ -173,12 +190,11 @@ def _from_remedy(name: str, remedy: RemedyFacts, told: bool | str | None, assume
     if told is not None:
         return Known(shown, _said(told), remedy.source)
     way = f"Tell it: `risk: {{{name}: …}}` in the remedy."
-    return Known(shown, _assumed(name, assume), f"not told by {remedy.source}", True, way)
+    return Known(shown, _said(getattr(assume, name)), f"not told by {remedy.source}", _ground(name, assume), way)
 
 
-def _assumed(name: str, assume: Assume) -> str:
-    by_policy = name in assume.model_fields_set
-    return f"{_said(getattr(assume, name))}, assumed" + (" by the site's policy" if by_policy else ": the worse value")
+def _ground(name: str, assume: Assume) -> str:
+    return "the site's policy" if name in assume.model_fields_set else "the worse value"
 
 
 def _said(value: bool | str) -> str:

@@ -11,13 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from stopgap.ledger.book import take_the_pen
+from stopgap.ledger.events import TIME_FORMAT
 from stopgap.ledger.tables import feed_facts, feeds
 from stopgap.risk.errors import BadFeed
 from stopgap.risk.facts import Feeds
 from stopgap.risk.feeds import FEEDS
 from stopgap.risk.feeds.model import CVE, Feed, Parsed
 
-TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 BATCH = 5000  # rows an insert: EPSS has about 300,000
 CHUNK = 400  # bound values a statement
 AHEAD = timedelta(days=1)  # a feed from the future would keep out every one that follows
@@ -64,8 +64,8 @@ def keep(
     row = {
         "name": feed.name,
         "source": source,
-        "dated": parsed.dated.strftime(TIME),
-        "fetched_at": now.astimezone(UTC).strftime(TIME),
+        "dated": parsed.dated.strftime(TIME_FORMAT),
+        "fetched_at": now.astimezone(UTC).strftime(TIME_FORMAT),
         "entries": len(parsed.facts),
         "digest": digest,
     }
@@ -76,7 +76,7 @@ def keep(
 def refuse_older(parsed: Parsed, before: Kept | None, now: datetime) -> None:
     if parsed.dated > now + AHEAD:
         raise BadFeed(f"it is dated {parsed.dated:%Y-%m-%d}, which is still to come; --force takes it all the same")
-    if before and parsed.dated.strftime(TIME) < before.dated:
+    if before and parsed.dated.strftime(TIME_FORMAT) < before.dated:
         raise BadFeed(
             f"it is of {parsed.dated:%Y-%m-%d %H:%M}, older than the one that is kept, of "
             f"{before.dated[:10]} {before.dated[11:16]}; --force goes back to it"

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
 from stopgap.ledger.case import CLOSED
+from stopgap.ledger.events import TIME_FORMAT
 from stopgap.risk.due import Due, due_of
 from stopgap.risk.facts import About, Facts, Feeds, RemedyFacts, gather
 from stopgap.risk.policy import Policy
@@ -72,7 +73,7 @@ class Judge:
 
     def __init__(self, remedies: Mapping[str, RemedyFacts], feeds: Feeds, policy: Policy, now: datetime) -> None:
         self.remedies, self.feeds, self.policy, self.now = remedies, feeds, policy, now
-        self.moment = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self.moment = now.astimezone(UTC).strftime(TIME_FORMAT)
         self._facts: dict[tuple[str, About], Facts] = {}
         self._judged: dict[tuple[str, About, str], Judged] = {}
 

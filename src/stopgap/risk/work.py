@@ -7,17 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
-from stopgap.ledger.events import clean
+from stopgap.ledger import book
+from stopgap.ledger.case import Case, as_of
+from stopgap.ledger.events import TIME_FORMAT, clean
 from stopgap.ledger.store import exists, open_ledger, writing
 from stopgap.risk import kept as shelf
 from stopgap.risk import policy as site
-from stopgap.risk.cases import OpenCase, cases_of, hosts_like, open_cases
+from stopgap.risk.cases import hosts_like, open_cases
 from stopgap.risk.errors import BadFeed, FeedUnavailable, UnknownCase
-from stopgap.risk.explain import Story, tell
+from stopgap.risk.explain import Story
 from stopgap.risk.facts import RemedyFacts
 from stopgap.risk.feeds import FEEDS
 from stopgap.risk.fetch import fetch, shown
@@ -60,7 +61,7 @@ def update_feed(name: str, source: str, now: datetime, *, force: bool = False) -
             before = shelf.keep(connection, feed, parsed, source=_told(source), digest=digest, now=now, force=force)
     except (BadFeed, FeedUnavailable) as error:
         raise type(error)(f"{_told(source)}: {error}. {_stays(name)}") from None
-    dated = parsed.dated.strftime(shelf.TIME)
+    dated = parsed.dated.strftime(TIME_FORMAT)
     return Updated(name, _told(source), dated, len(parsed.facts), parsed.skipped, before)
 
 
@@ -80,7 +81,7 @@ def work(policy: Policy, now: datetime, **filters: str) -> Work:
     with _reading() as connection:
         if connection is None:
             return Work([], ())
-        found = list(open_cases(connection, now.strftime(shelf.TIME), **filters))
+        found = list(open_cases(connection, now, **filters))
         judge, kept = _judge(connection, {one.remedy for one in found}, policy, now)
         return Work(order_of_work(found, judge), tuple(shelf.doubts(kept, now)) if found else ())
 
@@ -90,14 +91,13 @@ def explain(host: str, vulnerability: str, policy: Policy, now: datetime, estate
     with _reading() as connection:
         if connection is None:
             raise UnknownCase("the ledger is empty: `stopgap assess REMEDY -i INVENTORY` writes the first cases")
-        rows = cases_of(connection, host, estate)
-        if not rows:
+        cases = book.read_cases(connection, host=host, estate=estate)
+        if not cases:
             raise UnknownCase(_no_host(connection, host, estate))
-        remedies = read_remedies(connection, {row["remedy"] for row in rows})
-        row = _named(rows, remedies, host, vulnerability)
-        judge, kept = _judge(connection, {row["remedy"]}, policy, now)
-        case = OpenCase(**{name: row[name] for name in OpenCase.__slots__})
-        return tell(row, remedies[row["remedy"]], judge.judge(case), tuple(shelf.doubts(kept, now)), now)
+        remedies = read_remedies(connection, {one.remedy for one in cases})
+        case = as_of(_named(cases, remedies, host, vulnerability), now)
+        judge, kept = _judge(connection, {case.remedy}, policy, now)
+        return Story(case, remedies[case.remedy], judge.judge(case), tuple(shelf.doubts(kept, now)), now)
 
 
 def _judge(connection: sa.Connection, ids: set[str], policy: Policy, now: datetime) -> tuple[Judge, dict[str, Kept]]:
@@ -117,18 +117,21 @@ def _reading() -> Iterator[sa.Connection | None]:
         yield connection
 
 
-def _named(rows: list[dict[str, Any]], remedies: dict[str, RemedyFacts], host: str, wanted: str) -> dict[str, Any]:
-    """The one row of that remedy or alias."""
+def _named(cases: list[Case], remedies: dict[str, RemedyFacts], host: str, wanted: str) -> Case:
+    """The one case of that remedy or alias."""
     key = wanted.strip().casefold()
-    found = [row for row in rows if key in {name.casefold() for name in remedies[str(row["remedy"])].names}]
+    found = [one for one in cases if key in {name.casefold() for name in remedies[one.remedy].names}]
     if len(found) == 1:
         return found[0]
-    if len(found) > 1:
-        estates = ", ".join(str(row["estate"]) for row in found)
+    if len({one.estate for one in found}) > 1:
+        estates = ", ".join(sorted({one.estate for one in found}))
         raise UnknownCase(f"{clean(host, 80)} is in several estates ({estates}): say which with --estate")
-    known = sorted({str(row["remedy"]) for row in rows})
-    hint = _near(wanted, [name for remedy in remedies.values() for name in remedy.names])
+    if found:
+        names = ", ".join(one.remedy for one in found)
+        raise UnknownCase(f"'{clean(wanted, 80)}' is an alias of several remedies ({names}): name the one you mean")
+    known = sorted({one.remedy for one in cases})
     some = ", ".join(known[:8]) + (" …" if len(known) > 8 else "")
+    hint = _near(wanted, [name for remedy in remedies.values() for name in remedy.names])
     raise UnknownCase(f"no case of '{clean(wanted, 80)}' on {clean(host, 80)}{hint}; its cases: {some}")
 
 

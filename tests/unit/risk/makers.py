@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from stopgap.risk.cases import OpenCase, as_of
+from stopgap.ledger.case import Case, as_of
 from stopgap.risk.facts import Feeds
 from stopgap.risk.knowledge import remedy_facts
 from stopgap.risk.order import Judge
@@ -40,19 +40,20 @@ def judge_of(told) -> Judge:
     return Judge(remedies, feeds_of(told), policy_of(told), now_of(told))
 
 
-def open_case(said, now=NOW) -> OpenCase:
-    state, flags = as_of(
-        said.get("state", "exposed"), tuple(said.get("flags", ())), moment(said.get("protected_until")), moment(now)
-    )
-    return OpenCase(
-        estate=said.get("estate", "default"),
-        host=said["host"],
-        remedy=said.get("remedy", CVE),
-        state=state,
-        flags=flags,
-        exposed_at=moment(said.get("exposed_at")),
-        accepted_until=moment(said.get("accepted_until")),
-        exposure=said.get("exposure", ""),
-        criticality=said.get("criticality", "low"),
-        owner=said.get("owner", ""),
+def case(said, now=NOW) -> Case:
+    return as_of(
+        Case(
+            estate=said.get("estate", "default"),
+            host=said["host"],
+            remedy=said.get("remedy", CVE),
+            state=said.get("state", "exposed"),
+            flags=tuple(said.get("flags", ())),
+            exposed_at=moment(said.get("exposed_at")),
+            protected_until=moment(said.get("protected_until")),
+            accepted_until=moment(said.get("accepted_until")),
+            exposure=said.get("exposure", ""),
+            criticality=said.get("criticality", "low"),
+            owner=said.get("owner", ""),
+        ),
+        now,
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.risk.makers import judge_of, now_of, open_case
+from tests.unit.risk.makers import case, judge_of, now_of
 
 from stopgap.risk.order import order_of_work
 
@@ -15,7 +15,7 @@ ASKED = {"host", "remedy", "state", "due", "basis", "days", "forensics", "overdu
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
 def test_order(path):
     told = yaml.safe_load(path.read_text())
-    cases = {(one.host, one.remedy): one for one in (open_case(said, now_of(told)) for said in told["cases"])}
+    cases = {(one.host, one.remedy): one for one in (case(said, now_of(told)) for said in told["cases"])}
     ranked = order_of_work(cases.values(), judge_of(told))
     assert len(ranked) == len(told["expect"]), [one.host for one in ranked]
     for one, wanted in zip(ranked, told["expect"], strict=True):

@@ -80,7 +80,7 @@ def _day(entry: dict[str, Any], key: str, where: str) -> str:
 
 FEED = Feed(
     name="kev",
-    title="CISA Known Exploited Vulnerabilities",
+    title="CISA KEV",
     published_at="https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
     fresh_for=timedelta(days=7),
     parse=parse,
