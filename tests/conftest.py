@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import sqlalchemy as sa
 
 from stopgap.demo.story import prepare
 from stopgap.lab import HostSpec, Lab, SuiteGoneError
@@ -19,6 +20,28 @@ def postgres():
         pytest.fail(str(error), pytrace=False)  # not skipped: half of what the ledger promises would go untested
     with server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def team_ledger(postgres):
+    """The name of a database that holds a ledger; its login `awx` is a writer and nothing more."""
+    from stopgap.ledger import schema
+
+    name = postgres.create_database("team")
+    schema.init(sa.make_url(postgres.url(name)))
+    postgres.create_login("awx", "stopgap_writer")
+    return name
+
+
+@pytest.fixture
+def empty_team_ledger(postgres, team_ledger):
+    """The same, empty: cheaper than a database for each test."""
+    postgres.sql(
+        "DELETE FROM stopgap.events; DELETE FROM stopgap.chains; DELETE FROM stopgap.cases; "
+        "DELETE FROM stopgap.machines; DELETE FROM stopgap.feeds; DELETE FROM stopgap.feed_facts",
+        database=team_ledger,
+    )
+    return team_ledger
 
 
 @pytest.fixture(scope="session")

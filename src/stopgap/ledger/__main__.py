@@ -1,4 +1,4 @@
-"""`python -m stopgap.ledger ingest|cases|rebuild|check`: the ledger for machines. JSON out, one sentence on trouble.
+"""`python -m stopgap.ledger VERB`: the ledger for machines. JSON out, one sentence on trouble.
 
 argparse, not Typer: this starts at the end of every play.
 """
@@ -22,7 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     ingest.add_argument("--spool", type=Path, default=None)
     verbs.add_parser("cases", help="print every case").add_argument("--json", action="store_true")
     verbs.add_parser("rebuild", help="project every case again")
-    verbs.add_parser("check", help="compare the kept cases with their events")
+    verbs.add_parser("check", help="tell what the ledger is; compare the kept cases with their events")
+    verbs.add_parser("init", help="make a ledger, and grant its roles what they need")
+    verbs.add_parser("upgrade", help="bring its tables up to this version")
     arguments = parser.parse_args(argv)
     try:
         return VERBS[arguments.verb](arguments)
@@ -60,11 +62,23 @@ def _rebuild(_arguments: argparse.Namespace) -> int:
 
 
 def _check(_arguments: argparse.Namespace) -> int:
-    from stopgap.ledger.service import check
+    from stopgap.ledger.service import look
 
-    wrong = check()
-    _print({"differences": [list(key) for key in wrong]})
-    return 1 if wrong else 0
+    found = look()
+    _print(asdict(found) if found else {"differences": []})
+    return 1 if found and found.differences else 0
+
+
+def _init(_arguments: argparse.Namespace) -> int:
+    from stopgap.ledger.schema import init
+
+    return _print(asdict(init()))
+
+
+def _upgrade(_arguments: argparse.Namespace) -> int:
+    from stopgap.ledger.schema import upgrade
+
+    return _print(asdict(upgrade()))
 
 
 def _print(value: dict[str, Any]) -> int:
@@ -78,6 +92,8 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "cases": _cases,
     "rebuild": _rebuild,
     "check": _check,
+    "init": _init,
+    "upgrade": _upgrade,
 }
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class Done:
     url: str
     before: str | None
     now: str
+    has_roles: bool
 
 
 def init(url: sa.URL | None = None) -> Done:
@@ -61,11 +62,12 @@ def _done(url: sa.URL, *, new: bool) -> Done:
             refuse_newer(url, str(before))
             if new:
                 raise NoLedger(f"{shown(url)} holds a ledger of schema {before}: `stopgap ledger upgrade` is for it")
-        if connection.dialect.name == "postgresql":
+        has_roles = connection.dialect.name == "postgresql"
+        if has_roles:
             _migrate_as_owner(connection)
         else:
             _migrate(connection)
-    return Done(shown(url), before, HEAD)
+    return Done(shown(url), before, HEAD, has_roles)
 
 
 def _migrate_as_owner(connection: sa.Connection) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stopgap.ledger import book, spool
+from stopgap.ledger import book, health, spool
 from stopgap.ledger.case import Case
 from stopgap.ledger.events import Event
-from stopgap.ledger.store import exists, open_ledger, writing
+from stopgap.ledger.store import exists, open_ledger, reading, writing
 
 
 def ingest(folder: Path) -> Iterator[spool.Delivery]:
@@ -26,7 +26,7 @@ def all_cases(*, estate: str = "", host: str = "", remedy: str = "", state: str 
     """Empty where there is no ledger yet."""
     if not exists():
         return []
-    with writing(open_ledger()) as connection:
+    with reading(open_ledger()) as connection:
         return book.read_cases(connection, estate=estate, host=host, remedy=remedy, state=state)
 
 
@@ -36,7 +36,11 @@ def rebuild() -> int:
 
 
 def check() -> list[book.Key]:
-    if not exists():
-        return []
-    with writing(open_ledger()) as connection:
-        return book.differences(connection)
+    """Cases that are kept otherwise than their events say."""
+    found = look()
+    return list(found.differences) if found else []
+
+
+def look() -> health.Health | None:
+    """None where there is no ledger yet."""
+    return health.look(open_ledger()) if exists() else None

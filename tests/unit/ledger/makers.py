@@ -3,10 +3,14 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from stopgap.ledger.events import KINDS, Event, parse_event
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUN = "01a1ff3a-cf6e-7395-9742-248dd26742d3"
+# For what is about SQLite's file, and for what shows the same whatever the backend: the fixture `state` runs on both.
+only_sqlite = pytest.mark.parametrize("state", ["sqlite"], indirect=True)
 _numbers = itertools.count(1)
 
 

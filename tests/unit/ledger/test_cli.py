@@ -9,7 +9,7 @@ import sys
 from datetime import timedelta
 
 import pytest
-from tests.unit.ledger.makers import START, event, moment
+from tests.unit.ledger.makers import START, event, moment, only_sqlite
 
 from stopgap.cli import ledger_view as view
 from stopgap.ledger import book, debts
@@ -54,6 +54,7 @@ def test_an_empty_ledger_says_how_to_begin(state):
     assert json.loads(stopgap("debt", "--json").stdout)["debt"] == []
 
 
+@only_sqlite
 def test_status_in_plain_lines(fleet):
     lines = stopgap("status").stdout.splitlines()
     assert lines[0].split() == ["host", "remedy", "state", "since", "reason"]
@@ -70,6 +71,7 @@ def test_status_filters(fleet):
     assert stopgap("status", "--state", "nonsense").returncode == 1
 
 
+@only_sqlite
 def test_debt_says_what_the_fix_waits_for(fleet):
     done = stopgap("debt")
     row = next(line for line in done.stdout.splitlines() if line.startswith("web1"))
@@ -83,6 +85,7 @@ def test_debt_says_what_the_fix_waits_for(fleet):
     assert [(one["host"], one["entry"]) for one in told["orphans"]] == [("web3", "E3")]
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("words", "code"),
     [(["--fail-on", "overdue"], 4), (["--fail-on", "any", "--json"], 4), ([], 0), (["--host", "web2"], 0)],
@@ -91,6 +94,7 @@ def test_debt_fails_on_what_it_was_told_to(fleet, words, code):
     assert stopgap("debt", *words).returncode == code
 
 
+@only_sqlite
 def test_a_terminal_of_100_columns_shows_a_table(fleet):
     shown = on_a_terminal("status") + on_a_terminal("debt")
     assert "─" in shown
@@ -124,11 +128,12 @@ def plain(text):
 
 
 def test_the_ledger_group(fleet):
-    assert stopgap("ledger", "check").stdout == "every case is what its events say\n"
+    assert stopgap("ledger", "check").stdout.splitlines()[-1] == "every case is what its events say"
     assert stopgap("ledger", "rebuild").stdout == "3 cases rebuilt\n"
     assert "nothing to deliver" in stopgap("ledger", "ingest").stdout
 
 
+@only_sqlite
 def test_an_undelivered_spool_is_mentioned(fleet):
     (fleet / "spool").mkdir()
     (fleet / "spool" / "x.jsonl").write_text("")
@@ -136,6 +141,7 @@ def test_an_undelivered_spool_is_mentioned(fleet):
     assert "1 files delivered" in stopgap("ledger", "ingest").stdout
 
 
+@only_sqlite
 def test_a_broken_ledger_is_one_sentence(state):
     done = stopgap("status", env=os.environ | {"STOPGAP_LEDGER_URL": "nonsense"})
     assert done.returncode == 1

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.unit.ledger.makers import RUN, raw_event
+from tests.unit.ledger.makers import RUN, only_sqlite, raw_event
 
 from stopgap.ledger import service
 from stopgap.ledger.errors import LedgerUnavailable
@@ -52,12 +52,14 @@ def test_a_cut_line_costs_that_line_and_says_so(spool):
     assert [case.host for case in service.all_cases()] == ["a"]
 
 
+@only_sqlite
 def test_a_last_line_without_its_end_is_taken_when_whole(spool):
     write(spool, raw_event(host="a"), end="")
     assert ingest().stderr == ""
     assert [case.host for case in service.all_cases()] == ["a"]
 
 
+@only_sqlite
 def test_bad_lines_are_put_aside_with_their_reason(spool):
     path = write(spool, raw_event(host="a"), raw_event(verdict="\x1b[2Jhacked"), raw_event(host="c"))
     done = ingest()
@@ -69,6 +71,7 @@ def test_bad_lines_are_put_aside_with_their_reason(spool):
     assert [case.host for case in service.all_cases()] == ["a", "c"]
 
 
+@only_sqlite
 def test_a_file_being_written_is_left_alone(spool):
     path = write(spool, raw_event())
     holder = (
@@ -84,6 +87,7 @@ def test_a_file_being_written_is_left_alone(spool):
     assert [one.new for one in service.ingest(spool)] == [1]
 
 
+@only_sqlite
 def test_somebody_else_s_delivery_is_not_repeated_nor_broken(spool, monkeypatch):
     path = write(spool, raw_event())
     real = fcntl.lockf
@@ -96,6 +100,7 @@ def test_somebody_else_s_delivery_is_not_repeated_nor_broken(spool, monkeypatch)
     assert list(service.ingest(spool)) == []
 
 
+@only_sqlite
 def test_database_away_keeps_the_spool(spool, monkeypatch):
     path = write(spool, raw_event())
     monkeypatch.setenv("STOPGAP_LEDGER_URL", "sqlite:////proc/none/ledger.sqlite")
@@ -106,6 +111,7 @@ def test_database_away_keeps_the_spool(spool, monkeypatch):
     assert path.exists()
 
 
+@only_sqlite
 def test_a_failing_transaction_keeps_the_spool(spool, state):
     path = write(spool, raw_event())
     list(service.ingest(spool))

@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from tests.unit.ledger.makers import only_sqlite
 
 import stopgap.ledger
 from stopgap.ledger import service, store
@@ -36,6 +37,7 @@ def test_head_is_the_newest_migration():
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
 
 
+@only_sqlite
 def test_files_are_closed_to_others(state, monkeypatch):
     old = os.umask(0)
     try:
@@ -54,6 +56,7 @@ def test_an_open_ledger_costs_no_alembic(state):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@only_sqlite
 def test_reading_makes_no_ledger(state):
     assert service.all_cases() == []
     assert service.check() == []
@@ -76,6 +79,7 @@ def test_many_first_openers_make_one_ledger(tmp_path):
         assert connection.scalar(sa.text("select count(*) from pen")) == 1
 
 
+@only_sqlite
 def test_a_newer_ledger_is_left_alone(state):
     store.open_ledger()
     with sqlite3.connect(state / "ledger.sqlite") as connection:
@@ -93,6 +97,7 @@ def test_a_ledger_that_cannot_be_used_is_a_sentence_without_secrets(url, monkeyp
     assert "secret" not in str(raised.value)
 
 
+@only_sqlite
 def test_a_file_that_is_no_database(state):
     state.mkdir()
     (state / "ledger.sqlite").write_text("this is not a database, and long enough to be looked at " * 20)
