@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stopgap.cli import ledger_exchange
 from stopgap.cli.ledger_options import ledger_errors
 
 app = typer.Typer(name="ledger", help="The fleet's books: make, deliver, check.", no_args_is_help=True)
@@ -94,3 +95,6 @@ def _rights(found: Any) -> str:
     return f"role {found.role}: {may}, {events}"
 
 
+app.command()(ledger_exchange.verify)
+app.command()(ledger_exchange.export)
+app.command("import")(ledger_exchange.import_)
