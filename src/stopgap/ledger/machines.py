@@ -1,0 +1,76 @@
+"""Which machine answered to a name, and when: from the `host_id` that journals and assessments carry.
+
+Kept as the first and the last time each was seen, so the order in which events arrive does not matter. A time is never
+later than the ledger wrote its event down.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from stopgap.ledger.events import OF_MACHINE, Event, machine_in
+from stopgap.ledger.tables import events, machines
+
+Seen = tuple[str, str, str, str]  # estate, host, host_id, when
+Row = dict[str, Any]  # of the table
+
+AT_ONCE = 2000
+COLUMNS = tuple(column.name for column in machines.c)
+
+
+def observe(connection: sa.Connection, fresh: Iterable[tuple[Event, str]]) -> None:
+    """Of events that were just written, each with the time the ledger wrote it down."""
+    told = ((event, recorded_at) for event, recorded_at in fresh if event.machine)
+    _write(connection, spans((e.estate, e.host, e.machine, min(e.at, recorded_at)) for e, recorded_at in told))
+
+
+def rebuild(connection: sa.Connection) -> None:
+    connection.execute(sa.delete(machines))
+    _write(connection, _from_events(connection))
+
+
+def differences(connection: sa.Connection) -> list[tuple[str, str]]:
+    """(estate, host) of machines kept otherwise than the events say: always none, or something is wrong."""
+    kept = {tuple(row) for row in connection.execute(sa.select(*(machines.c[name] for name in COLUMNS)))}
+    said = {tuple(row[name] for name in COLUMNS) for row in _from_events(connection)}
+    return sorted({(row[0], row[1]) for row in kept ^ said})
+
+
+def spans(seen: Iterable[Seen]) -> list[Row]:
+    found: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for estate, host, who, when in seen:
+        first, last = found.get((estate, host, who), (when, when))
+        found[estate, host, who] = (min(first, when), max(last, when))
+    return [
+        {"estate": estate, "host": host, "host_id": who, "first_seen": first, "last_seen": last}
+        for (estate, host, who), (first, last) in found.items()
+    ]
+
+
+def _from_events(connection: sa.Connection) -> list[Row]:
+    columns = (events.c.estate, events.c.host, events.c.at, events.c.recorded_at, events.c.evidence)
+    query = sa.select(*columns).where(events.c.kind.in_(OF_MACHINE)).execution_options(yield_per=AT_ONCE)
+    return spans(_seen(connection.execute(query)))
+
+
+def _seen(rows: Iterable[sa.Row[Any]]) -> Iterator[Seen]:
+    """`at` is when a controller heard of it: these kinds carry no other time."""
+    for row in rows:
+        who = machine_in(json.loads(row.evidence)) if '"host_id"' in row.evidence else ""
+        if who:
+            yield row.estate, row.host, who, min(row.at, row.recorded_at)
+
+
+def _write(connection: sa.Connection, rows: list[Row]) -> None:
+    if not rows:
+        return
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(machines)
+    new, old = insert.excluded, machines.c
+    wider = {
+        "first_seen": sa.case((new.first_seen < old.first_seen, new.first_seen), else_=old.first_seen),
+        "last_seen": sa.case((new.last_seen > old.last_seen, new.last_seen), else_=old.last_seen),
+    }
+    connection.execute(insert.on_conflict_do_update(index_elements=list(machines.primary_key), set_=wider), rows)
