@@ -2,14 +2,14 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stopgap.cli.ledger_options import AsJson, ledger_errors, print_json
+from stopgap.cli.risk_options import Policy, risk_errors, tell_doubts
 from stopgap.risk.errors import RiskError
 from stopgap.risk.feeds import FEEDS
 
@@ -18,26 +18,6 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(help="The site's own rules for due dates.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
-
-Policy = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The site's policy; STOPGAP_POLICY names one for every command.")
-]
-
-
-@contextmanager
-def risk_errors() -> Iterator[None]:
-    """One sentence and exit code 1."""
-    with ledger_errors():
-        try:
-            yield
-        except RiskError as error:
-            print(f"stopgap: {error}", file=sys.stderr)
-            raise typer.Exit(1) from error
-
-
-def tell_doubts(doubts: tuple[str, ...]) -> None:
-    for sentence in doubts:
-        print(f"stopgap: {sentence}", file=sys.stderr)
 
 
 def _an_option_each(command: Callable[..., None]) -> Callable[..., None]:

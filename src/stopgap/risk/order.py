@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from enum import IntEnum
 from typing import Any, Protocol
 
 from stopgap.ledger.case import CLOSED
@@ -11,7 +12,17 @@ from stopgap.risk.due import Due, due_of
 from stopgap.risk.facts import About, Facts, Feeds, RemedyFacts, gather
 from stopgap.risk.policy import Policy
 
-ALARM, EXPLOITED, OVERDUE, DATED, ACCEPTED = range(5)
+
+class Rank(IntEnum):
+    """Before anything else. EXPLOITED is exposed and in KEV; WAITING is all the rest."""
+
+    ALARM = 0
+    EXPLOITED = 1
+    OVERDUE = 2
+    WAITING = 3
+    ACCEPTED = 4
+
+
 ALARMS = ("mitigation_lost", "expired", "regressed")  # flags
 WEIGHT = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
@@ -51,21 +62,15 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    estate: str
-    host: str
-    remedy: str
-    rank: int
+    case: Subject
+    rank: Rank
     judged: Judged
     why: str
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return self.estate, self.host, self.remedy
-
-    @property
     def breached(self) -> bool:
         """Past its due date, and nobody has accepted that."""
-        return self.rank != ACCEPTED and self.judged.due is not None and self.judged.due.overdue
+        return self.rank is not Rank.ACCEPTED and self.judged.due is not None and self.judged.due.overdue
 
 
 class Judge:
@@ -118,23 +123,23 @@ def _ranked(case: Subject, judge: Judge) -> tuple[tuple[Any, ...], Ranked]:
         case.host,
         case.remedy,
     )
-    return place, Ranked(case.estate, case.host, case.remedy, rank, judged, _why(case, judged, judge, rank))
+    return place, Ranked(case, rank, judged, _why(case, judged, rank))
 
 
-def _rank(case: Subject, judged: Judged, judge: Judge) -> int:
+def _rank(case: Subject, judged: Judged, judge: Judge) -> Rank:
     if judge.is_accepted(case):
-        return ACCEPTED
+        return Rank.ACCEPTED
     if not set(ALARMS).isdisjoint(case.flags):
-        return ALARM
+        return Rank.ALARM
     if case.state == "exposed" and judged.facts.kev:
-        return EXPLOITED
-    return OVERDUE if judged.due is not None and judged.due.overdue else DATED
+        return Rank.EXPLOITED
+    return Rank.OVERDUE if judged.due is not None and judged.due.overdue else Rank.WAITING
 
 
-def _why(case: Subject, judged: Judged, judge: Judge, rank: int) -> str:
+def _why(case: Subject, judged: Judged, rank: Rank) -> str:
     """`mitigation lost; in KEV since 2021-12-10; BOD 26-04: 3 days and forensic triage`"""
     told = [name.replace("_", " ") for name in ALARMS if name in case.flags]
-    if rank == ACCEPTED:
+    if rank is Rank.ACCEPTED:
         told.append(f"accepted until {str(case.accepted_until)[:10]}")
     if judged.facts.kev:
         told.append(f"in KEV since {min(entry['added'] for entry in judged.facts.kev)}")

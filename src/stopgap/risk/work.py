@@ -48,6 +48,7 @@ class Work:
 
     ranked: list[Ranked]
     doubts: tuple[str, ...]
+    now: datetime
 
 
 def update_feed(name: str, source: str, now: datetime, *, force: bool = False) -> Updated:
@@ -80,10 +81,10 @@ def work(policy: Policy, now: datetime, **filters: str) -> Work:
     """Every open case that the filters (estate, host, remedy, state) let through."""
     with _reading() as connection:
         if connection is None:
-            return Work([], ())
+            return Work([], (), now)
         found = list(open_cases(connection, now, **filters))
         judge, kept = _judge(connection, {one.remedy for one in found}, policy, now)
-        return Work(order_of_work(found, judge), tuple(shelf.doubts(kept, now)) if found else ())
+        return Work(order_of_work(found, judge), tuple(shelf.doubts(kept, now)) if found else (), now)
 
 
 def explain(host: str, vulnerability: str, policy: Policy, now: datetime, estate: str = "") -> Story:

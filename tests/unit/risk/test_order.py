@@ -9,24 +9,24 @@ from tests.unit.risk.makers import case, judge_of, now_of
 from stopgap.risk.order import order_of_work
 
 CASES = Path(__file__).parents[2] / "cases" / "risk"
-ASKED = {"host", "remedy", "state", "due", "basis", "days", "forensics", "overdue", "breached", "why", "says"}
+ASKED = {"host", "remedy", "state", "rank", "due", "basis", "days", "forensics", "overdue", "breached", "why", "says"}
 
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
 def test_order(path):
     told = yaml.safe_load(path.read_text())
-    cases = {(one.host, one.remedy): one for one in (case(said, now_of(told)) for said in told["cases"])}
-    ranked = order_of_work(cases.values(), judge_of(told))
-    assert len(ranked) == len(told["expect"]), [one.host for one in ranked]
+    now = now_of(told)
+    ranked = order_of_work([case(said, now) for said in told["cases"]], judge_of(told))
+    assert len(ranked) == len(told["expect"]), [one.case.host for one in ranked]
     for one, wanted in zip(ranked, told["expect"], strict=True):
         assert set(wanted) <= ASKED
-        matches(one, cases[one.host, one.remedy], wanted)
+        matches(one, wanted)
 
 
-def matches(one, case, wanted):
+def matches(one, wanted):
     due = one.judged.due
-    seen = {"host": one.host, "remedy": one.remedy, "state": case.state, "breached": one.breached}
-    seen["due"] = "none"
+    seen = {name: getattr(one.case, name) for name in ("host", "remedy", "state")} | {"breached": one.breached}
+    seen |= {"rank": one.rank.name.lower(), "due": "none"}
     if due:
         seen |= {name: getattr(due, name) for name in ("basis", "days", "forensics", "overdue")}
         seen["due"] = due.due_at.date() if due.due_at else None
