@@ -33,6 +33,8 @@ def ingest(
             print(f"{delivery.file}: {delivery.new} new of {delivery.events} events")
             for sentence in delivery.bad:
                 print(f"{delivery.file}, {sentence}; put aside in {folder / 'bad'}", file=sys.stderr)
+            for sentence in delivery.warnings:
+                print(f"stopgap: {sentence}", file=sys.stderr)
     print(f"{count} files delivered" if count else f"nothing to deliver in {folder}")
 
 

@@ -41,6 +41,8 @@ def _ingest(arguments: argparse.Namespace) -> int:
         deliveries.append(asdict(delivery))
         for sentence in delivery.bad:
             print(f"{delivery.file}, {sentence}; put aside in {spool_dir_name(arguments)}/bad", file=sys.stderr)
+        for sentence in delivery.warnings:
+            print(sentence, file=sys.stderr)
     return _print({"deliveries": deliveries, "new": sum(one["new"] for one in deliveries)})
 
 

@@ -1,10 +1,10 @@
 """`case.as_of` for the database: the state of kept cases at a moment, to count and to filter by."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from stopgap.ledger.events import TIME_FORMAT
+from stopgap.ledger.events import spelled
 from stopgap.ledger.tables import cases
 
 
@@ -19,7 +19,3 @@ def expired_as_of(now: datetime) -> sa.ColumnElement[bool]:
 
 def accepted_as_of(now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(cases.c.accepted_until > spelled(now), cases.c.state.not_in(("fixed", "not_affected")))
-
-
-def spelled(now: datetime) -> str:
-    return now.astimezone(UTC).strftime(TIME_FORMAT)

@@ -1,7 +1,7 @@
 """Writing events down, keeping the cases in step, and reading them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -9,11 +9,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from stopgap.ledger import case as case_of
+from stopgap.ledger import case as case_as
+from stopgap.ledger import keeping, machines
+from stopgap.ledger.as_of import state_as_of
 from stopgap.ledger.case import Case
 from stopgap.ledger.chain import link
-from stopgap.ledger.events import FIELDS, TIME_FORMAT, Event
-from stopgap.ledger.keeping import CHUNK, by_estate, chunks, differences, fold_on, refresh, refresh_all, touched_by
+from stopgap.ledger.clocks import heard_ahead, recorded_ahead, sentence
+from stopgap.ledger.events import FIELDS, Event, spelled
+from stopgap.ledger.keeping import (
+    CHUNK,
+    by_estate,
+    chunks,
+    clock_limits,
+    fold_on,
+    refresh,
+    refresh_all,
+    touched_by,
+)
 from stopgap.ledger.projection import Key
 from stopgap.ledger.tables import cases, chains, events, pen
 
@@ -31,24 +43,44 @@ NOW = {
 }
 
 
-def record(connection: sa.Connection, given: Iterable[Event]) -> int:
-    """Append what is new and fold it on to the cases it touches. Returns how many events were new."""
+def _to_nobody(_sentence: str) -> None:
+    pass
+
+
+def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[str], None] = _to_nobody) -> int:
+    """Append what is new and fold it on to the cases it touches. Returns how many events were new.
+
+    `warn` is given a sentence for each run whose clock was ahead.
+    """
     writer, now = take_the_pen(connection)
+    known = set(clock_limits(connection))
+    ahead = recorded_ahead(connection, _taken_at(connection), now, known)
+    _write_down(connection, ahead, writer, now)
     stream, count = iter(given), 0
     while part := list(islice(stream, AT_ONCE)):
-        count += _record_part(connection, part, writer, now)
+        fresh = _unknown(connection, part)
+        more = heard_ahead(fresh, now, known.union(event.run for event in ahead))
+        _write_down(connection, fresh + more, writer, now)
+        ahead += more
+        count += len(fresh)
+    connection.execute(sa.update(pen).values(taken_at=now))
+    for event in ahead:
+        warn(sentence(event))
     return count
 
 
-def _record_part(connection: sa.Connection, part: list[Event], writer: str, now: str) -> int:
+def _unknown(connection: sa.Connection, part: list[Event]) -> list[Event]:
     by_id = {event.id: event for event in part}
     for known in _known_ids(connection, list(by_id)):
         del by_id[known]
-    fresh = list(by_id.values())
+    return list(by_id.values())
+
+
+def _write_down(connection: sa.Connection, fresh: list[Event], writer: str, now: str) -> None:
     if fresh:
         hashes = append(connection, fresh, writer, now)
         fold_on(connection, [(event, now, hash_) for event, hash_ in zip(fresh, hashes, strict=True)])
-    return len(fresh)
+        machines.observe(connection, [(event, now) for event in fresh])
 
 
 def take_the_pen(connection: sa.Connection) -> tuple[str, str]:
@@ -56,9 +88,13 @@ def take_the_pen(connection: sa.Connection) -> tuple[str, str]:
 
     Returns this ledger's id, and the time by its database's clock: one clock for all who write into it.
     """
-    connection.execute(sa.update(pen).values(taken_at=_this_moment()))
+    connection.execute(sa.update(pen).values(taken_at=pen.c.taken_at))
     now = connection.scalar(sa.text(NOW[connection.dialect.name])) or _this_moment()
     return str(connection.scalar(sa.select(pen.c.writer))), str(now)
+
+
+def _taken_at(connection: sa.Connection) -> str:
+    return str(connection.scalar(sa.select(pen.c.taken_at)))
 
 
 def append(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: str) -> list[str]:
@@ -91,19 +127,35 @@ def rebuild(connection: sa.Connection) -> int:
     """Forget every case and project all of them. Returns how many there are."""
     take_the_pen(connection)
     connection.execute(sa.delete(cases))
+    machines.rebuild(connection)
     return refresh_all(connection)
 
 
+def differences(connection: sa.Connection) -> list[Key]:
+    """What is kept otherwise than the events say, cases and (with remedy "") machines: none, or something is wrong."""
+    hosts = [(estate, host, "") for estate, host in machines.differences(connection)]
+    return sorted(keeping.differences(connection) + hosts)
+
+
 def read_cases(
-    connection: sa.Connection, *, estate: str = "", host: str = "", remedy: str = "", state: str = ""
+    connection: sa.Connection,
+    *,
+    estate: str = "",
+    host: str = "",
+    remedy: str = "",
+    state: str = "",
+    now: datetime | None = None,
 ) -> list[Case]:
-    """Sorted by estate, host, remedy. An empty filter takes all."""
-    wanted = {"estate": estate, "host": host, "remedy": remedy, "state": state}
-    query = sa.select(*(cases.c[name] for name in case_of.COLUMNS)).where(
-        *(cases.c[name] == value for name, value in wanted.items() if value)
+    """Sorted by estate, host, remedy. An empty filter takes all. As kept, or as they are at the moment `now`."""
+    wanted: list[tuple[sa.ColumnElement[str], str]]
+    wanted = [(cases.c.estate, estate), (cases.c.host, host), (cases.c.remedy, remedy)]
+    wanted.append((state_as_of(now) if now else cases.c.state, state))
+    query = sa.select(*(cases.c[name] for name in case_as.COLUMNS)).where(
+        *(column == value for column, value in wanted if value)
     )
     query = query.order_by(cases.c.estate, cases.c.host, cases.c.remedy)
-    return [case_of.from_row(dict(row)) for row in connection.execute(query).mappings()]
+    found = [case_as.from_row(dict(row)) for row in connection.execute(query).mappings()]
+    return [case_as.as_of(one, now) for one in found] if now else found
 
 
 def _known_ids(connection: sa.Connection, ids: list[str]) -> Iterator[str]:
@@ -129,4 +181,4 @@ def _event_row(event: Event) -> dict[str, Any]:
 
 
 def _this_moment() -> str:
-    return datetime.now(UTC).strftime(TIME_FORMAT)
+    return spelled(datetime.now(UTC))

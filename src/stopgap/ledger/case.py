@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from stopgap.ledger.events import REASON_LIMIT, TIME_FORMAT, clean
+from stopgap.ledger.events import REASON_LIMIT, clean, spelled
 
 AFFECTED = frozenset({"exposed", "mitigated", "patched"})
 CLOSED = frozenset({"fixed", "not_affected"})
@@ -75,7 +75,7 @@ class Case:
     state: str = "unknown"
     since: str = ""
     reason: str = ""
-    flags: tuple[str, ...] = ()  # regressed, mitigation_lost; by the clock: expired, accepted
+    flags: tuple[str, ...] = ()  # regressed, reopened, mitigation_lost; by the clock: expired, accepted
     waiting_for: str = ""  # what is missing for the fix; "" when closed and nothing is left in force
     exposed_at: str | None = None
     mitigated_at: str | None = None
@@ -111,7 +111,7 @@ def as_of(case: Case, now: datetime) -> Case:
     """
     if case.protected_until is None and case.acceptance is None:
         return case
-    moment = now.astimezone(UTC).strftime(TIME_FORMAT)
+    moment = spelled(now)
     return _accepted(_expired(case, moment, now), moment, now)
 
 

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from stopgap.ledger.case import CLOSED, STATES, Case, Mitigation
-from stopgap.ledger.events import is_time
+from stopgap.ledger.case import CLOSED, STATES, Acceptance, Case, Extension, Mitigation
+from stopgap.ledger.events import is_time, spelled
+
+FLAGS = ("regressed", "mitigation_lost", "expired", "accepted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,9 @@ class Owed:
     proof: str
     proof_age: int | None
     waiting_for: str
+    origin: str
+    extended: Extension | None
+    acceptance: Acceptance | None  # of the case's risk; it makes nothing less overdue
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Books:
 
 
 def owed(cases: Iterable[Case], now: datetime) -> Books:
-    """The oldest first: those are the ones that get forgotten."""
+    """Of cases as they are now (case.as_of). The oldest first: those are the ones that get forgotten."""
     found = [(one.state in CLOSED, _owed(one, mitigation, now)) for one in cases for mitigation in one.mitigations]
     found.sort(key=lambda pair: (pair[1].since or "", pair[1].host, pair[1].remedy, pair[1].entry))
     return Books(
@@ -60,11 +65,14 @@ def _owed(case: Case, mitigation: Mitigation, now: datetime) -> Owed:
         age=seconds_since(mitigation.applied_at, now),
         owner=mitigation.owner,
         expires_at=mitigation.expires_at,
-        overdue=(seconds_since(mitigation.expires_at, now) or 0) > 0,
+        overdue=mitigation.expires_at is not None and mitigation.expires_at <= spelled(now),
         persists=mitigation.persists,
         proof=mitigation.proof,
         proof_age=seconds_since(mitigation.proven_at, now),
         waiting_for=case.waiting_for,
+        origin=mitigation.origin,
+        extended=mitigation.extended,
+        acceptance=case.acceptance if "accepted" in case.flags else None,
     )
 
 
@@ -73,8 +81,7 @@ def summary(cases: Sequence[Case], books: Books) -> dict[str, Any]:
     return {
         "cases": len(cases),
         "states": {state: states[state] for state in STATES if states[state]},
-        "regressed": sum("regressed" in one.flags for one in cases),
-        "mitigation_lost": sum("mitigation_lost" in one.flags for one in cases),
+        **{flag: sum(flag in one.flags for one in cases) for flag in FLAGS},
         "debt": len(books.debt),
         "overdue": sum(row.overdue for row in books.debt),
         "orphans": len(books.orphans),
@@ -85,7 +92,7 @@ def summary_line(cases: Sequence[Case], books: Books) -> str:
     """`5 cases: 2 mitigated, 3 fixed; debt 2 (1 overdue), orphans 0`"""
     told = summary(cases, books)
     parts = [f"{count} {state}" for state, count in told["states"].items()]
-    parts += [f"{told[flag]} {flag}" for flag in ("regressed", "mitigation_lost") if told[flag]]
+    parts += [f"{told[flag]} {flag}" for flag in FLAGS if told[flag]]
     late = f" ({told['overdue']} overdue)" if told["overdue"] else ""
     noun = "case" if told["cases"] == 1 else "cases"
     return f"{told['cases']} {noun}: {', '.join(parts)}; debt {told['debt']}{late}, orphans {told['orphans']}"

@@ -7,7 +7,7 @@ as the rest of the delivery.
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, NoReturn
 
@@ -26,6 +26,7 @@ KINDS: dict[str, frozenset[str]] = {
 # What they are about: one case, one host as a whole (no remedy), or no host at all.
 OF_HOST = frozenset({"journal"})
 OF_NOBODY = frozenset({"remedy", "clock"})
+OF_MACHINE = ("assessed", "journal")  # kinds that say which machine answered
 ORIGINS = frozenset({"laptop", "awx", "molecule"})
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -45,6 +46,8 @@ _PATTERNS = {
 }
 PATTERNS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
 _TEXT_LIMITS = {"estate": 64, "host": 255, "actor": 255}
+
+_MACHINE = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 
 # Control characters, lone surrogates, and the invisible ones that turn text around on a terminal.
 _UNPRINTABLE = re.compile(
@@ -73,8 +76,13 @@ class Event:
     @property
     def heard_at(self) -> str:
         """When a controller heard of it. Hosts' clocks differ, so this one, not `at`, puts facts in order."""
-        heard = self.evidence.get("heard_at")
+        heard = self.evidence.get("heard_at") if self.kind == "mitigation" else None  # no host chooses its place
         return heard if isinstance(heard, str) and is_time(heard) else self.at
+
+    @property
+    def machine(self) -> str:
+        """Which machine answered to the host's name, a hash of its machine-id; "" where it did not say."""
+        return machine_in(self.evidence) if self.kind in OF_MACHINE else ""
 
 
 FIELDS = tuple(Event.__slots__)
@@ -124,6 +132,16 @@ def _is_moment(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def machine_in(evidence: dict[str, Any]) -> str:
+    """Only ever compared: what does not look like a hash is no answer."""
+    told = evidence.get("host_id")
+    return told if isinstance(told, str) and _MACHINE.fullmatch(told) else ""
+
+
+def spelled(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime(TIME_FORMAT)
 
 
 def clean(text: str, limit: int) -> str:

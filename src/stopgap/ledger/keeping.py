@@ -90,7 +90,7 @@ class News:
 
     def __init__(self, connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]] = ()) -> None:
         self._connection = connection
-        self._limits = _clock_limits(connection)
+        self._limits = clock_limits(connection)
         self._of_remedy: dict[str, list[Told]] = {}
         self.fresh: dict[Key, list[Told]] = defaultdict(list)  # by the fields of the event: "" as it has it
         for event, recorded_at, hash_ in fresh:
@@ -237,7 +237,7 @@ def _write(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(insert.on_conflict_do_update(index_elements=list(cases.primary_key), set_=newer), rows)
 
 
-def _clock_limits(connection: sa.Connection) -> Mapping[str, str]:
+def clock_limits(connection: sa.Connection) -> Mapping[str, str]:
     """By run: the moment from which all it said later counts."""
     nobody = (events.c.estate == "", events.c.host == "", events.c.remedy == "", events.c.kind == "clock")
     limits: dict[str, str] = {}

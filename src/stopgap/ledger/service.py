@@ -1,6 +1,8 @@
 """What the outside asks of the ledger: each opens it, does one thing, and closes it. Raises LedgerError."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stopgap.ledger import book, health, spool
@@ -14,20 +16,24 @@ def ingest(folder: Path) -> Iterator[spool.Delivery]:
     if not spool.waiting(folder):
         return
     engine = open_ledger()
+    said: list[str] = []
 
     def record(events: Iterable[Event]) -> int:
+        said.clear()
         with writing(engine) as connection:
-            return book.record(connection, events)
+            return book.record(connection, events, said.append)
 
-    yield from spool.deliver(folder, record)
+    for delivery in spool.deliver(folder, record):
+        yield replace(delivery, warnings=tuple(said))
 
 
 def all_cases(*, estate: str = "", host: str = "", remedy: str = "", state: str = "") -> list[Case]:
-    """Empty where there is no ledger yet."""
+    """As they are now. Empty where there is no ledger yet."""
     if not exists():
         return []
+    now = datetime.now(UTC)
     with reading(open_ledger()) as connection:
-        return book.read_cases(connection, estate=estate, host=host, remedy=remedy, state=state)
+        return book.read_cases(connection, estate=estate, host=host, remedy=remedy, state=state, now=now)
 
 
 def rebuild() -> int:

@@ -16,29 +16,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stopgap.ledger.errors import BadEvent
-from stopgap.ledger.events import Event, clean, parse_line
+from stopgap.ledger.events import LINE_LIMIT, Event, clean, parse_line
 
 Recorder = Callable[[Iterable[Event]], int]
 
 DELIVERED = ".delivered"
 BAD_TEXT_LIMIT = 64 * 1024
+BAD_TOLD = 100  # sentences; all of them are in the file of bad lines
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one file. `bad` are sentences, one for each line put aside."""
+    """What became of one file. `bad` are sentences, one for each line put aside, and of too many just how many more."""
 
     file: str
     events: int
     new: int
     bad: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    number: int
-    why: str
-    text: bytes
+    warnings: tuple[str, ...] = ()  # sentences of the ledger, on what was delivered
 
 
 def deliver(spool: Path, record: Recorder) -> Iterator[Delivery]:
@@ -56,40 +51,71 @@ def waiting(spool: Path) -> int:
 
 
 def _deliver_file(path: Path, file: BinaryIO, record: Recorder) -> Delivery:
-    good, bad = read_lines(file)
-    if bad:
-        _put_aside(path, bad)
-    new = record(good)
+    lines = Lines(path, file)
+    new = record(lines)
     gone = path.with_name(path.name + DELIVERED)
     path.rename(gone)
     gone.unlink(missing_ok=True)
-    return Delivery(path.name, len(good), new, tuple(f"line {line.number}: {line.why}" for line in bad))
+    return Delivery(path.name, lines.good, new, lines.told())
 
 
-def read_lines(file: Iterable[bytes]) -> tuple[list[Event], list[BadLine]]:
-    good: list[Event] = []
-    bad: list[BadLine] = []
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            good.append(parse_line(line.strip()))
-        except BadEvent as error:
-            cut = "" if line.endswith(b"\n") else "cut in the middle: "
-            bad.append(BadLine(number, f"{cut}{error}", line))
-    return good, bad
+class Lines:
+    """The events of one file, read as they are asked for: a file may be larger than the memory.
+
+    Lines that are no events have been put aside when the last one was given, so before a transaction over all of them
+    ends; and into the same file each time, so that a repeated delivery does not double them.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._file = file
+        self._aside = path.parent / "bad" / path.name
+        self.good = self.bad = 0
+        self._sentences: list[str] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        self._file.seek(0)
+        self.good = self.bad = 0
+        self._sentences = []
+        for number, line in enumerate(_lines(self._file), start=1):
+            if not line.strip():
+                continue
+            try:
+                event = parse_line(line.strip())
+            except BadEvent as error:
+                cut = "" if line.endswith(b"\n") or len(line) > LINE_LIMIT else "cut in the middle: "
+                self._put_aside(number, f"{cut}{error}", line)
+            else:
+                self.good += 1
+                yield event
+        if self.bad:
+            self._scratch.rename(self._aside)
+
+    def told(self) -> tuple[str, ...]:
+        more = self.bad - len(self._sentences)
+        return (*self._sentences, f"and {more} more lines are no events") if more else tuple(self._sentences)
+
+    @property
+    def _scratch(self) -> Path:
+        return self._aside.with_name(f".{self._aside.name}")
+
+    def _put_aside(self, number: int, why: str, line: bytes) -> None:
+        self._aside.parent.mkdir(mode=0o700, exist_ok=True)
+        afresh = 0 if self.bad else os.O_TRUNC
+        text = clean(line[:BAD_TEXT_LIMIT].decode("utf-8", "replace"), BAD_TEXT_LIMIT)
+        with open(os.open(self._scratch, os.O_WRONLY | os.O_CREAT | os.O_APPEND | afresh, 0o600), "w") as file:
+            file.write(json.dumps({"line": number, "why": why, "text": text}) + "\n")
+        self.bad += 1
+        if self.bad <= BAD_TOLD:
+            self._sentences.append(f"line {number}: {why}")
 
 
-def _put_aside(path: Path, bad: list[BadLine]) -> None:
-    """Before the delivery, and the same file each time: a repeated delivery does not double it."""
-    folder = path.parent / "bad"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    scratch = folder / f".{path.name}"
-    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        for line in bad:
-            text = clean(line.text.decode("utf-8", "replace"), BAD_TEXT_LIMIT)
-            file.write(json.dumps({"line": line.number, "why": line.why, "text": text}) + "\n")
-    scratch.rename(folder / path.name)
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Each line; of one that is longer than any event, its beginning."""
+    while line := file.readline(LINE_LIMIT + 1):
+        rest = line
+        while len(rest) > LINE_LIMIT and not rest.endswith(b"\n"):
+            rest = file.readline(LINE_LIMIT + 1)
+        yield line
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Kept cases are the rebuilt ones: whatever arrives, in whatever order, however often."""
 
+import json
 import random
 
 import pytest
@@ -8,30 +9,43 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.ledger.makers import event, moment
 
-from stopgap.ledger import book
+from stopgap.ledger import book, folded, keeping
 from stopgap.ledger.case import from_row, to_row
-from stopgap.ledger.events import KINDS
-from stopgap.ledger.projection import project
-from stopgap.ledger.tables import cases, chains, events, metadata, pen
+from stopgap.ledger.events import KINDS, OF_NOBODY
+from stopgap.ledger.projection import Fold, fold, project, tell
+from stopgap.ledger.tables import cases, chains, events, machines, metadata, pen
 
 ENTRIES = st.sampled_from(["E1", "E2"])
 HELD = st.fixed_dictionaries({"id": st.just("m"), "entry": ENTRIES, "in_force": st.booleans()})
 CODES = ["below_fixed", "mitigation_lost", "awaiting_proof", "old_code", "unreachable"]
+MOMENTS = st.integers(0, 50).map(moment)
+ABOUT = st.fixed_dictionaries({}, optional={"owner": st.sampled_from(["web", "db"]), "exposure": st.just("internal")})
+MACHINES = st.sampled_from(["aaa", "bbb"])
+RUNS = [f"01a1ff3a-cf6e-7395-9742-00000000000{number}" for number in range(3)]
 SHAPES = {
-    "assessed": st.fixed_dictionaries({"code": st.sampled_from(CODES), "mitigation": st.none() | HELD}),
+    "assessed": st.fixed_dictionaries(
+        {"code": st.sampled_from(CODES), "mitigation": st.none() | HELD}, optional={"about": ABOUT, "host_id": MACHINES}
+    ),
     "mitigation": st.fixed_dictionaries(
         {
             "entry": ENTRIES,
             "mitigation": st.just("m"),
-            "heard_at": st.integers(0, 50).map(moment),
+            "heard_at": MOMENTS,
             "step": st.integers(0, 4),
-        }
+        },
+        optional={"expires_at": MOMENTS, "ttl_seconds": st.sampled_from([600, 1800]), "found": st.just(True)},
     ),
     "patch": st.just({}),
     "verified": st.fixed_dictionaries(
-        {"phase": st.sampled_from(["fix", "mitigation"])}, optional={"entry": ENTRIES, "mitigation": st.just("m")}
+        {"phase": st.sampled_from(["fix", "mitigation"])},
+        optional={"entry": ENTRIES, "mitigation": st.just("m"), "extends_to": MOMENTS},
     ),
-    "journal": st.fixed_dictionaries({"in_force": st.lists(st.sampled_from([["CVE-1", "E1"], ["CVE-1", "E2"]]))}),
+    "journal": st.fixed_dictionaries(
+        {"in_force": st.lists(st.sampled_from([["CVE-1", "E1"], ["CVE-1", "E2"]]))}, optional={"host_id": MACHINES}
+    ),
+    "accepted": st.fixed_dictionaries({"until": MOMENTS}),
+    "remedy": st.just({}),
+    "clock": st.fixed_dictionaries({"run": st.sampled_from(RUNS), "until": MOMENTS}),
 }
 SAID = st.sampled_from(sorted(SHAPES)).flatmap(
     lambda kind: st.tuples(st.just(kind), st.sampled_from(sorted(KINDS[kind])), SHAPES[kind])
@@ -41,15 +55,17 @@ SAID = st.sampled_from(sorted(SHAPES)).flatmap(
 @st.composite
 def an_event(draw):
     kind, verdict, evidence = draw(SAID)
+    nobody = kind in OF_NOBODY
     return event(
         kind=kind,
         verdict=verdict,
         evidence=evidence,
         reason=draw(st.sampled_from(["", "because"])),
         at=moment(draw(st.integers(-5, 50))),
-        estate=draw(st.sampled_from(["default", "lab"])),
-        host=draw(st.sampled_from(["web1", "web2"])),
-        remedy="" if kind == "journal" else draw(st.sampled_from(["CVE-1", "CVE-2"])),
+        estate="" if nobody else draw(st.sampled_from(["default", "lab"])),
+        host="" if nobody else draw(st.sampled_from(["web1", "web2"])),
+        remedy="" if kind in ("journal", "clock") else draw(st.sampled_from(["CVE-1", "CVE-2"])),
+        run=evidence["run"] if kind == "clock" else draw(st.sampled_from(RUNS)),
         revision=draw(st.integers(0, 3)),
     )
 
@@ -65,15 +81,29 @@ def engine():
     engine.dispose()
 
 
+@pytest.fixture
+def now(monkeypatch):
+    """The clock of the database: set now[0]. At first it is later than all that is told."""
+    told = [moment(100_000)]
+    monkeypatch.setattr(book, "_this_moment", lambda: told[0])
+    return told
+
+
+IN_ORDER = sa.select(cases).order_by(cases.c.estate, cases.c.host, cases.c.remedy)
+
+
 def empty(connection):
+    connection.execute(sa.update(pen).values(taken_at=moment(-1000)))
     connection.execute(sa.delete(events))
     connection.execute(sa.delete(chains))
     connection.execute(sa.delete(cases))
+    connection.execute(sa.delete(machines))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=st.lists(an_event(), max_size=14), seed=st.integers(0, 2**16))
-def test_kept_is_rebuilt_in_any_order_of_arrival(engine, told, seed):
+def test_kept_is_rebuilt_in_any_order_of_arrival(engine, now, told, seed):
+    now[0] = moment(100_000)
     chance = random.Random(seed)  # noqa: S311 - a shuffle
     outcomes = []
     for _ in range(2):
@@ -85,14 +115,35 @@ def test_kept_is_rebuilt_in_any_order_of_arrival(engine, told, seed):
                 book.record(connection, order[:size] + order[:1])
                 order = order[size:]
             assert book.differences(connection) == []
-            outcomes.append(book.read_cases(connection))
+            outcomes.append([dict(row) for row in connection.execute(IN_ORDER).mappings()])
     assert outcomes[0] == outcomes[1]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(st.tuples(st.integers(-5, 50), st.lists(an_event(), max_size=5)), max_size=5))
+def test_kept_is_rebuilt_whatever_the_clocks_do(engine, now, batches):
+    with engine.begin() as connection:
+        empty(connection)
+        for when, told in batches:
+            now[0] = moment(when)
+            book.record(connection, told)
+            assert book.differences(connection) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(told=st.lists(an_event(), min_size=1, max_size=12), cut=st.integers(0, 12))
+def test_folding_on_is_folding_all(told, cut):
+    told = sorted((tell(one) for one in told), key=lambda one: one.place)
+    whole = fold(Fold(), told)
+    kept = folded.from_text(folded.to_text(fold(Fold(), told[:cut])))
+    assert fold(kept, told[cut:]) == whole
+    assert folded.to_text(fold(kept, told[cut:])) == folded.to_text(whole)
 
 
 @settings(max_examples=50, deadline=None)
 @given(told=st.lists(an_event(), min_size=1, max_size=12), seed=st.integers(0, 2**16))
 def test_projection_is_blind_to_order_and_repetition(told, seed):
-    told = [one for one in told if one.remedy]
+    told = [one for one in told if one.remedy and one.host]
     if told:
         shuffled = told + told
         random.Random(seed).shuffle(shuffled)  # noqa: S311
@@ -133,6 +184,120 @@ def test_what_a_journal_holds_touches_every_case_of_its_host(engine):
         )
         seen = event(kind="journal", verdict="seen", remedy="", host="a", evidence={"in_force": []}, at=moment(1))
         assert book.touched_by(connection, [seen]) == {("default", "a", "CVE-1"), ("default", "a", "CVE-2")}
+
+
+def seen_by(connection):
+    """Statements that read events, from here on."""
+    read = []
+
+    def listen(_connection, _cursor, statement, *_others):
+        if "FROM events" in statement and "events.evidence" in statement:
+            read.append(statement)
+
+    sa.event.listen(connection, "before_cursor_execute", listen)
+    return read
+
+
+def test_new_events_are_folded_on_without_reading_old_ones(engine):
+    with engine.begin() as connection:
+        empty(connection)
+        book.record(connection, [event(host=host) for host in ("a", "b")])
+        read = seen_by(connection)
+        book.record(connection, [event(host=host, at=moment(1), verdict="not_affected") for host in ("a", "b")])
+        assert all("events.kind = ?" in one for one in read)  # clocks that were ahead
+        assert {one.state for one in book.read_cases(connection)} == {"not_affected"}
+
+
+def test_what_was_heard_before_the_last_event_is_put_in_its_place(engine):
+    with engine.begin() as connection:
+        empty(connection)
+        book.record(connection, [event(at=moment(5), verdict="not_affected")])
+        book.record(connection, [event(at=moment(1))])
+        assert [(one.state, one.exposed_at) for one in book.read_cases(connection)] == [("not_affected", moment(1))]
+
+
+@pytest.mark.parametrize("kept", ["", '{"format": 0}'])
+def test_a_fold_of_another_format_is_made_anew(engine, kept):
+    with engine.begin() as connection:
+        empty(connection)
+        book.record(connection, [event()])
+        connection.execute(sa.update(cases).values(folded=kept))
+        book.record(connection, [event(at=moment(1), kind="patch", verdict="installed", evidence={})])
+        assert [(one.state, one.exposed_at) for one in book.read_cases(connection)] == [("patched", moment(0))]
+        assert book.differences(connection) == []
+
+
+def test_a_remedy_s_knowledge_is_folded_on_to_all_its_cases(engine, monkeypatch):
+    monkeypatch.setattr(keeping, "CHUNK", 3)
+    with engine.begin() as connection:
+        empty(connection)
+        hosts = [f"web{number}" for number in range(8)]
+        book.record(connection, [event(host=host, remedy=remedy) for host in hosts for remedy in ("CVE-1", "CVE-2")])
+        known = event(kind="remedy", verdict="known", estate="", host="", evidence={}, revision=2, at=moment(1))
+        assert book.touched_by(connection, [known]) == {("default", host, "CVE-1") for host in hosts}
+        read = seen_by(connection)
+        book.record(connection, [known])
+        assert all("events.kind = ?" in one for one in read)  # clocks that were ahead, and nothing of any host
+        book.record(connection, [event(host="late", at=moment(-1))])
+        assert book.differences(connection) == []
+        ends_with = {(row.host, row.remedy): json.loads(row.folded)["place"][2] for row in connection.execute(IN_ORDER)}
+        assert {key for key, last in ends_with.items() if last == known.id} == {(h, "CVE-1") for h in [*hosts, "late"]}
+
+
+def test_two_statements_of_one_event_count_once_the_one_heard_first():
+    told = event(kind="mitigation", verdict="applied", evidence={"entry": "E1", "heard_at": moment(9)})
+    first = event(id=told.id, kind="mitigation", verdict="applied", evidence={"entry": "E2", "heard_at": moment(3)})
+    both = [tell(told, hash_="a"), tell(first, hash_="b")]
+    for order in (both, both[::-1]):
+        assert list(fold(Fold(), order).facts.entries) == ["E2"]
+    same_moment = [tell(told, hash_="b"), tell(told, hash_="a")]
+    assert fold(Fold(), same_moment) == fold(Fold(), same_moment[1:])
+
+
+def test_a_run_whose_clock_was_ahead_does_not_outweigh_what_is_heard_after_it(engine, now):
+    """The SQLite way: the ledger's clock is its machine's, so it is noticed when the clock is right again."""
+    year = 365 * 24 * 60
+    with engine.begin() as connection:
+        empty(connection)
+        now[0] = moment(year)
+        book.record(connection, [event(at=moment(year), verdict="not_affected", run=RUNS[0])])
+        now[0] = moment(5)
+        said = []
+        book.record(connection, [event(at=moment(4), run=RUNS[1])], said.append)
+        kept = book.read_cases(connection)
+        assert said == [f"the clock of run {RUNS[0]} was 31535700 s ahead: what it said counts as of {moment(5)}"]
+        assert book.differences(connection) == []
+        now[0] = moment(6)
+        book.record(connection, [event(at=moment(6), run=RUNS[2])], said.append)
+        assert len(said) == 1
+        assert [(one.state, one.exposed_at) for one in kept] == [("not_affected", moment(4))]
+        assert [(one.state, one.exposed_at) for one in book.read_cases(connection)] == [("exposed", moment(6))]
+        assert book.differences(connection) == []
+
+
+def test_a_controller_ahead_of_the_database_is_told_and_kept_in_its_place(engine, now):
+    with engine.begin() as connection:
+        empty(connection)
+        now[0] = moment(5)
+        said = []
+        book.record(connection, [event(at=moment(500), verdict="not_affected", run=RUNS[0])], said.append)
+        assert len(said) == 1
+        now[0] = moment(7)
+        book.record(connection, [event(at=moment(6), run=RUNS[1])], said.append)
+        assert len(said) == 1
+        assert [(one.state, one.since) for one in book.read_cases(connection)] == [("exposed", moment(6))]
+        assert book.differences(connection) == []
+
+
+def test_clocks_that_are_a_little_off_are_nobody_s_business(engine, now):
+    with engine.begin() as connection:
+        empty(connection)
+        now[0] = moment(1)
+        said = []
+        book.record(connection, [event(at=moment(2))], said.append)
+        now[0] = moment(0)
+        book.record(connection, [event(host="b", at=moment(0))], said.append)
+        assert said == []
 
 
 def test_filters(engine):
