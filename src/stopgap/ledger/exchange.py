@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
-from stopgap.ledger import book
+from stopgap.ledger import book, machines
 from stopgap.ledger.chain import NO_HEAD, Finding, Head, HeadsDigest, Name, Walk, heads_of
 from stopgap.ledger.errors import LedgerBroken
 from stopgap.ledger.events import clean
@@ -50,9 +50,12 @@ def export(connection: sa.Connection, write: Callable[[bytes], object], tick: Ti
 
 def _as_object(row: Any) -> Row:
     told = dict(row._mapping)
-    evidence = json.loads(told["evidence"])
-    if spelled(evidence) != told["evidence"]:
-        raise LedgerBroken(f"event {clean(row.id, 40)} has evidence this ledger did not write; nothing was exported")
+    try:
+        evidence = json.loads(told["evidence"])
+    except (ValueError, RecursionError):
+        evidence = None
+    if not isinstance(evidence, dict) or spelled(evidence) != told["evidence"]:
+        raise LedgerBroken(f"event {clean(row.id, 40)} has evidence this ledger did not write; not exported")
     return told | {"evidence": evidence}
 
 
@@ -103,6 +106,7 @@ def bring_in(connection: sa.Connection, file: BinaryIO, tick: Tick = no_tick) ->
     while part := list(islice(statements, ROWS_AT_ONCE)):
         fresh = _add(connection, part)
         touched |= book.touched_by(connection, [event for event, _row in fresh])
+        machines.observe(connection, [(event, row["recorded_at"]) for event, row in fresh])
         if len(touched) > CASES_AT_ONCE:
             book.refresh(connection, touched)
             touched = set()
@@ -125,6 +129,7 @@ def _add(connection: sa.Connection, statements: list[Statement]) -> list[Stateme
     fresh = _unknown(connection, statements)
     if fresh:
         connection.execute(sa.insert(events), [row for _event, row in fresh])
+        machines.observe(connection, [(event, row["recorded_at"]) for event, row in fresh])
     return fresh
 
 
