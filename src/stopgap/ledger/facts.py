@@ -13,6 +13,7 @@ from typing import Any
 
 from stopgap.ledger.case import Acceptance, Extension
 from stopgap.ledger.events import REASON_LIMIT, TIME_FORMAT, Event, clean, is_time
+from stopgap.ledger.reopening import Basis, know, weigh
 
 # The states of an entry's own history. Its order is the journal's (evidence.step), whatever the clocks of hosts say;
 # an entry cut short or lost may be applied again, one that is over stays over.
@@ -53,6 +54,7 @@ class Proof:
     verdict: str  # pass | fail | unknown | lost
     reason: str
     passed_at: str | None
+    revision: int = 0  # of the remedy, when it passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ class Facts:
     exposure: str = ""
     criticality: str = ""
     owner: str = ""
+    machine: str = ""  # which one answers to the host's name (evidence.host_id); "" until one told
+    rebuilt: str = ""  # another machine answers, and has not been assessed: what was known is of the one before
+    proven_before: bool = False  # on that one the fix was in effect
+
+    basis: Basis = Basis()  # what the answers rest on, and what is known since
 
     def in_force(self) -> list[Entry]:
         return [entry for entry in self.entries.values() if entry.in_force]
@@ -87,8 +94,32 @@ def learn(facts: Facts, event: Event) -> Facts:
     handle = HANDLERS.get(event.kind)
     if handle is None:
         return facts
-    facts = handle(facts, event)
-    return replace(facts, revision=event.revision or facts.revision)
+    after = handle(_hear_machine(facts, event), event)
+    if event.kind in ANSWERS:
+        after = weigh(facts, after, event)
+    if event.kind == "remedy" or (event.kind == "mitigation" and facts.revision):
+        return after  # of the catalogue's own revision, or of the one that an entry was made under
+    return replace(after, revision=event.revision or facts.revision)
+
+
+def _hear_machine(facts: Facts, event: Event) -> Facts:
+    """Proofs are of a machine, not of a name: from another one they count for nothing."""
+    machine = event.machine
+    if machine in ("", facts.machine):
+        return facts
+    if not facts.machine:
+        return replace(facts, machine=machine)
+    proven = facts.fix == "in_effect"
+    return replace(
+        facts,
+        machine=machine,
+        rebuilt=f"answers as another machine since {event.at[:10]} {event.at[11:16]}: it was rebuilt; assess it again",
+        proven_before=facts.proven_before or proven,
+        fix="installed" if proven else facts.fix,
+        fix_open="",
+        objection="",
+        proofs={},
+    )
 
 
 # --- assessments ---------------------------------------------------------------------------------------------------
@@ -100,13 +131,13 @@ def _assessed(facts: Facts, event: Event) -> Facts:
         return replace(
             facts, doubt=event.reason or "no reason given", doubt_is_silence=event.evidence.get("code") in UNANSWERED
         )
-    facts = replace(facts, doubt="", said=event.reason, answered_at=event.at)
+    gone = facts.fix_gone or facts.fix == "in_effect" or facts.proven_before
+    facts = replace(facts, doubt="", rebuilt="", proven_before=False, said=event.reason, answered_at=event.at)
     facts = _hear_of_mitigation(facts, event)
     if event.verdict == "not_affected":
         return replace(facts, affected=False, fix="untold", fix_open="", objection="", fix_gone=False, fix_refused="")
     if event.verdict == "patched":
         return _fix_on_disk(facts, event)
-    gone = facts.fix_gone or facts.fix == "in_effect"
     return replace(facts, affected=True, fix="absent", fix_open="", objection="", fix_gone=gone)
 
 
@@ -246,7 +277,7 @@ def _verified(facts: Facts, event: Event) -> Facts:
 def _fix_proven(facts: Facts, event: Event) -> Facts:
     """A pass closes nothing that the last assessment contradicts: unknown is never fixed."""
     doubted = facts.doubt and not facts.doubt_is_silence
-    if facts.fix == "absent" or facts.affected is False or doubted or facts.objection:
+    if facts.fix == "absent" or facts.affected is False or doubted or facts.rebuilt or facts.objection:
         return facts
     facts = replace(facts, affected=True, fix="in_effect", answered_at=event.at)
     return replace(facts, doubt="", fix_open="", fix_gone=False, fix_refused="")
@@ -324,7 +355,8 @@ def _set_proof(facts: Facts, entry: str, verdict: str, event: Event) -> Facts:
     if before and before.verdict == "lost" and verdict == "pass":
         return facts  # the host says it is not in effect: only applying it again, or the host, takes that back
     passed = event.at if verdict == "pass" else before.passed_at if before else None
-    return replace(facts, proofs={**facts.proofs, entry: Proof(verdict, event.reason, passed)})
+    revision = event.revision if verdict == "pass" else before.revision if before else 0
+    return replace(facts, proofs={**facts.proofs, entry: Proof(verdict, event.reason, passed, revision)})
 
 
 def later(moment: str, seconds: int) -> str:
@@ -347,4 +379,6 @@ HANDLERS: dict[str, Callable[[Facts, Event], Facts]] = {
     "verified": _verified,
     "journal": _journal,
     "accepted": _accepted,
+    "remedy": know,
 }
+ANSWERS = frozenset({"assessed", "patch", "verified"})  # under a revision that the controller names

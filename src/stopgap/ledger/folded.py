@@ -12,11 +12,12 @@ from typing import Any
 from stopgap.ledger.case import Acceptance, Episode, Extension
 from stopgap.ledger.facts import Entry, Facts, Proof
 from stopgap.ledger.projection import Fold, Story
+from stopgap.ledger.reopening import Basis
 
 FORMAT = 1
 
 # Fields that are not plain JSON values, by what they hold: one, several by name, several in a row.
-ONE: dict[str, type] = {"acceptance": Acceptance}
+ONE: dict[str, type] = {"acceptance": Acceptance, "basis": Basis}
 NAMED: dict[str, type] = {"entries": Entry, "proofs": Proof, "extensions": Extension}
 LISTED: dict[str, type] = {"episodes": Episode}
 

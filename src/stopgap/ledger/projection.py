@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from stopgap.ledger.case import AFFECTED, CLOSED, Case, Episode, Mitigation
-from stopgap.ledger.events import REASON_LIMIT, Event, clean
+from stopgap.ledger.events import OF_NOBODY, REASON_LIMIT, Event, clean
 from stopgap.ledger.facts import Entry, Facts, learn
+from stopgap.ledger.reopening import is_withdrawn
 
 EPISODES_KEPT = 50
 
@@ -70,7 +71,8 @@ def fold(start: Fold, told: Iterable[Told]) -> Fold:
     facts, story, place = start.facts, start.story, start.place
     for one in _once(sorted(told, key=lambda one: one[:4])):
         facts = learn(facts, one.event)
-        facts, story = advance(facts, story, one.counted_at)
+        if story.state or one.event.kind not in OF_NOBODY:  # what was known beforehand does not begin a case
+            facts, story = advance(facts, story, one.counted_at)
         place = one.place
     return Fold(facts, story, place)
 
@@ -149,7 +151,7 @@ def _run_clocks(story: Story, facts: Facts, when: str) -> Story:
 
 
 def judge_state(facts: Facts) -> str:
-    if facts.doubt or facts.affected is None:
+    if facts.doubt or facts.rebuilt or facts.affected is None:
         return "unknown"
     if not facts.affected:
         return "not_affected"
@@ -161,9 +163,14 @@ def judge_state(facts: Facts) -> str:
 
 
 def judge_reason(facts: Facts, state: str, known: str) -> str:
+    note = f"; {facts.basis.note}" if facts.basis.note and state not in CLOSED else ""
+    return _why(facts, state, known) + note
+
+
+def _why(facts: Facts, state: str, known: str) -> str:
     if state == "unknown":
         last = f"; last known: {known}" if known else ""
-        return (facts.doubt or "never assessed") + last
+        return (facts.doubt or facts.rebuilt or "never assessed") + last
     if state == "fixed":
         return "fix proven in effect"
     if state == "not_affected":
@@ -193,6 +200,8 @@ def _why_unproven(facts: Facts, entry: Entry) -> str:
     if entry.withdrawn:
         return facts.said
     proof = facts.proofs.get(entry.entry)
+    if is_withdrawn(facts.basis, entry.mitigation, proof):
+        return f"revision {facts.basis.known} withdrew mitigation {entry.mitigation}"
     because = f": {proof.reason}" if proof and proof.reason else ""
     return f"mitigation {entry.state}, not proven{because}"
 
@@ -213,7 +222,9 @@ def _is_lost(facts: Facts, entry: Entry) -> bool:
 
 def _proven(facts: Facts, entry: Entry) -> bool:
     proof = facts.proofs.get(entry.entry)
-    return entry.state == "applied" and not entry.withdrawn and proof is not None and proof.verdict == "pass"
+    if entry.state != "applied" or entry.withdrawn or proof is None or proof.verdict != "pass":
+        return False
+    return not is_withdrawn(facts.basis, entry.mitigation, proof)
 
 
 def _name(entry: Entry) -> str:
@@ -223,7 +234,8 @@ def _name(entry: Entry) -> str:
 def judge_flags(facts: Facts) -> tuple[str, ...]:
     open_still = facts.affected is not False and facts.fix != "in_effect"
     lost = open_still and bool(_lost_reason(facts))
-    return tuple(name for name, holds in (("regressed", facts.fix_gone), ("mitigation_lost", lost)) if holds)
+    flags = (("regressed", facts.fix_gone), ("reopened", facts.basis.reopened), ("mitigation_lost", lost))
+    return tuple(name for name, holds in flags if holds)
 
 
 def judge_waiting(facts: Facts, state: str) -> str:
@@ -234,7 +246,9 @@ def judge_waiting(facts: Facts, state: str) -> str:
         return f"installed, not in effect: {facts.fix_open or 'not verified yet'}"
     if facts.fix_refused:
         return facts.fix_refused
-    return f"fix gone: {facts.said}" if facts.fix_gone else "fix not tried yet"
+    if facts.fix_gone:
+        return f"fix gone: {facts.said}"
+    return f"fix of revision {facts.basis.known} not tried yet" if facts.basis.reopened else "fix not tried yet"
 
 
 def case_of(key: Key, told: Fold) -> Case:

@@ -36,6 +36,7 @@ def evidence(resolved: dict[str, Any]) -> dict[str, Any]:
         "packages": [{key: package[key] for key in kept} for package in resolved["affected"]["packages"]],
         "mitigations": {mitigation["id"]: mitigation["status"] for mitigation in resolved["mitigations"]},
         "fix": bool(resolved["fix"]["packages"]),
+        "conditions": bool(resolved["affected"]["when"]),
     }
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stopgap.ledger.events import KINDS, Event, parse_event
+from stopgap.ledger.events import KINDS, OF_NOBODY, Event, parse_event
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUN = "01a1ff3a-cf6e-7395-9742-248dd26742d3"
@@ -58,11 +58,14 @@ def short_event(minute: int, said: dict) -> Event:
     if kind == "mitigation":
         said["mitigation"] = said.pop("mitigation_id", "m")
         said["heard_at"] = moment(said.pop("heard", minute))
+    nobody = {"estate": "", "host": ""} if kind in OF_NOBODY else {}
     return event(
         kind=kind,
         verdict=verdict,
         at=moment(at),
         reason=reason,
+        revision=said.pop("revision", 0 if kind == "journal" else 1),
         evidence=said,
         remedy="" if kind == "journal" else "CVE-1",
+        **nobody,
     )
