@@ -17,6 +17,7 @@ from stopgap.risk.work import Work
 
 COLUMNS = ("host", "remedy", "state", "due", "why")
 NAMED = 10  # breaches told one by one
+ON_TERMINAL = 100  # rows; who has more work than that reads it by filter
 
 
 def ask(filters: dict[str, str], policy: Path | None) -> Work:
@@ -28,19 +29,19 @@ def ask(filters: dict[str, str], policy: Path | None) -> Work:
     return found
 
 
-def show(work: Work, *, as_json: bool, most: int | None = None) -> None:
-    """`most` rows on a terminal or as lines; JSON has them all."""
+def show(work: Work, *, as_json: bool) -> None:
     if as_json:
         print_json({"work": [_as_dict(one, work) for one in work.ranked], "summary": _counts(work)})
         return
     if not work.ranked:
         print("No open case here: nothing to do, or nothing assessed yet; `stopgap status` shows all cases.")
         return
+    most = ON_TERMINAL if sys.stdout.isatty() else len(work.ranked)
     view.show(COLUMNS, _rows(work, work.ranked[:most]))
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in _counts(work).items())
     print(f"{counts}; `stopgap risk explain HOST CVE` tells one whole story")
-    if most is not None and len(work.ranked) > most:
-        print(f"These are the first {most}; --host, --remedy and --estate narrow it, --json has them all.")
+    if len(work.ranked) > most:
+        print(f"These are the first {most}; --host, --remedy and --estate narrow it, a pipe or --json has them all.")
 
 
 def tell_breaches(work: Work, fail_on: FailOn) -> bool:

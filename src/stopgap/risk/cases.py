@@ -29,7 +29,8 @@ class OpenCase:
     owner: str
 
 
-AS_KEPT = tuple(cases.c[name] for name in OpenCase.__slots__ if name not in ("state", "flags"))
+KEY = (cases.c.estate, cases.c.host, cases.c.remedy)
+REST = tuple(cases.c[name] for name in OpenCase.__slots__[5:])
 
 
 def open_cases(
@@ -38,15 +39,13 @@ def open_cases(
     """An empty filter takes all; a closed state takes none."""
     held, expired = state_as_of(now), expired_as_of(now)
     wanted = {cases.c.estate: estate, cases.c.host: host, cases.c.remedy: remedy, held: state}
-    query = sa.select(*AS_KEPT, held.label("state"), cases.c.flags, expired.label("expired"))
+    query = sa.select(*KEY, held.label("state"), cases.c.flags, expired.label("expired"), *REST)
     query = query.where(
         cases.c.state.not_in(sorted(CLOSED)), *(name == value for name, value in wanted.items() if value)
     )
-    for row in connection.execute(query):
-        *kept, current, flags, ran_out = row
+    for name_of_estate, name, vulnerability, current, flags, ran_out, *rest in connection.execute(query):
         told = _flags(flags)
-        found = dict(zip((column.name for column in AS_KEPT), kept, strict=True))
-        yield OpenCase(**found, state=current, flags=(*told, "expired") if ran_out else told)
+        yield OpenCase(name_of_estate, name, vulnerability, current, (*told, "expired") if ran_out else told, *rest)
 
 
 @lru_cache(maxsize=64)

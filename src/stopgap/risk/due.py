@@ -26,10 +26,6 @@ class Candidate:
     source: str
     used: bool = True
 
-    @property
-    def at(self) -> datetime | None:
-        return end_of(self.due) if self.due else None
-
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -52,18 +48,38 @@ class Due:
         return (*told, decision_sentence(self))
 
 
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """All dates a case might be due on, and the one that decides."""
+
+    candidates: tuple[Candidate, ...]
+    decided_by: Candidate
+    due_at: datetime | None
+    forensics: bool
+
+
 def due_of(facts: Facts, known_since: date, policy: Policy, now: datetime) -> Due:
     """`known_since`: the day this host was first known to be affected, in the present episode."""
+    return as_due(find_dates(facts, known_since, policy), facts, now)
+
+
+def find_dates(facts: Facts, known_since: date, policy: Policy) -> Dates:
     candidates = tuple(_candidates(facts, known_since, policy))
     decider = min((one for one in candidates if one.used), key=_earliest)
+    forensics = _timeline(facts, policy, kev=bool(facts.kev))[0].forensics
+    return Dates(candidates, decider, end_of(decider.due) if decider.due else None, forensics)
+
+
+def as_due(dates: Dates, facts: Facts, now: datetime) -> Due:
+    decider = dates.decided_by
     return Due(
-        due_at=decider.at,
+        due_at=dates.due_at,
         basis=decider.basis,
         days=decider.days,
-        forensics=_timeline(facts, policy, kev=bool(facts.kev))[0].forensics,
-        overdue=decider.at is not None and now > decider.at,
+        forensics=dates.forensics,
+        overdue=dates.due_at is not None and now > dates.due_at,
         decided_by=decider,
-        candidates=candidates,
+        candidates=dates.candidates,
         facts=facts.told,
     )
 

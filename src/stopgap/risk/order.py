@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from stopgap.ledger.case import CLOSED
 from stopgap.ledger.events import TIME_FORMAT
-from stopgap.risk.due import Due, due_of
+from stopgap.risk.due import Dates, Due, as_due, find_dates
 from stopgap.risk.facts import About, Facts, Feeds, RemedyFacts, gather
 from stopgap.risk.policy import Policy
 
@@ -65,7 +65,17 @@ class Ranked:
     case: Subject
     rank: Rank
     judged: Judged
-    why: str
+
+    @property
+    def why(self) -> str:
+        """`mitigation lost; in KEV since 2021-12-10; BOD 26-04: 3 days and forensic triage`"""
+        told = [name.replace("_", " ") for name in ALARMS if name in self.case.flags]
+        if self.rank is Rank.ACCEPTED:
+            told.append(f"accepted until {str(self.case.accepted_until)[:10]}")
+        if self.judged.facts.kev:
+            told.append(f"in KEV since {min(entry['added'] for entry in self.judged.facts.kev)}")
+        told.append(_decided(self.judged.due) if self.judged.due else "never known to be affected")
+        return "; ".join(told)
 
     @property
     def breached(self) -> bool:
@@ -79,27 +89,42 @@ class Judge:
     def __init__(self, remedies: Mapping[str, RemedyFacts], feeds: Feeds, policy: Policy, now: datetime) -> None:
         self.remedies, self.feeds, self.policy, self.now = remedies, feeds, policy, now
         self.moment = now.astimezone(UTC).strftime(TIME_FORMAT)
-        self._facts: dict[tuple[str, About], Facts] = {}
-        self._judged: dict[tuple[str, About, str], Judged] = {}
+        self._asked = asked_of_site(policy)
+        self._facts: dict[tuple[str, ...], Facts] = {}
+        self._dates: dict[tuple[str, ...], Dates] = {}
+        self._judged: dict[tuple[str, ...], Judged] = {}
 
     def judge(self, case: Subject) -> Judged:
-        about = About(case.estate, case.exposure, case.criticality, case.owner)
-        day = (case.exposed_at or "")[:10]
-        key = (case.remedy, about, day)
+        about = (case.remedy, case.estate, case.exposure, case.criticality, case.owner)
+        key = (*about, (case.exposed_at or "")[:10])
         if key not in self._judged:
-            facts = self._gathered(case.remedy, about)
-            due = due_of(facts, date.fromisoformat(day), self.policy, self.now) if day else None
-            self._judged[key] = Judged(facts, due)
+            if about not in self._facts:
+                self._facts[about] = self._gathered(*about)
+            self._judged[key] = self._found(case, self._facts[about])
         return self._judged[key]
 
     def is_accepted(self, case: Subject) -> bool:
         return case.accepted_until is not None and case.accepted_until > self.moment
 
-    def _gathered(self, remedy: str, about: About) -> Facts:
-        if (remedy, about) not in self._facts:
-            known = self.remedies.get(remedy) or RemedyFacts(remedy)
-            self._facts[remedy, about] = gather(known, about, self.feeds, self.policy)
-        return self._facts[remedy, about]
+    def _gathered(self, remedy: str, *about: str) -> Facts:
+        known = self.remedies.get(remedy) or RemedyFacts(remedy)
+        return gather(known, About(*about), self.feeds, self.policy)
+
+    def _found(self, case: Subject, facts: Facts) -> Judged:
+        """The dates hang on fewer facts than are told of a case: those are worked out once for all that share them."""
+        day = (case.exposed_at or "")[:10]
+        if not day:
+            return Judged(facts, None)
+        key = (case.remedy, case.exposure, day, *(getattr(case, name) for name in self._asked))
+        if key not in self._dates:
+            self._dates[key] = find_dates(facts, date.fromisoformat(day), self.policy)
+        return Judged(facts, as_due(self._dates[key], facts, self.now))
+
+
+def asked_of_site(policy: Policy) -> tuple[str, ...]:
+    """What the site's rules ask of a case, other than its exposure."""
+    asked = {name for rule in policy.rules for name in rule.when.model_fields_set}
+    return tuple(sorted(asked & {"estate", "criticality", "owner"}))
 
 
 def order_of_work(cases: Iterable[Subject], judge: Judge) -> list[Ranked]:
@@ -123,7 +148,7 @@ def _ranked(case: Subject, judge: Judge) -> tuple[tuple[Any, ...], Ranked]:
         case.host,
         case.remedy,
     )
-    return place, Ranked(case, rank, judged, _why(case, judged, rank))
+    return place, Ranked(case, rank, judged)
 
 
 def _rank(case: Subject, judged: Judged, judge: Judge) -> Rank:
@@ -134,17 +159,6 @@ def _rank(case: Subject, judged: Judged, judge: Judge) -> Rank:
     if case.state == "exposed" and judged.facts.kev:
         return Rank.EXPLOITED
     return Rank.OVERDUE if judged.due is not None and judged.due.overdue else Rank.WAITING
-
-
-def _why(case: Subject, judged: Judged, rank: Rank) -> str:
-    """`mitigation lost; in KEV since 2021-12-10; BOD 26-04: 3 days and forensic triage`"""
-    told = [name.replace("_", " ") for name in ALARMS if name in case.flags]
-    if rank is Rank.ACCEPTED:
-        told.append(f"accepted until {str(case.accepted_until)[:10]}")
-    if judged.facts.kev:
-        told.append(f"in KEV since {min(entry['added'] for entry in judged.facts.kev)}")
-    told.append(_decided(judged.due) if judged.due else "never known to be affected")
-    return "; ".join(told)
 
 
 def _decided(due: Due) -> str:
