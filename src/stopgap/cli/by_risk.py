@@ -10,6 +10,7 @@ from stopgap.cli.ledger_options import print_json, tell_undelivered
 from stopgap.cli.risk_options import FailOn, risk_errors, tell_doubts
 from stopgap.cli.risk_view import due_cell
 from stopgap.ledger.debts import utc_now
+from stopgap.ledger.events import clean
 from stopgap.risk import work as risk
 from stopgap.risk.explain import due_dict
 from stopgap.risk.order import Rank, Ranked
@@ -48,8 +49,8 @@ def tell_breaches(work: Work, fail_on: FailOn) -> bool:
     """True where there are any; they are named on stderr, the most urgent first."""
     breaches = [one for one in work.ranked if _breaches(one, fail_on)]
     for one in breaches[:NAMED]:
-        cells = view.clean(f"{one.case.host} {one.case.remedy}", 300)
-        print(f"stopgap: {cells}: {due_cell(one.judged.due, work.now)}; {view.clean(one.why, 300)}", file=sys.stderr)
+        cells = clean(f"{one.case.host} {one.case.remedy}", 300)
+        print(f"stopgap: {cells}: {due_cell(one.judged.due, work.now)}; {clean(one.why, 300)}", file=sys.stderr)
     if breaches:
         noun = "case is" if len(breaches) == 1 else "cases are"
         what = "past due" if fail_on is FailOn.overdue else "exposed"
