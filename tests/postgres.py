@@ -164,18 +164,18 @@ class Server:
     def create_database(self, name: str = "", *, template: str = "template1", owner: str = OWNER) -> str:
         """Its name. Nobody may be connected to the template."""
         name = name or f"t{next(self._numbers)}"
-        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"')
+        self.sql(f"CREATE DATABASE {_quoted(name)} TEMPLATE {_quoted(template)} OWNER {_quoted(owner)}")
         return name
 
     def drop_database(self, name: str) -> None:
-        self.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.sql(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
 
     def create_login(self, name: str, *groups: str, options: str = "") -> str:
         """A role that logs in with PASSWORD, a member of these groups. Made once a server; its name."""
         if (name,) not in self.sql("SELECT rolname FROM pg_roles"):
-            self.sql(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{PASSWORD}' {options}")
+            self.sql(f"CREATE ROLE {_quoted(name)} LOGIN PASSWORD '{PASSWORD}' {options}")
         for group in groups:
-            self.sql(f'GRANT "{group}" TO "{name}"')
+            self.sql(f"GRANT {_quoted(group)} TO {_quoted(name)}")
         return name
 
     def sql(self, statement: str, *, database: str = "postgres", user: str = OWNER) -> list[tuple[object, ...]]:
@@ -232,6 +232,10 @@ class Server:
 
     def _last_words(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _free_port(host: str) -> int:

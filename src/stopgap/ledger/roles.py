@@ -46,7 +46,7 @@ def prepare(connection: sa.Connection) -> None:
 def grant(connection: sa.Connection) -> None:
     """Exactly this, whatever was granted to the two groups or to everybody before."""
     for statement in _grants():
-        connection.execute(sa.text(statement))
+        _run(connection, statement)
 
 
 def _grants() -> Iterator[str]:
@@ -65,7 +65,7 @@ def _missing_roles(connection: sa.Connection) -> list[str]:
 
 
 def _create_schema(connection: sa.Connection) -> str:
-    return f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {_quoted(connection, _me(connection))};"
+    return f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {_quoted(_me(connection))};"
 
 
 def _may(connection: sa.Connection, *, needs_roles: bool, needs_schema: bool) -> bool:
@@ -82,7 +82,7 @@ def _create(connection: sa.Connection, statement: str) -> None:
     """Roles are the whole server's: somebody may make the same ones for another database at this moment."""
     try:
         with connection.begin_nested():
-            connection.execute(sa.text(statement))
+            _run(connection, statement)
     except sa.exc.DBAPIError as error:
         if getattr(error.orig, "sqlstate", "") not in ("42710", "23505"):  # it is there; its name is taken
             raise
@@ -99,7 +99,7 @@ def _become(connection: sa.Connection, owner: str) -> None:
     """So that what is made now belongs to whom the rest belongs to."""
     if not connection.scalar(sa.text("SELECT pg_has_role(current_user, :owner, 'MEMBER')"), {"owner": owner}):
         raise NotAllowed(f'this ledger belongs to "{owner}": only that role may do this, not "{_me(connection)}"')
-    connection.execute(sa.text(f"SET LOCAL ROLE {_quoted(connection, owner)}"))
+    _run(connection, f"SET LOCAL ROLE {_quoted(owner)}")
 
 
 def _check_encoding(connection: sa.Connection) -> None:
@@ -114,6 +114,9 @@ def _me(connection: sa.Connection) -> str:
     return str(connection.scalar(sa.text("SELECT current_user")))
 
 
-def _quoted(connection: sa.Connection, name: str) -> str:
-    # A colon would be a parameter's to sa.text.
-    return connection.dialect.identifier_preparer.quote_identifier(name).replace(":", "\\:")
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _run(connection: sa.Connection, statement: str) -> None:
+    connection.execute(sa.text(statement.replace(":", "\\:")))  # a name's colon is no parameter
