@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stopgap.cli.ledger_options import AsJson, Estate, Remedy, ledger_errors, nothing, print_json, tell_undelivered
+from stopgap.cli.ledger_options import AsJson, Estate, Remedy, nothing, print_json, tell_undelivered
+from stopgap.cli.risk_options import Policy, risk_errors, tell_doubts
 
 if TYPE_CHECKING:
     from stopgap.measures.report import Report
@@ -31,20 +32,23 @@ def measures(
     until: Until = "",
     remedy: Remedy = "",
     estate: Estate = "",
+    policy: Policy = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how long it takes to mitigate, install, take effect and lift; exposure day by day; what is past due."""
     from stopgap.measures.service import Asked, BadSpan, measured
     from stopgap.measures.show import to_dict
-    from stopgap.risk.policy import NONE
+    from stopgap.risk.work import find_policy
 
     asked = Asked(by.value if by else "", _day("--since", since), _day("--until", until), remedy, estate)
     try:
-        with ledger_errors():
-            report = measured(asked, NONE, datetime.now(UTC))
+        with risk_errors():
+            report = measured(asked, find_policy(policy), datetime.now(UTC))
     except BadSpan as error:
         raise typer.BadParameter(str(error)) from None
     tell_undelivered()
+    if report.whole.due.open:
+        tell_doubts(report.doubts)
     if as_json:
         print_json({"asked": asked_for(asked), **to_dict(report)})
     elif not report.whole.cases:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stopgap.cli.ledger_options import BREACHED, AsJson, Estate, Host, Remedy, nothing, print_json, read_cases
+from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.risk_options import FailOn, Policy
 
 
@@ -58,9 +59,11 @@ def show_cases(filters: dict[str, str], as_json: bool) -> None:
     cases = read_cases(**filters)
     books = debts.owed(cases, debts.utc_now())
     if as_json:
-        print_json({"cases": [to_dict(one) for one in cases], "summary": debts.summary(cases, books)})
+        told = {"notices": told_notices(host=filters["host"], estate=filters["estate"])}
+        print_json({"cases": [to_dict(one) for one in cases], "summary": debts.summary(cases, books), **told})
     elif not cases:
         print(nothing(any(filters.values())))
     else:
         view.show(view.STATUS_COLUMNS, view.status_rows(cases))
         print(debts.summary_line(cases, books))
+        tell_notices(host=filters["host"], estate=filters["estate"])

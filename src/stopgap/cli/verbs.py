@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.progress import Progress, show_result
 from stopgap.engine.model import EngineError, ExitCode, RunRequest
 
@@ -157,12 +158,15 @@ def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
                     "verdicts": result.verdicts,
                     "failures": result.failures,
                     "unreachable": result.unreachable,
+                    **({"notices": told_notices()} if request.verb == "sync" else {}),
                 },
                 indent=2,
             )
         )
     else:
         show_result(request, result)
+        if request.verb == "sync":
+            tell_notices()
     return code
 
 

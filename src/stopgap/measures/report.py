@@ -58,6 +58,7 @@ class Report:
         self.span, self.exposure, self.now = span, exposure, now
         self.overdue, self.group_of = overdue, group_of
         self.groups: dict[str, Group] = {ALL: Group()}
+        self.doubts: tuple[str, ...] = ()  # about the feeds that due dates rest on
 
     def add(self, row: Row) -> None:
         episodes = list(episodes_of(row, self.now))

@@ -9,7 +9,7 @@ from stopgap.measures.exposure import Exposure
 from stopgap.measures.groups import GROUPS
 from stopgap.measures.pastdue import overdue_by
 from stopgap.measures.report import Report, Span
-from stopgap.risk.kept import read_feeds
+from stopgap.risk.kept import doubts, kept_feeds, read_feeds
 from stopgap.risk.knowledge import read_remedies
 from stopgap.risk.order import Judge
 from stopgap.risk.policy import Policy
@@ -48,6 +48,7 @@ def measured(asked: Asked, policy: Policy, now: datetime) -> Report:
         report = Report(span_of(asked, now.date()), exposure, seconds, overdue, group_of)
         for row in rows.affected(connection, estate=asked.estate, remedy=asked.remedy):
             report.add(row)
+        report.doubts = tuple(doubts(kept_feeds(connection), now))
     return report
 
 

@@ -1,6 +1,7 @@
 """A ledger of the test's own, with a fleet whose times are known."""
 
 import pytest
+from tests.unit.ledger.conftest import state  # noqa: F401 - a fixture: both backends
 from tests.unit.ledger.makers import event
 from tests.unit.measures.makers import moment
 
@@ -9,15 +10,7 @@ from stopgap.ledger.store import open_ledger, writing
 
 
 @pytest.fixture
-def state(tmp_path, monkeypatch):
-    folder = tmp_path / "state"
-    monkeypatch.setenv("STOPGAP_STATE_DIR", str(folder))
-    monkeypatch.delenv("STOPGAP_LEDGER_URL", raising=False)
-    return folder
-
-
-@pytest.fixture
-def record(state):
+def record(state):  # noqa: F811
     def write(*events):
         with writing(open_ledger()) as connection:
             book.record(connection, events)

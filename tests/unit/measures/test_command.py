@@ -5,6 +5,9 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from tests.unit.ledger.makers import event
+from tests.unit.measures.conftest import exposed, fixed, mitigated
+from tests.unit.measures.makers import moment
 
 from stopgap.cli.main import main
 
@@ -121,3 +124,47 @@ def test_an_empty_ledger(state, told, measures):
 
 def test_no_such_remedy(fleet, measures):
     assert "No case matches that was ever affected" in measures("--remedy", "CVE-9").stdout
+
+
+def test_silent_after_it_was_closed_stays_closed(record, told):
+    told_before = {"code": "not_installed"}
+    record(
+        exposed("web1", 1),
+        event(host="web1", at=moment(3), verdict="not_affected", evidence=told_before),
+        event(host="web1", at=moment(5), verdict="unknown", evidence={"code": "unreachable"}),
+    )
+    whole = told()["all"]
+    assert whole["times"]["effect"]["over_without"] == 1
+    assert whole["due"]["open"] == 0
+
+
+def test_an_earlier_episode_counts_with_its_lifting(record, told):
+    lifted = {"mitigation": "limits", "entry": "E-web1", "heard_at": moment(5)}
+    record(
+        exposed("web1", 1),
+        *mitigated("web1", 2),
+        *fixed("web1", 4),
+        event(host="web1", at=moment(5), kind="mitigation", verdict="lifted", evidence=lifted),
+        exposed("web1", 8),
+    )
+    times = told()["all"]["times"]
+    assert (times["effect"]["happened"], times["effect"]["still_open"]) == (1, 1)
+    assert (times["lift"]["happened"], times["lift"]["median_seconds"]) == (1, DAY)
+
+
+def test_past_due_by_the_site_s_policy_and_accepted_apart(record, told, tmp_path):
+    policy = tmp_path / "policy.yml"
+    policy.write_text("apiVersion: stopgap/v1\nrules: [{days: 1, why: ours}]\n")
+    record(*(exposed(f"web{number}", 1) for number in range(4)))
+    until = {"until": "2999-01-01T00:00:00.000000Z"}
+    record(event(host="web0", at=moment(2), kind="accepted", verdict="accepted", reason="why", evidence=until))
+    due = told("--policy", str(policy))["all"]["due"]
+    assert due == {"open": 4, "past_due": 4, "accepted": 1, "no_date": 0, "share_past_due": 0.75}
+    policy.write_text("apiVersion: stopgap/v1\nrules: [{next_upgrade: true, why: ours}]\n")
+    assert told("--policy", str(policy))["all"]["due"]["no_date"] == 4
+
+
+def test_a_policy_that_cannot_be_read(fleet, measures):
+    done = measures("--policy", "/nowhere.yml")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the policy cannot be read" in done.stderr
