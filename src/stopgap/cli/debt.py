@@ -1,5 +1,6 @@
 """`stopgap debt`: what is still owed."""
 
+import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -42,6 +43,8 @@ def debt(
         if books.orphans:
             view.show(view.ORPHAN_COLUMNS, view.debt_rows(books.orphans), "orphans: in force after their fix")
         print(debts.summary_line(cases, books))
-    in_force = [*books.debt, *books.orphans]
-    if fail_on and any(fail_on is FailOn.any or row.overdue for row in in_force):
+    breached = [row for row in (*books.debt, *books.orphans) if fail_on is FailOn.any or row.overdue]
+    if fail_on and breached:
+        for line in view.breach_lines(breached):
+            print(f"stopgap: {line}", file=sys.stderr)
         raise typer.Exit(BREACHED)

@@ -1,16 +1,19 @@
 """Cases and debts as text: a table on a terminal, aligned lines elsewhere. Nothing a host said is ever markup."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from stopgap.ledger.case import Case
+from stopgap.ledger.case import CLOSED, Case
 from stopgap.ledger.debts import Owed, seconds_since, utc_now
 from stopgap.ledger.events import clean
 
 CELL_LIMIT = 300
+BREACHES_TOLD = 50
 STYLES = {"fixed": "green", "not_affected": "dim", "mitigated": "yellow", "patched": "yellow", "exposed": "bold red"}
 
 NARROW = ("state", "since", "age", "expires", "proven", "remedy")  # these stay on one line
+
+LOUD = ("regressed", "expired")  # what else there is to be loud about begins the reason
 
 STATUS_COLUMNS = ("host", "remedy", "state", "since", "reason")
 DEBT_COLUMNS = ("host", "remedy", "mitigation", "age", "expires", "owner", "proven", "waiting for the fix")
@@ -37,15 +40,26 @@ def debt_rows(rows: Sequence[Owed]) -> list[tuple[str, ...]]:
         (
             f"{row.estate}/{row.host}" if several else row.host,
             row.remedy,
-            row.mitigation + ("" if row.persists in ("", "always") else f" ({row.persists})"),
+            _mitigation(row),
             age(row.age),
             _expiry(row),
             row.owner or "-",
             f"{age(row.proof_age, 1)} ago" if row.proof == "pass" else row.proof or "never",
-            row.waiting_for,
+            _waiting(row),
         )
         for row in rows
     ]
+
+
+def breach_lines(rows: Sequence[Owed]) -> Iterator[str]:
+    """What made `--fail-on` fail, one a line, for the mail of a cron job."""
+    for row in rows[:BREACHES_TOLD]:
+        owner = f", owner {row.owner}" if row.owner else ""
+        late = f"{age(seconds_since(row.expires_at, utc_now()), 1)} overdue" if row.overdue else "in force"
+        orphan = " after its fix" if row.state in CLOSED else ""
+        yield clean(f"{row.estate}/{row.host} {row.remedy} {row.mitigation}: {late}{orphan}{owner}", CELL_LIMIT)
+    if len(rows) > BREACHES_TOLD:
+        yield f"and {len(rows) - BREACHES_TOLD} more"
 
 
 def age(seconds: int | None, units: int = 2) -> str:
@@ -93,12 +107,24 @@ def _show_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 
 def _flagged(case: Case) -> str:
-    shown = [flag.upper() for flag in case.flags if flag == "regressed"]
+    shown = [flag.upper() for flag in case.flags if flag in LOUD]
     return " ".join([*shown, case.reason])
+
+
+def _mitigation(row: Owed) -> str:
+    marks = [mark for mark in (row.persists, row.origin) if mark not in ("", "always", "recorded")]
+    return f"{row.mitigation} ({', '.join(marks)})" if marks else row.mitigation
+
+
+def _waiting(row: Owed) -> str:
+    told = row.acceptance
+    accepted = f"accepted by {told.by} until {told.until[:10]}: {told.why}" if told else ""
+    return "; ".join(part for part in (row.waiting_for, accepted) if part)
 
 
 def _expiry(row: Owed) -> str:
     left = seconds_since(row.expires_at, utc_now())
     if left is None:
         return "-"
-    return f"OVERDUE {age(left, 1)}" if row.overdue else f"in {age(-left, 1)}"
+    extended = f", extended by {row.extended.by}" if row.extended else ""
+    return (f"OVERDUE {age(left, 1)}" if row.overdue else f"in {age(-left, 1)}") + extended

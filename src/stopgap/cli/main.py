@@ -15,6 +15,7 @@ COMMANDS = {
     **{verb: ("stopgap.cli.verbs", verb) for verb in VERBS},
     "status": ("stopgap.cli.status", "status"),
     "debt": ("stopgap.cli.debt", "debt"),
+    "accept": ("stopgap.cli.accept", "accept"),
     "measures": ("stopgap.cli.measures", "measures"),
     "remedy": ("stopgap.cli.remedy", "app"),
     "risk": ("stopgap.cli.risk", "app"),

@@ -137,6 +137,11 @@ def differences(connection: sa.Connection) -> list[Key]:
     return sorted(keeping.differences(connection) + hosts)
 
 
+def remedies(connection: sa.Connection) -> list[str]:
+    """The ids of all that have cases."""
+    return list(connection.scalars(sa.select(cases.c.remedy).distinct().order_by(cases.c.remedy)))
+
+
 def read_cases(
     connection: sa.Connection,
     *,

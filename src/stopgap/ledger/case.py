@@ -131,7 +131,8 @@ def _expired(case: Case, moment: str, now: datetime) -> Case:
 
 def _ran_out(one: Mitigation, now: datetime) -> str:
     extended = f"; extended by {one.extended.by}: {one.extended.why}" if one.extended else ""
-    return f"mitigation {one.id or one.entry} ran out {ago(one.expires_at, now)} ({one.expires_at}{extended})"
+    when = f"{one.expires_at[:10]} {one.expires_at[11:16]} UTC" if one.expires_at else ""
+    return f"mitigation {one.id or one.entry} ran out {ago(one.expires_at, now)} ({when}{extended})"
 
 
 def _accepted(case: Case, moment: str, now: datetime) -> Case:

@@ -25,6 +25,14 @@ class BadEvent(LedgerError, ValueError):
     """One line of a spool file is not an event of contracts §6."""
 
 
+class BadWord(LedgerError, ValueError):
+    """What somebody said at the command line cannot be recorded. Nothing was."""
+
+
+class NoSuchCase(LedgerError, LookupError):
+    """The ledger has no such case, or none that this could be said of."""
+
+
 class BadExport(LedgerError, ValueError):
     """A file to be imported is not a whole export, or not an honest one. Nothing of it was imported."""
 
