@@ -7,18 +7,21 @@ What is added here is kept by `folded` as well: plain values need nothing, see t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from stopgap.ledger.case import Acceptance, Extension
 from stopgap.ledger.events import REASON_LIMIT, TIME_FORMAT, Event, clean, is_time
 from stopgap.ledger.reopening import Basis, know, weigh
+from stopgap.ledger.replacing import replace
 
 # The states of an entry's own history. Its order is the journal's (evidence.step), whatever the clocks of hosts say;
 # an entry cut short or lost may be applied again, one that is over stays over.
 IN_FORCE = frozenset({"intended", "applied", "lifting"})
 OVER = frozenset({"lifted", "undone"})
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 TTL_LIMIT = 100 * 366 * 24 * 3600  # seconds; more than this is no ttl
 
@@ -26,8 +29,7 @@ TTL_LIMIT = 100 * 366 * 24 * 3600  # seconds; more than this is no ttl
 UNANSWERED = frozenset({"unreachable"})
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One journal entry: one mitigation of one remedy on this host."""
 
     entry: str
@@ -49,16 +51,14 @@ class Entry:
         return self.state in IN_FORCE and not self.gone
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     verdict: str  # pass | fail | unknown | lost
     reason: str
     passed_at: str | None
     revision: int = 0  # of the remedy, when it passed
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """`fix` is what was last learned: untold, absent, installed, in_effect."""
 
     affected: bool | None = None
@@ -73,9 +73,9 @@ class Facts:
     act_refused: str = ""  # the last refusal or failure to mitigate or lift
     revision: int = 0
     answered_at: str | None = None
-    entries: Mapping[str, Entry] = field(default_factory=dict)
-    proofs: Mapping[str, Proof] = field(default_factory=dict)
-    extensions: Mapping[str, Extension] = field(default_factory=dict)  # of entries, by a proof; the furthest
+    entries: Mapping[str, Entry] = NOTHING
+    proofs: Mapping[str, Proof] = NOTHING
+    extensions: Mapping[str, Extension] = NOTHING  # of entries, by a proof; the furthest
     acceptance: Acceptance | None = None  # of the present episode
     exposure: str = ""
     criticality: str = ""

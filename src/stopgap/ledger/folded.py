@@ -36,7 +36,9 @@ def from_text(text: str) -> Fold | None:
     return Fold(Facts(**_rich(kept["facts"])), Story(**_rich(kept["story"])), (counted_at, heard_at, id_))
 
 
-def _defaults(shape: type) -> tuple[tuple[str, Any], ...]:
+def _defaults(shape: Any) -> tuple[tuple[str, Any], ...]:
+    if issubclass(shape, tuple):  # a named one
+        return tuple((name, shape._field_defaults.get(name, MISSING)) for name in shape._fields)
     return tuple((one.name, one.default) for one in fields(shape))
 
 
@@ -47,7 +49,7 @@ def _plain(value: Any) -> dict[str, Any]:
     plain = {}
     for name, default in DEFAULTS[type(value)]:
         found = getattr(value, name)
-        if found == default or (default is MISSING and found == {}):
+        if found == default:
             continue
         if name in NAMED:
             found = {key: _plain(one) for key, one in found.items()}

@@ -1,13 +1,14 @@
 """From events to the case: the heart of the ledger. Pure, and the same whatever order the events arrived in."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from stopgap.ledger.case import AFFECTED, CLOSED, Case, Episode, Mitigation
 from stopgap.ledger.events import OF_NOBODY, REASON_LIMIT, Event, clean
 from stopgap.ledger.facts import Entry, Facts, learn
 from stopgap.ledger.reopening import is_withdrawn
+from stopgap.ledger.replacing import replace
 
 EPISODES_KEPT = 50
 
@@ -38,12 +39,11 @@ def tell(event: Event, recorded_at: str = "", hash_: str = "", until: str = "") 
     heard = event.heard_at
     counted = min(moment for moment in (heard, recorded_at, until) if moment)
     if event.at > counted:
-        event = replace(event, at=counted)  # nor did anything happen after it counts
+        event = dataclasses.replace(event, at=counted)  # nor did anything happen after it counts
     return Told(counted, heard, event.id, hash_, event)
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(NamedTuple):
     """How the state went. `known` is the last state that was not unknown; the clocks are of the present episode."""
 
     state: str = ""
@@ -57,12 +57,11 @@ class Story:
     episodes: tuple[Episode, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
+class Fold(NamedTuple):
     """All that the next event needs to know of those before it."""
 
-    facts: Facts = field(default_factory=Facts)
-    story: Story = field(default_factory=Story)
+    facts: Facts = Facts()
+    story: Story = Story()
     place: Place = ("", "", "")  # of the last event
 
 
@@ -70,7 +69,9 @@ def fold(start: Fold, told: Iterable[Told]) -> Fold:
     """`told` in any order, all of it after `start.place`. What two writers say of one event counts once."""
     facts, story, place = start.facts, start.story, start.place
     for one in _once(sorted(told, key=lambda one: one[:4])):
-        facts = learn(facts, one.event)
+        before, facts = facts, learn(facts, one.event)
+        if facts is before and one.event.kind in OF_NOBODY:
+            continue  # knowledge that says nothing new leaves no trace, see keeping.touched_by
         if story.state or one.event.kind not in OF_NOBODY:  # what was known beforehand does not begin a case
             facts, story = advance(facts, story, one.counted_at)
         place = one.place

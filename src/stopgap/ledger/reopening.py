@@ -7,10 +7,10 @@ higher revision can be held against it without asking a host. From then on an an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stopgap.ledger.events import REASON_LIMIT, Event, clean
+from stopgap.ledger.replacing import replace
 
 if TYPE_CHECKING:
     from stopgap.ledger.facts import Facts, Proof
@@ -20,8 +20,7 @@ PACKAGES_LIMIT = 100  # as many as the callback tells
 Package = Sequence[str]  # name, arch, version as advisories name it
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(NamedTuple):
     """`known` is the highest revision the catalogue has, `offered` the mitigations it still has (None: not told)."""
 
     known: int = 0
