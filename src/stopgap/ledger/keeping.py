@@ -11,10 +11,9 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from stopgap.ledger import case as cases_as
-from stopgap.ledger import folded
+from stopgap.ledger import bulk, folded
 from stopgap.ledger.events import FIELDS, OF_HOST, Event, is_time
 from stopgap.ledger.projection import Fold, Key, Told, case_of, fold, tell
 from stopgap.ledger.tables import cases, events
@@ -36,8 +35,27 @@ def touched_by(connection: sa.Connection, fresh: Iterable[Event]) -> set[Key]:
     fresh = list(fresh)
     named = {(event.estate, event.host, event.remedy) for event in fresh if event.remedy and event.host}
     named |= _cases_of_hosts(connection, {(event.estate, event.host) for event in fresh if event.kind in OF_HOST})
-    named |= _cases_of_remedies(connection, {event.remedy for event in fresh if event.kind == "remedy"})
+    named |= _cases_of_remedies(connection, _new_knowledge(connection, fresh))
     return named | _cases_of_runs(connection, {event.run for event in fresh if event.kind == "clock"})
+
+
+def _new_knowledge(connection: sa.Connection, fresh: Iterable[Event]) -> set[str]:
+    """Remedies of which more is known now; that of a revision known before says nothing new (see reopening.know)."""
+    told = [event for event in fresh if event.kind == "remedy"]
+    known: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
+    for part in chunks(sorted({event.remedy for event in told})):
+        nobody = (events.c.estate == "", events.c.host == "", events.c.kind == "remedy", events.c.remedy.in_(part))
+        columns = (events.c.remedy, events.c.revision, events.c.at, events.c.recorded_at, events.c.id)
+        for remedy, revision, at, recorded_at, id_ in connection.execute(sa.select(*columns).where(*nobody)):
+            known[remedy].append((revision, max(at, recorded_at), id_))
+    return {
+        event.remedy
+        for event in told
+        if not any(
+            revision >= event.revision and at < event.at and id_ != event.id
+            for revision, at, id_ in known[event.remedy]
+        )
+    }
 
 
 def _cases_of_hosts(connection: sa.Connection, hosts: set[tuple[str, str]]) -> set[Key]:
@@ -78,11 +96,8 @@ def fold_on(connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]]) 
     refresh(connection, again)
     news = News(connection, fresh)
     keys = touched_by(connection, [event for event, _, _ in fresh if event.kind != "clock"]) - again
-    for estate, hosts in by_estate({(estate, host) for estate, host, _ in keys}):
-        for part in chunks(hosts):
-            within = set(part)
-            wanted = {key for key in keys if key[0] == estate and key[1] in within}
-            _fold_on_hosts(connection, estate, part, wanted, news)
+    for estate, hosts, wanted in _by_hosts(keys, CHUNK):
+        _fold_on_hosts(connection, estate, hosts, wanted, news)
 
 
 class News:
@@ -162,12 +177,9 @@ def refresh(connection: sa.Connection, keys: set[Key], news: News | None = None)
     if not keys:
         return
     news = news or News(connection)
-    for estate, hosts in by_estate({(estate, host) for estate, host, _ in keys}):
-        for part in chunks(hosts, HOSTS_AT_ONCE):
-            within = set(part)
-            wanted = {key for key in keys if key[0] == estate and key[1] in within}
-            told = projected(news, estate, part, {remedy for _, _, remedy in wanted})
-            _write(connection, [row for key, row in told if key in wanted])
+    for estate, hosts, wanted in _by_hosts(keys, HOSTS_AT_ONCE):
+        told = projected(news, estate, hosts, {remedy for _, _, remedy in wanted})
+        _write(connection, [row for key, row in told if key in wanted])
 
 
 def refresh_all(connection: sa.Connection) -> int:
@@ -230,11 +242,7 @@ def _row(key: Key, told: Fold) -> dict[str, Any]:
 
 
 def _write(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(cases)
-    newer = {column.name: insert.excluded[column.name] for column in cases.c if not column.primary_key}
-    connection.execute(insert.on_conflict_do_update(index_elements=list(cases.primary_key), set_=newer), rows)
+    bulk.upsert(connection, cases, rows)
 
 
 def clock_limits(connection: sa.Connection) -> Mapping[str, str]:
@@ -257,6 +265,15 @@ def _event(row: sa.Row[Any]) -> Event:
 
 def _if_few(column: sa.Column[str], values: set[str]) -> tuple[sa.ColumnElement[bool], ...]:
     return (column.in_(sorted(values)),) if len(values) <= CHUNK else ()
+
+
+def _by_hosts(keys: set[Key], size: int) -> Iterator[tuple[str, list[str], set[Key]]]:
+    """(estate, some of its hosts, their keys), in order: each key is looked at once, however many there are."""
+    for estate, of_estate in groupby(sorted(keys), key=lambda key: key[0]):
+        of_host = [(host, set(own)) for host, own in groupby(of_estate, key=lambda key: key[1])]
+        for start in range(0, len(of_host), size):
+            part = of_host[start : start + size]
+            yield estate, [host for host, _ in part], set().union(*(own for _, own in part))
 
 
 def by_estate(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:

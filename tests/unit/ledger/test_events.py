@@ -73,7 +73,13 @@ def test_host_text_is_cleaned_and_bounded(hostile):
 
 def test_heard_at_orders_and_a_bad_one_is_ignored():
     heard = "2026-11-21T12:34:56.000000Z"
-    assert parse_line(line(evidence={"heard_at": heard})).heard_at == heard
+    said = {"kind": "mitigation", "verdict": "applied"}
+    assert parse_line(line(**said, evidence={"heard_at": heard})).heard_at == heard
     for bad in ("soon", 7, None, "2026-99-99T12:34:56.000000Z"):
-        event = parse_line(line(evidence={"heard_at": bad}))
+        event = parse_line(line(**said, evidence={"heard_at": bad}))
         assert event.heard_at == event.at
+
+
+def test_no_host_chooses_the_place_of_its_assessment():
+    event = parse_line(line(evidence={"code": "below_fixed", "heard_at": "2026-01-01T00:00:00.000000Z"}))
+    assert event.heard_at == event.at
