@@ -19,7 +19,7 @@ def ledger_url() -> sa.URL:
     if not given:
         return sa.URL.create("sqlite", database=str(state_dir() / "ledger.sqlite"))
     try:
-        url = sa.make_url(given)
+        url = sa.make_url(given if given.isprintable() else "")
     except (sa.exc.ArgumentError, ValueError):
         raise LedgerUnavailable(
             "STOPGAP_LEDGER_URL is not a database URL such as sqlite:////path/to/file or postgresql://USER@HOST/NAME"
