@@ -83,6 +83,7 @@ class Facts(NamedTuple):
     machine: str = ""  # which one answers to the host's name (evidence.host_id); "" until one told
     rebuilt: str = ""  # another machine answers, and has not been assessed: what was known is of the one before
     proven_before: bool = False  # on that one the fix was in effect
+    retired: str = ""  # somebody said that the host is gone; until it answers again
 
     basis: Basis = Basis()  # what the answers rest on, and what is known since
 
@@ -94,7 +95,7 @@ def learn(facts: Facts, event: Event) -> Facts:
     handle = HANDLERS.get(event.kind)
     if handle is None:
         return facts
-    after = handle(_hear_machine(facts, event), event)
+    after = handle(_hear_of_retirement(_hear_machine(facts, event), event), event)
     if event.kind in ANSWERS:
         after = weigh(facts, after, event)
     if event.kind == "remedy" or (event.kind == "mitigation" and facts.revision):
@@ -120,6 +121,14 @@ def _hear_machine(facts: Facts, event: Event) -> Facts:
         objection="",
         proofs={},
     )
+
+
+def _hear_of_retirement(facts: Facts, event: Event) -> Facts:
+    """A person's word (`ledger retire`). Whatever the host itself answers afterwards outweighs it."""
+    if event.kind == "journal" and event.evidence.get("retired") is True:
+        return replace(facts, retired=clean(f"retired by {event.actor}: {event.reason}", REASON_LIMIT))
+    answered = event.kind in OF_A_HOST and event.verdict not in ("unknown", "failed")
+    return replace(facts, retired="") if answered and facts.retired else facts
 
 
 # --- assessments ---------------------------------------------------------------------------------------------------
@@ -381,4 +390,5 @@ HANDLERS: dict[str, Callable[[Facts, Event], Facts]] = {
     "accepted": _accepted,
     "remedy": know,
 }
+OF_A_HOST = frozenset({"assessed", "mitigation", "patch", "verified", "journal"})
 ANSWERS = frozenset({"assessed", "patch", "verified"})  # under a revision that the controller names

@@ -152,6 +152,8 @@ def _run_clocks(story: Story, facts: Facts, when: str) -> Story:
 
 
 def judge_state(facts: Facts) -> str:
+    if facts.retired:
+        return "not_affected"
     if facts.doubt or facts.rebuilt or facts.affected is None:
         return "unknown"
     if not facts.affected:
@@ -169,6 +171,8 @@ def judge_reason(facts: Facts, state: str, known: str) -> str:
 
 
 def _why(facts: Facts, state: str, known: str) -> str:
+    if facts.retired:
+        return facts.retired
     if state == "unknown":
         last = f"; last known: {known}" if known else ""
         return (facts.doubt or facts.rebuilt or "never assessed") + last
@@ -233,6 +237,8 @@ def _name(entry: Entry) -> str:
 
 
 def judge_flags(facts: Facts) -> tuple[str, ...]:
+    if facts.retired:
+        return ()
     open_still = facts.affected is not False and facts.fix != "in_effect"
     lost = open_still and bool(_lost_reason(facts))
     flags = (("regressed", facts.fix_gone), ("reopened", facts.basis.reopened), ("mitigation_lost", lost))

@@ -42,7 +42,8 @@ SHAPES = {
         optional={"entry": ENTRIES, "mitigation": st.just("m"), "extends_to": MOMENTS},
     ),
     "journal": st.fixed_dictionaries(
-        {"in_force": st.lists(st.sampled_from([["CVE-1", "E1"], ["CVE-1", "E2"]]))}, optional={"host_id": MACHINES}
+        {"in_force": st.lists(st.sampled_from([["CVE-1", "E1"], ["CVE-1", "E2"]]))},
+        optional={"host_id": MACHINES, "retired": st.just(True)},
     ),
     "accepted": st.fixed_dictionaries({"until": MOMENTS}),
     "remedy": st.just({}),
