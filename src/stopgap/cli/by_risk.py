@@ -9,7 +9,7 @@ from stopgap.cli import ledger_view as view
 from stopgap.cli.ledger_options import print_json, tell_undelivered
 from stopgap.cli.risk_options import FailOn, risk_errors, tell_doubts
 from stopgap.cli.risk_view import due_cell
-from stopgap.ledger.debts import utc_now
+from stopgap.ledger import debts
 from stopgap.ledger.events import clean
 from stopgap.risk import work as risk
 from stopgap.risk.explain import due_dict
@@ -24,7 +24,7 @@ ON_TERMINAL = 100  # rows; who has more work than that reads it by filter
 def ask(filters: dict[str, str], policy: Path | None) -> Work:
     """Ends the command with 1 where the ledger or the policy cannot be read; doubts go to stderr."""
     with risk_errors():
-        found = risk.work(risk.find_policy(policy), utc_now(), **filters)
+        found = risk.work(risk.find_policy(policy), debts.utc_now(), **filters)
     tell_undelivered()
     tell_doubts(found.doubts)
     return found
@@ -40,7 +40,7 @@ def show(work: Work, *, as_json: bool) -> None:
     most = ON_TERMINAL if sys.stdout.isatty() else len(work.ranked)
     view.show(COLUMNS, _rows(work, work.ranked[:most]))
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in _counts(work).items())
-    print(f"{counts}; `stopgap risk explain HOST CVE` tells one whole story")
+    print(f"{counts}\n`stopgap risk explain HOST CVE` tells one whole story")
     if len(work.ranked) > most:
         print(f"These are the first {most}; --host, --remedy and --estate narrow it, a pipe or --json has them all.")
 

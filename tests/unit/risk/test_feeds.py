@@ -51,6 +51,7 @@ def test_kev_is_read():
         (b"[" * 100_000, "nested too deeply"),
         (b'{"count": ' + b"9" * 5000 + b"}", "a number in it is too long"),
         (b"{}", "no list 'vulnerabilities' with entries"),
+        (catalogue(ENTRY | {"cveID": "CVE-1"}), "none of its entries is about a CVE"),
         (catalogue(), "no list 'vulnerabilities' with entries"),
         (catalogue(ENTRY, count=1653), "it says it has 1653 entries and has 1: is it cut?"),
         (catalogue(ENTRY, ENTRY), "entry 2: CVE-2021-44228 is there twice"),

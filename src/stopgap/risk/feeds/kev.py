@@ -31,6 +31,8 @@ def parse(data: bytes) -> Parsed:
             raise BadFeed(f"entry {number}: {cve} is there twice")
         else:
             facts[cve] = _facts(entry, f"entry {number} ({cve})")
+    if not facts:
+        raise BadFeed("none of its entries is about a CVE: this is no KEV catalogue")
     return Parsed(moment(told.get("dateReleased"), "dateReleased"), facts, skipped)
 
 
