@@ -58,6 +58,9 @@ def short_event(minute: int, said: dict) -> Event:
     if kind == "mitigation":
         said["mitigation"] = said.pop("mitigation_id", "m")
         said["heard_at"] = moment(said.pop("heard", minute))
+    for key in ("until", "expires_at", "extends_to"):
+        if isinstance(said.get(key), int):
+            said[key] = moment(said[key])
     nobody = {"estate": "", "host": ""} if kind in OF_NOBODY else {}
     return event(
         kind=kind,

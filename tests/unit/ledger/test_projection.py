@@ -1,32 +1,45 @@
-"""What events make of a case: one file a behaviour, one runner."""
+"""What events make of a case: one file a behaviour, one runner. `now` (in minutes) reads the case by the clock."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.unit.ledger.makers import START, event, moment, short_event
 
-from stopgap.ledger.case import to_dict
+from stopgap.ledger.case import as_of, to_dict
 from stopgap.ledger.debts import owed
 from stopgap.ledger.projection import project
 
 CASES = Path(__file__).parents[2] / "cases" / "projection"
-TIMES = ("since", "exposed_at", "mitigated_at", "installed_at", "effective_at", "lifted_at")
+OF_MITIGATION = ("applied_at", "expires_at", "origin")
+TIMES = (
+    "since", "exposed_at", "mitigated_at", "installed_at", "effective_at", "lifted_at", "protected_until",
+    "accepted_until", "applied_at", "expires_at",
+)  # fmt: skip
+
+
+def _minute(text: str) -> int:
+    return int((datetime.fromisoformat(text) - START).total_seconds() // 60)
 
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
 def test_projection(path):
     told = yaml.safe_load(path.read_text())
     case = project(short_event(minute, said) for minute, said in enumerate(told["events"], start=1))
-    books = owed([case], START)
+    now = START + timedelta(minutes=told.get("now", 0))
+    if "now" in told:
+        case = as_of(case, now)
+    books = owed([case], now)
     seen = to_dict(case) | {
         "debt": [row.entry for row in books.debt],
         "orphans": [row.entry for row in books.orphans],
-        "applied_at": next((one.applied_at for one in case.mitigations), None),
+        "overdue": [row.entry for row in (*books.debt, *books.orphans) if row.overdue],
+        "earlier": [{key: _minute(value) for key, value in one.items() if value} for one in to_dict(case)["episodes"]],
+        **{name: next((getattr(one, name) for one in case.mitigations), None) for name in OF_MITIGATION},
     }
     wanted = {
-        name: moment(value) if name in (*TIMES, "applied_at") and value is not None else value
-        for name, value in told["expect"].items()
+        name: moment(value) if name in TIMES and value is not None else value for name, value in told["expect"].items()
     }
     assert {name: seen[name] for name in wanted} == wanted
 
