@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from stopgap.ledger import bulk, keeping, machines
 from stopgap.ledger import case as case_as
-from stopgap.ledger import keeping, machines
 from stopgap.ledger.as_of import state_as_of
 from stopgap.ledger.case import Case
 from stopgap.ledger.chain import link
@@ -33,6 +33,9 @@ __all__ = [
     "CHUNK", "Key", "append", "differences", "read_cases", "rebuild", "record", "refresh", "set_heads", "take_the_pen",
     "touched_by",
 ]  # fmt: skip
+
+_fields_of = attrgetter(*FIELDS)
+_evidence_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 AT_ONCE = 2000  # events in memory together
 
@@ -107,7 +110,7 @@ def append(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: 
         row["hash"] = link(last, row)
         heads[event.estate, event.host] = (row["seq"], row["hash"])
         rows.append(row)
-    connection.execute(sa.insert(events), rows)
+    bulk.insert(connection, events, rows)
     set_heads(connection, writer, heads)
     return [str(row["hash"]) for row in rows]
 
@@ -117,10 +120,7 @@ def set_heads(connection: sa.Connection, writer: str, heads: Mapping[tuple[str, 
         {"writer": writer, "estate": estate, "host": host, "seq": seq, "hash": last}
         for (estate, host), (seq, last) in heads.items()
     ]
-    on_sqlite = connection.dialect.name == "sqlite"
-    insert = sqlite.insert(chains) if on_sqlite else postgresql.insert(chains)
-    newer = {"seq": insert.excluded.seq, "hash": insert.excluded.hash}
-    connection.execute(insert.on_conflict_do_update(index_elements=list(chains.primary_key), set_=newer), rows)
+    bulk.upsert(connection, chains, rows)
 
 
 def rebuild(connection: sa.Connection) -> int:
@@ -181,8 +181,7 @@ def _heads(
 
 
 def _event_row(event: Event) -> dict[str, Any]:
-    evidence = json.dumps(event.evidence, ensure_ascii=False, separators=(",", ":"))
-    return {name: getattr(event, name) for name in FIELDS} | {"evidence": evidence}
+    return dict(zip(FIELDS, _fields_of(event), strict=True)) | {"evidence": _evidence_text(event.evidence)}
 
 
 def _this_moment() -> str:

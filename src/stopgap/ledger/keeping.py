@@ -12,8 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stopgap.ledger import case as cases_as
 from stopgap.ledger import bulk, folded
+from stopgap.ledger import case as cases_as
 from stopgap.ledger.events import FIELDS, OF_HOST, Event, is_time
 from stopgap.ledger.projection import Fold, Key, Told, case_of, fold, tell
 from stopgap.ledger.tables import cases, events
