@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stopgap.cli import ledger_exchange, ledger_retire
+from stopgap.cli import ledger_exchange, ledger_retire, ledger_review
 from stopgap.cli.ledger_options import ledger_errors
 
 app = typer.Typer(name="ledger", help="The fleet's books: make, deliver, check.", no_args_is_help=True)
@@ -101,3 +101,4 @@ app.command()(ledger_exchange.verify)
 app.command()(ledger_exchange.export)
 app.command("import")(ledger_exchange.import_)
 app.command()(ledger_retire.retire)
+app.command()(ledger_review.review)

@@ -24,12 +24,13 @@ def make_event(
     revision: int = 0,
     reason: str = "",
     evidence: Mapping[str, Any] | None = None,
+    id_: str = "",
 ) -> Event:
-    """Raises BadEvent for what no event can hold."""
+    """`id_` where it is made from what is said. Raises BadEvent for what no event can hold."""
     at = spelled(now)
     return parse_event(
         {
-            "id": new_id(at),
+            "id": id_ or new_id(at),
             "at": at,
             "estate": estate,
             "host": host,
