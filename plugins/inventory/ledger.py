@@ -20,7 +20,7 @@ description:
   - Adds the hosts of the ledger to groups named after states, so that a play can run over what is still exposed, or
     owed.
   - Groups are C(stopgap_STATE), C(stopgap_debt), C(stopgap_orphan), C(stopgap_regressed), C(stopgap_mitigation_lost),
-    C(stopgap_expired) (a mitigation ran out: the host is in C(stopgap_exposed) too), C(stopgap_accepted),
+    C(stopgap_expired) (a mitigation ran out, so the host is in C(stopgap_exposed) too), C(stopgap_accepted),
     and for each remedy C(stopgap_REMEDY_STATE), as in C(stopgap_cve_2023_44487_exposed).
   - Use it beside the inventory that says how to reach the hosts. Groups without a remedy in their name always exist.
   - Runs C(python -m stopgap.ledger cases --json); found through C(inventory_plugins) in ansible.cfg.

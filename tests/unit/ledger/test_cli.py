@@ -58,9 +58,10 @@ def test_an_empty_ledger_says_how_to_begin(state):
 def test_status_in_plain_lines(fleet):
     lines = stopgap("status").stdout.splitlines()
     assert lines[0].split() == ["host", "remedy", "state", "since", "reason"]
-    assert lines[1].split()[:3] == ["web1", "CVE-1", "mitigated"]
+    assert lines[1].split()[:3] == ["web1", "CVE-1", "exposed"]
+    assert "EXPIRED mitigation limits ran out" in lines[1]
     assert lines[2].endswith("[red]old[/red]")
-    assert lines[-1] == "3 cases: 1 exposed, 1 mitigated, 1 fixed; debt 1 (1 overdue), orphans 1"
+    assert lines[-1] == "3 cases: 2 exposed, 1 fixed, 1 expired; debt 1 (1 overdue), orphans 1"
 
 
 def test_status_filters(fleet):
@@ -68,6 +69,9 @@ def test_status_filters(fleet):
         "web3"
     ]
     assert "No case matches" in stopgap("status", "--host", "nowhere").stdout
+    expired = json.loads(stopgap("status", "--state", "exposed", "--json").stdout)["cases"]
+    assert [(one["host"], one["flags"]) for one in expired] == [("web1", ["expired"]), ("web2", [])]
+    assert json.loads(stopgap("status", "--state", "mitigated", "--json").stdout)["cases"] == []
     assert stopgap("status", "--state", "nonsense").returncode == 1
 
 
@@ -91,7 +95,12 @@ def test_debt_says_what_the_fix_waits_for(fleet):
     [(["--fail-on", "overdue"], 4), (["--fail-on", "any", "--json"], 4), ([], 0), (["--host", "web2"], 0)],
 )
 def test_debt_fails_on_what_it_was_told_to(fleet, words, code):
-    assert stopgap("debt", *words).returncode == code
+    done = stopgap("debt", *words)
+    assert done.returncode == code
+    said = ["default/web1 CVE-1 limits: ", "default/web3 CVE-1 limits: "] if code else []
+    lines = [line for line in done.stderr.splitlines() if "default/" in line]
+    assert [line.startswith(f"stopgap: {told}") for line, told in zip(lines, said, strict=True)] == [True] * len(said)
+    assert [line.endswith("overdue after its fix, owner ann") for line in lines] == [False, True][: len(said)]
 
 
 @only_sqlite

@@ -30,19 +30,29 @@ def listed(state, tmp_path, monkeypatch):
 
 def test_groups(listed):
     applied = {"entry": "E1", "mitigation": "m"}
+    ran_out = {"entry": "E3", "mitigation": "m", "expires_at": moment(2)}
+    accepted = {"until": "9999-12-31T00:00:00.000000Z"}
     told = [
         event(host="web1", remedy="CVE-2023-44487"),
         event(
             host="web1", remedy="CVE-2023-44487", kind="mitigation", verdict="applied", evidence=applied, at=moment(1)
         ),
         event(host="web2", remedy="CVE-2023-44487", verdict="not_affected", estate="lab"),
+        event(host="web3", remedy="CVE-2"),
+        event(host="web3", remedy="CVE-2", kind="mitigation", verdict="applied", evidence=ran_out, at=moment(1)),
+        event(
+            host="web3", remedy="CVE-2", kind="verified", verdict="pass", evidence={"phase": "mitigation"}, at=moment(1)
+        ),
+        event(host="web3", remedy="CVE-2", kind="accepted", verdict="accepted", evidence=accepted, at=moment(3)),
     ]
     with writing(open_ledger()) as connection:
         book.record(connection, told)
     assert listed() == {
-        "stopgap_exposed": ["web1"],
+        "stopgap_exposed": ["web1", "web3"],
+        **{f"stopgap_{mark}": ["web3"] for mark in ("expired", "accepted")},
+        **{f"stopgap_cve_2_{mark}": ["web3"] for mark in ("exposed", "debt", "expired", "accepted")},
         "stopgap_cve_2023_44487_exposed": ["web1"],
-        "stopgap_debt": ["web1"],
+        "stopgap_debt": ["web1", "web3"],
         "stopgap_cve_2023_44487_debt": ["web1"],
         "stopgap_not_affected": ["web2"],
         "stopgap_cve_2023_44487_not_affected": ["web2"],
