@@ -98,6 +98,7 @@ class Case:
         return self.estate, self.host, self.remedy
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 COLUMNS = tuple(field.name for field in fields(Case))
 
 
@@ -210,4 +211,4 @@ def _mitigations(told: Iterable[dict[str, Any]]) -> Iterable[Mitigation]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else "[]"
+    return _encode(value) if value else "[]"

@@ -16,6 +16,8 @@ from stopgap.ledger.reopening import Basis
 
 FORMAT = 1
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 # Fields that are not plain JSON values, by what they hold: one, several by name, several in a row.
 ONE: dict[str, type] = {"acceptance": Acceptance, "basis": Basis}
 NAMED: dict[str, type] = {"entries": Entry, "proofs": Proof, "extensions": Extension}
@@ -24,7 +26,7 @@ LISTED: dict[str, type] = {"episodes": Episode}
 
 def to_text(told: Fold) -> str:
     plain = {"format": FORMAT, "place": told.place, "facts": _plain(told.facts), "story": _plain(told.story)}
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return _encode(plain)
 
 
 def from_text(text: str) -> Fold | None:

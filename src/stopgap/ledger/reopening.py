@@ -6,7 +6,8 @@ higher revision can be held against it without asking a host. From then on an an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stopgap.ledger.events import REASON_LIMIT, Event, clean
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 PACKAGES_LIMIT = 100  # as many as the callback tells
 
 Package = Sequence[str]  # name, arch, version as advisories name it
+Wanted = tuple[str, str, tuple[str, ...]]  # package, introduced or "", fixed versions
 
 
 class Basis(NamedTuple):
@@ -40,12 +42,18 @@ def know(facts: Facts, event: Event) -> Facts:
     """A `remedy` event. Only a revision higher than any before it says something new."""
     if event.revision <= facts.basis.known:
         return facts
-    basis = replace(facts.basis, known=event.revision, offered=_offered(event), note="")
+    opens = _is_closed(facts) and facts.basis.closed_under < event.revision
+    basis = replace(
+        facts.basis,
+        known=event.revision,
+        offered=_offered(event),
+        note="",
+        reopened=facts.basis.reopened or opens,
+    )
     short = shortfall(event, basis)
     facts = replace(facts, basis=basis)
-    if _is_closed(facts) and basis.closed_under < event.revision:
-        facts = _reopen(facts, event, short)
-        return replace(facts, basis=replace(basis, reopened=True))
+    if opens:
+        return _reopen(facts, event, short)
     if facts.fix == "installed" and short:  # what was taken for the fix is none
         return replace(facts, fix="absent", said=short, fix_open="", objection="")
     return facts
@@ -84,21 +92,17 @@ def is_withdrawn(basis: Basis, mitigation: str, proof: Proof | None) -> bool:
 
 def shortfall(event: Event, basis: Basis) -> str:
     """What this revision wants and the packages last seen lack; "" where they suffice or it cannot be told."""
-    from stopgap.versions import is_below, meets  # seldom needed: a play's delivery stays quick
-
-    for name, introduced, fixes in _wanted(event, basis.distro):
-        for version in _versions(basis, name):
-            if introduced and is_below(basis.distro, version, introduced):
-                continue
-            told = meets(basis.distro, version, fixes)
-            if told and not told[0]:
-                want = f"revision {event.revision} wants {name} >= {told[1]}"
-                return clean(f"{want}; it was {version} here (assessed {basis.seen_on})", REASON_LIMIT)
-    return ""
+    wanted = tuple(_wanted(event, basis.distro))
+    found = _first_short(basis.distro, wanted, tuple(map(tuple, basis.seen))) if wanted else None
+    if found is None:
+        return ""
+    name, required, version = found
+    want = f"revision {event.revision} wants {name} >= {required}"
+    return clean(f"{want}; it was {version} here (assessed {basis.seen_on})", REASON_LIMIT)
 
 
-def _wanted(event: Event, distro: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """(package, introduced or "", fixed versions) where this distribution has fixed versions."""
+def _wanted(event: Event, distro: str) -> Iterator[Wanted]:
+    """Where this distribution has fixed versions."""
     packages = event.evidence.get("packages")
     for package in packages if isinstance(packages, list) else []:
         fixed_in = package.get("fixed_in") if isinstance(package, dict) else None
@@ -108,14 +112,32 @@ def _wanted(event: Event, distro: str) -> Iterator[tuple[str, str, tuple[str, ..
             yield str(package.get("name")), introduced if isinstance(introduced, str) else "", tuple(fixes)
 
 
-def _versions(basis: Basis, name: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)  # a fleet has few combinations, and many hosts of each
+def _first_short(
+    distro: str, wanted: tuple[Wanted, ...], seen: tuple[tuple[str, ...], ...]
+) -> tuple[str, str, str] | None:
+    """(package, required version, version seen)"""
+    from stopgap.versions import is_below, meets  # seldom needed: a play's delivery stays quick
+
+    for name, introduced, fixes in wanted:
+        for version in _versions(distro, name, seen):
+            if introduced and is_below(distro, version, introduced):
+                continue
+            told = meets(distro, version, fixes)
+            if told and not told[0]:
+                return name, told[1], version
+    return None
+
+
+def _versions(distro: str, name: str, seen: Iterable[tuple[str, ...]]) -> Iterator[str]:
     """One for each architecture. Of what lies side by side, as kernels do, the newest."""
     from stopgap.versions import newest
 
-    for arch in dict.fromkeys(arch for one, arch, _ in basis.seen if one == name):
-        found = newest(basis.distro, [version for one, its, version in basis.seen if (one, its) == (name, arch)])
-        if found is not None:
-            yield found
+    of_arch: dict[str, list[str]] = {}
+    for one, arch, version in seen:
+        if one == name:
+            of_arch.setdefault(arch, []).append(version)
+    return (found for found in (newest(distro, versions) for versions in of_arch.values()) if found is not None)
 
 
 # --- answers come in -----------------------------------------------------------------------------------------------
