@@ -31,7 +31,7 @@ def listed(state, tmp_path, monkeypatch):
 def test_groups(listed):
     applied = {"entry": "E1", "mitigation": "m"}
     ran_out = {"entry": "E3", "mitigation": "m", "expires_at": moment(2)}
-    accepted = {"until": "9999-12-31T00:00:00.000000Z"}
+    accepted = {"until": "2999-12-31T00:00:00.000000Z"}
     told = [
         event(host="web1", remedy="CVE-2023-44487"),
         event(
