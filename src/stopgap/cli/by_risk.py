@@ -32,7 +32,8 @@ def ask(filters: dict[str, str], policy: Path | None) -> Work:
 
 def show(work: Work, *, as_json: bool) -> None:
     if as_json:
-        print_json({"work": [_as_dict(one, work) for one in work.ranked], "summary": _counts(work)})
+        rows = [_as_dict(one, work) for one in work.ranked]
+        print_json({"work": rows, "summary": _counts(work), "doubts": list(work.doubts)})
         return
     if not work.ranked:
         print("No open case here: nothing to do, or nothing assessed yet; `stopgap status` shows all cases.")

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from stopgap.ledger.book import take_the_pen
 from stopgap.ledger.events import TIME_FORMAT
 from stopgap.ledger.tables import feed_facts, feeds
 from stopgap.risk.errors import BadFeed
@@ -53,14 +53,13 @@ def digest_of(data: bytes) -> str:
 def keep(
     connection: sa.Connection, feed: Feed, parsed: Parsed, *, source: str, digest: str, now: datetime, force: bool
 ) -> Kept | None:
-    """Put it in the place of the one before, which is returned. Raises BadFeed when that one is newer."""
-    take_the_pen(connection)
+    """Put it in the place of the one before, which is returned. Raises BadFeed when that one is newer.
+
+    The pen is not taken: plays can write meanwhile. Another update of the same feed waits at its row.
+    """
     before = kept_feeds(connection).get(feed.name)
     if not force:
-        refuse_older(parsed, before, now)
-    _forget(connection, feed.name)
-    for batch in _batches(_rows(feed.name, parsed)):
-        connection.execute(sa.insert(feed_facts), batch)
+        _refuse_future(parsed, now)
     row = {
         "name": feed.name,
         "source": source,
@@ -69,18 +68,33 @@ def keep(
         "entries": len(parsed.facts),
         "digest": digest,
     }
-    connection.execute(sa.insert(feeds), row)
+    if not _put(connection, row, force):
+        _refuse_older(parsed, kept_feeds(connection)[feed.name])
+    connection.execute(sa.delete(feed_facts).where(feed_facts.c.feed == feed.name))
+    for batch in _batches(_rows(feed.name, parsed)):
+        connection.execute(sa.insert(feed_facts), batch)
     return before
 
 
-def refuse_older(parsed: Parsed, before: Kept | None, now: datetime) -> None:
+def _put(connection: sa.Connection, row: dict[str, Any], force: bool) -> bool:
+    """False, and nothing done, where the kept one is newer."""
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(feeds).values(row)
+    newer = None if force else feeds.c.dated <= insert.excluded.dated
+    changed = {name: insert.excluded[name] for name in row if name != "name"}
+    upsert = insert.on_conflict_do_update(index_elements=["name"], set_=changed, where=newer)
+    return connection.execute(upsert, execution_options={"preserve_rowcount": True}).rowcount > 0
+
+
+def _refuse_future(parsed: Parsed, now: datetime) -> None:
     if parsed.dated > now + AHEAD:
         raise BadFeed(f"it is dated {parsed.dated:%Y-%m-%d}, which is still to come; --force takes it all the same")
-    if before and parsed.dated.strftime(TIME_FORMAT) < before.dated:
-        raise BadFeed(
-            f"it is of {parsed.dated:%Y-%m-%d %H:%M}, older than the one that is kept, of "
-            f"{before.dated[:10]} {before.dated[11:16]}; --force goes back to it"
-        )
+
+
+def _refuse_older(parsed: Parsed, kept: Kept) -> NoReturn:
+    raise BadFeed(
+        f"it is of {parsed.dated:%Y-%m-%d %H:%M}, older than the one that is kept, of "
+        f"{kept.dated[:10]} {kept.dated[11:16]}; --force goes back to it"
+    )
 
 
 def kept_feeds(connection: sa.Connection) -> dict[str, Kept]:
@@ -123,11 +137,6 @@ def _facts(connection: sa.Connection, feed: str, cves: list[str]) -> dict[str, d
         query = query.where(feed_facts.c.feed == feed, feed_facts.c.cve.in_(part))
         found.update((cve, json.loads(facts)) for cve, facts in connection.execute(query))
     return found
-
-
-def _forget(connection: sa.Connection, name: str) -> None:
-    connection.execute(sa.delete(feed_facts).where(feed_facts.c.feed == name))
-    connection.execute(sa.delete(feeds).where(feeds.c.name == name))
 
 
 def _rows(name: str, parsed: Parsed) -> Iterator[dict[str, str]]:
