@@ -373,7 +373,7 @@ def later(moment: str, seconds: int) -> str:
     try:
         return (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).strftime(TIME_FORMAT)
     except OverflowError:
-        return "9999-12-31T23:59:59.999999Z"
+        return "2999-12-31T23:59:59.999999Z"
 
 
 def text_of(evidence: Any, key: str) -> str:
