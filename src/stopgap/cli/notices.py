@@ -35,6 +35,7 @@ def tell_notices(*, host: str = "", estate: str = "") -> None:
 
 def _read(host: str, estate: str) -> list[Any]:
     """None where there is no ledger yet. Ends the command with 1 where it cannot be read."""
+    from stopgap.ledger.debts import utc_now
     from stopgap.ledger.notices import read_notices
     from stopgap.ledger.store import exists, open_ledger, reading
 
@@ -42,4 +43,4 @@ def _read(host: str, estate: str) -> list[Any]:
         if not exists():
             return []
         with reading(open_ledger()) as connection:
-            return read_notices(connection, host=host, estate=estate)
+            return read_notices(connection, utc_now(), host=host, estate=estate)

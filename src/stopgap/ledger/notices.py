@@ -6,15 +6,18 @@ Pure but for the reading at its end. A name stands for the machine that it answe
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from stopgap.ledger.case import CLOSED
+from stopgap.ledger.events import spelled
 from stopgap.ledger.keeping import by_estate, chunks
 from stopgap.ledger.tables import cases, machines
 
 KINDS = ("rebuilt", "cloned", "renamed")
+RECENT = timedelta(days=2)  # what was seen since then is still seen
 MOST = 200  # machines, and names, that are looked at closely; in a sane fleet there are none
 NAMES_SHOWN = 3
 
@@ -39,6 +42,7 @@ class Owing:
 
     open: int = 0
     held: int = 0
+    retired: bool = False
     answered: tuple[str, ...] = ()
 
 
@@ -53,7 +57,7 @@ class Notice:
     sentence: str
 
 
-def notices(seen: Iterable[Seen], owing: Mapping[Name, Owing]) -> list[Notice]:
+def notices(seen: Iterable[Seen], owing: Mapping[Name, Owing], now: datetime) -> list[Notice]:
     """In the order of KINDS, then by name. `owing` has the names that the ledger has cases of."""
     of_name: dict[Name, list[Seen]] = defaultdict(list)
     for one in sorted(seen, key=_lately):
@@ -62,7 +66,7 @@ def notices(seen: Iterable[Seen], owing: Mapping[Name, Owing]) -> list[Notice]:
     for present in sorted((spans[-1] for spans in of_name.values()), key=_lately):
         of_machine[present.host_id].append(present)
     several = len({name.estate for name in of_name}) > 1
-    tell = Teller(owing, several)
+    tell = Teller(owing, several, spelled(now - RECENT))
     found = [notice for group in of_machine.values() for notice in tell.shared(group)]
     found += [notice for spans in of_name.values() for notice in tell.rebuilt(spans, of_name)]
     return sorted(found, key=lambda notice: (KINDS.index(notice.kind), notice.name, notice.since))
@@ -75,13 +79,16 @@ def _lately(one: Seen) -> tuple[str, str, Name, str]:
 class Teller:
     """Finds and words; with the estate before each name where there are several."""
 
-    def __init__(self, owing: Mapping[Name, Owing], several: bool) -> None:
-        self.owing, self.several = owing, several
+    def __init__(self, owing: Mapping[Name, Owing], several: bool, recent: str) -> None:
+        self.owing, self.several, self.recent = owing, several, recent
 
     def shared(self, group: list[Seen]) -> Iterator[Notice]:
         """Names whose machine is the same one, the last heard at the end."""
+        group = [one for one in group if not self._of(one.name).retired]
+        if not group:
+            return
         newest = group[-1]
-        beside = [one for one in group[:-1] if one.last_seen >= newest.first_seen]
+        beside = [one for one in group[:-1] if one.last_seen >= newest.first_seen and self._is_used(one)]
         if beside:
             yield self._cloned([*beside, newest])
         for one in group[:-1]:
@@ -90,11 +97,12 @@ class Teller:
 
     def rebuilt(self, spans: list[Seen], of_name: Mapping[Name, list[Seen]]) -> Iterator[Notice]:
         """One name under which several machines answered, the last heard at the end."""
-        if len(spans) < 2:
+        if len(spans) < 2 or self._of(spans[-1].name).retired:
             return
         before, now = spans[-2:]
-        waiting = sum(moment < now.first_seen for moment in self._of(now.name).answered)
-        in_turn = before.last_seen > now.first_seen
+        in_turn = before.last_seen > max(now.first_seen, self.recent)
+        since = max(now.first_seen, before.last_seen)
+        waiting = sum(moment < since for moment in self._of(now.name).answered)
         if not (waiting or in_turn):
             return
         was = tuple(
@@ -143,6 +151,10 @@ class Teller:
         stay = "stays" if not owed.held and owed.open == 1 else "stay"
         return f"{held}{_many(owed.open, 'open case')} the ledger holds for {name} {stay} listed under {name}"
 
+    def _is_used(self, one: Seen) -> bool:
+        """Not a name that was tried once and never assessed."""
+        return one.name in self.owing or one.last_seen >= self.recent
+
     def _owes(self, name: Name) -> bool:
         owed = self._of(name)
         return bool(owed.open or owed.held)
@@ -176,10 +188,10 @@ def _wait(count: int) -> str:
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-def read_notices(connection: sa.Connection, *, estate: str = "", host: str = "") -> list[Notice]:
+def read_notices(connection: sa.Connection, now: datetime, *, estate: str = "", host: str = "") -> list[Notice]:
     """Of the whole ledger; with a filter those that name this estate or host."""
     suspects = _suspects(connection)
-    found = notices(_seen(connection, suspects), _owing(connection, suspects))
+    found = notices(_seen(connection, suspects), _owing(connection, suspects), now)
     return [one for one in found if _names_one_of(one, estate, host)]
 
 
@@ -217,13 +229,14 @@ def _owing(connection: sa.Connection, suspects: set[Name]) -> dict[Name, Owing]:
     told: dict[Name, list[sa.RowMapping]] = defaultdict(list)
     for estate, hosts in by_estate(suspects):
         for part in chunks(hosts):
-            query = sa.select(cases.c.host, cases.c.state, cases.c.held, cases.c.answered_at)
+            query = sa.select(cases.c.host, cases.c.state, cases.c.held, cases.c.flags, cases.c.answered_at)
             for row in connection.execute(query.where(cases.c.estate == estate, cases.c.host.in_(part))).mappings():
                 told[Name(estate, row["host"])].append(row)
     return {
         name: Owing(
             open=sum(row["state"] not in CLOSED for row in rows),
             held=sum(row["held"] for row in rows),
+            retired=all('"retired"' in row["flags"] for row in rows),
             answered=tuple(row["answered_at"] for row in rows if row["answered_at"]),
         )
         for name, rows in told.items()

@@ -238,7 +238,7 @@ def _name(entry: Entry) -> str:
 
 def judge_flags(facts: Facts) -> tuple[str, ...]:
     if facts.retired:
-        return ()
+        return ("retired",)
     open_still = facts.affected is not False and facts.fix != "in_effect"
     lost = open_still and bool(_lost_reason(facts))
     flags = (("regressed", facts.fix_gone), ("reopened", facts.basis.reopened), ("mitigation_lost", lost))

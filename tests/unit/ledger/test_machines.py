@@ -3,12 +3,13 @@
 import json
 import random
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 import yaml
-from tests.unit.ledger.makers import event, moment
+from tests.unit.ledger.makers import START, event, moment
 
 from stopgap.cli.main import main
 from stopgap.ledger import book, machines
@@ -29,11 +30,16 @@ def test_notices(path):
     told = yaml.safe_load(path.read_text())
     seen = [Seen(name(who), machine, moment(first), moment(last)) for who, machine, first, last in told["seen"]]
     owing = {
-        name(who): Owing(held.get("open", 0), held.get("held", 0), tuple(map(moment, held.get("answered", []))))
+        name(who): Owing(
+            open=held.get("open", 0),
+            held=held.get("held", 0),
+            retired=held.get("retired", False),
+            answered=tuple(map(moment, held.get("answered", []))),
+        )
         for who, held in told.get("owing", {}).items()
     }
     random.Random(path.stem).shuffle(seen)  # noqa: S311
-    found = notices(seen, owing)
+    found = notices(seen, owing, START + timedelta(minutes=told.get("now", 10)))
     wanted = [
         (one["kind"], name(one["name"]), tuple(map(name, one["others"])), moment(one["since"]))
         for one in told["notices"]
@@ -114,10 +120,10 @@ def test_what_the_ledger_owes_is_in_the_notice(state):
         assessed("db1", 1, "ccc"),
     )
     with reading(open_ledger()) as connection:
-        (told,) = read_notices(connection)
-        assert read_notices(connection, host="db1") == []
-        assert read_notices(connection, host="web1") == [told]
-        assert read_notices(connection, estate="elsewhere") == []
+        (told,) = read_notices(connection, START)
+        assert read_notices(connection, START, host="db1") == []
+        assert read_notices(connection, START, host="web1") == [told]
+        assert read_notices(connection, START, estate="elsewhere") == []
     assert told.kind == "renamed"
     assert "The 1 mitigation and the 1 open case the ledger holds for web1 stay listed under web1" in told.sentence
 
@@ -125,10 +131,10 @@ def test_what_the_ledger_owes_is_in_the_notice(state):
 def test_rebuilt_until_all_its_cases_are_assessed_again(state):
     record(assessed("web1", 1, "aaa"), assessed("web1", 1, "aaa", remedy="CVE-2"), journal("web1", 5, "bbb"))
     with reading(open_ledger()) as connection:
-        assert [(one.kind, one.name.host) for one in read_notices(connection)] == [("rebuilt", "web1")]
+        assert [(one.kind, one.name.host) for one in read_notices(connection, START)] == [("rebuilt", "web1")]
     record(assessed("web1", 6, "bbb"), assessed("web1", 6, "bbb", remedy="CVE-2"))
     with reading(open_ledger()) as connection:
-        assert read_notices(connection) == []
+        assert read_notices(connection, START) == []
 
 
 @pytest.fixture
@@ -155,7 +161,7 @@ def test_status_tells_a_few_and_counts_the_rest(state, status):
 
 
 def test_status_as_json_has_them_all(state, status):
-    record(assessed("web1", 1, "aaa"), journal("web2", 5, "aaa"), journal("web1", 6, "aaa"))
+    record(assessed("web1", 1, "aaa"), assessed("web2", 5, "aaa"), journal("web1", 6, "aaa"))
     (told,) = json.loads(status("--json").out)["notices"]
     assert told.pop("sentence").startswith("web1 and web2 answer with the same machine-id")
     assert told == {

@@ -5,7 +5,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from tests.unit.ledger.makers import event, moment, only_sqlite
+from tests.unit.ledger.makers import START, event, moment, only_sqlite
 from tests.unit.ledger.test_machines import assessed, journal, record
 
 from stopgap.cli.main import main
@@ -56,7 +56,7 @@ def test_it_comes_back_when_it_answers(renamed, stopgap):
     states = {one["remedy"]: one["state"] for one in json.loads(stopgap("status", "--json").stdout)["cases"]}
     assert states["CVE-1"] == "exposed"
     with reading(open_ledger()) as connection:
-        assert [one.kind for one in read_notices(connection)] == ["cloned"]
+        assert [one.kind for one in read_notices(connection, START)] == ["cloned"]
 
 
 @only_sqlite
