@@ -18,7 +18,7 @@ from stopgap.risk.work import Work
 
 COLUMNS = ("host", "remedy", "state", "due", "why")
 NAMED = 10  # breaches told one by one
-ON_TERMINAL = 100  # rows; who has more work than that reads it by filter
+MOST = 200  # rows, unless told otherwise
 
 
 def ask(filters: dict[str, str], policy: Path | None) -> Work:
@@ -30,7 +30,8 @@ def ask(filters: dict[str, str], policy: Path | None) -> Work:
     return found
 
 
-def show(work: Work, *, as_json: bool) -> None:
+def show(work: Work, *, as_json: bool, limit: int = MOST) -> None:
+    """The first `limit` cases, 0 for all; JSON has them all."""
     if as_json:
         rows = [_as_dict(one, work) for one in work.ranked]
         print_json({"work": rows, "summary": _counts(work), "doubts": list(work.doubts)})
@@ -38,12 +39,13 @@ def show(work: Work, *, as_json: bool) -> None:
     if not work.ranked:
         print("No open case here: nothing to do, or nothing assessed yet; `stopgap status` shows all cases.")
         return
-    most = ON_TERMINAL if sys.stdout.isatty() else len(work.ranked)
-    view.show(COLUMNS, _rows(work, work.ranked[:most]))
+    shown = work.ranked[: limit or None]
+    view.show(COLUMNS, _rows(work, shown))
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in _counts(work).items())
+    if len(shown) < len(work.ranked):
+        more = len(work.ranked) - len(shown)
+        print(f"and {more} more: --limit 0 shows all, --json writes all, --host, --remedy and --estate narrow it")
     print(f"{counts}\n`stopgap risk explain HOST CVE` tells one whole story")
-    if len(work.ranked) > most:
-        print(f"These are the first {most}; --host, --remedy and --estate narrow it, a pipe or --json has them all.")
 
 
 def tell_breaches(work: Work, fail_on: FailOn) -> bool:

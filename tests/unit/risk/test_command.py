@@ -177,6 +177,14 @@ def test_the_order_of_work(fleet, stopgap):
 
 
 @only_sqlite
+def test_the_order_of_work_is_cut_after_the_worst(fleet, stopgap):
+    lines = stopgap("status", "--by-risk", "--limit", "1")[1].splitlines()
+    assert [line.split()[0] for line in lines[1:2]] == ["web1"]
+    assert lines[2].startswith("and 3 more: --limit 0 shows all")
+    assert len(stopgap("status", "--by-risk", "--limit", "0")[1].splitlines()) == 7
+
+
+@only_sqlite
 def test_the_order_of_work_as_json_and_by_filter(fleet, stopgap):
     told = json.loads(stopgap("status", "--by-risk", "--json")[1])
     assert [(one["host"], one["rank"]) for one in told["work"]] == [
