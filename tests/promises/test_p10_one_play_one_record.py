@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.lab
 REMEDIES = "CVE-2023-44487"
 # what differs between two runs of the same thing by nature: names of the run and moments
-MOMENTS = {"id", "at", "run"}
+MOMENTS = {"id", "at", "run", "writer", "seq", "recorded_at", "hash"}
 MOMENTS_OF_EVIDENCE = {"entry", "heard_at", "at", "expires_at", "seconds", "applied_at", "mtime", "mtime_ns"}
 
 
