@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from stopgap.ledger.events import clean
 from stopgap.ledger.postgresql import is_postgresql
 
-SECRETS = frozenset({"password", "passwd", "sslpassword", "oauth_client_secret"})
+SAYS_WHERE = frozenset({"host", "port", "service"})  # of a URL's options; others may be secrets
 LENGTH = 400
 
 DRIVER_MISSING = "PostgreSQL's driver is not installed: pip install 'stopgap[postgresql]'"
@@ -45,9 +45,9 @@ BY_TEXT = (
 
 
 def shown(url: sa.URL) -> str:
-    """For messages: without passwords, also those among the options, and without our driver's name."""
+    """For messages: where it is, without passwords and without our driver's name."""
     url = url.set(drivername="postgresql") if is_postgresql(url) else url
-    return url.difference_update_query(SECRETS & url.query.keys()).render_as_string(hide_password=True)
+    return url.difference_update_query(url.query.keys() - SAYS_WHERE).render_as_string(hide_password=True)
 
 
 def sentence(url: sa.URL, error: BaseException) -> str:
