@@ -6,7 +6,7 @@ COLLECTION := collections/ansible_collections/stopgap/remediation
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: demo test setup postgres lint unit sanity lab-test molecule bench wheel clean
+.PHONY: demo test setup postgres lint unit sanity lab-test molecule faults bench wheel clean
 
 demo: setup
 	stopgap lab setup
@@ -44,12 +44,22 @@ unit: setup postgres
 
 lab-test: setup postgres
 	stopgap lab setup
+	tests/faults/setup.sh
 	pytest -q -n 2 --dist loadfile -m "(lab or e2e) and not contract" tests
 	pytest -q -n 3 -m contract tests/e2e/test_contract.py
 
 molecule: setup
 	stopgap lab setup
 	molecule test
+
+# Schedules of real faults on lab hosts, an hour and more; SEED=n plays one and prints all that was said.
+FIRST ?= 1
+SCHEDULES ?= 200
+RESULTS ?= $(VENV)/faults.jsonl
+faults: setup postgres
+	stopgap lab setup
+	tests/faults/setup.sh
+	python -m tests.faults $(if $(SEED),--seed $(SEED),--first $(FIRST) --schedules $(SCHEDULES) --results $(RESULTS) --report docs/reference/faults.md)
 
 bench: setup postgres
 	stopgap lab setup

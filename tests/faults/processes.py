@@ -1,0 +1,61 @@
+"""The processes of this machine, as /proc shows them: whom a fault strikes."""
+
+import os
+import signal
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+def parents() -> dict[int, int]:
+    """{process: its parent}."""
+    found = {}
+    for folder in PROC.iterdir():
+        if folder.name.isdigit() and (stat := _read(folder / "stat")):
+            found[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+    return found
+
+
+def tree(top: int) -> list[int]:
+    """`top` and all that it started, parents first, whatever sessions and groups they moved to."""
+    children: dict[int, list[int]] = {}
+    for process, parent in parents().items():
+        children.setdefault(parent, []).append(process)
+    found = [top]
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+def words(process: int) -> str:
+    """Its command line; "" when it is gone or a zombie."""
+    return _read(PROC / str(process) / "cmdline").replace("\0", " ")
+
+
+def find(top: int, text: str) -> list[int]:
+    return [process for process in tree(top) if text in words(process)]
+
+
+def send(number: signal.Signals, processes: list[int]) -> int:
+    """Returns how many were still there to get it."""
+    reached = 0
+    for process in processes:
+        try:
+            os.kill(process, number)
+            reached += 1
+        except ProcessLookupError:
+            continue
+    return reached
+
+
+def end(top: int) -> None:
+    """kill -9 of a whole tree. Stopped first, so that nobody starts another while the list is made."""
+    send(signal.SIGSTOP, tree(top))
+    send(signal.SIGKILL, tree(top))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

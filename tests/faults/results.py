@@ -1,0 +1,28 @@
+"""What came of each schedule as JSON lines, so that a run of hours can be cut into several."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.faults.draw import draw
+from tests.faults.play import Record, StepRecord
+
+
+def append(path: Path, record: Record) -> None:
+    plain = asdict(record)
+    plain["schedule"] = record.schedule.seed
+    for step in plain["steps"]:
+        del step["step"]
+    with open(path, "a") as file:
+        file.write(json.dumps(plain) + "\n")
+
+
+def read(path: Path) -> list[Record]:
+    """The last record of each seed, by seed."""
+    found = {}
+    for line in path.read_text().splitlines():
+        plain = json.loads(line)
+        schedule = draw(plain.pop("schedule"))
+        steps = [StepRecord(step, **one) for step, one in zip(schedule.steps, plain.pop("steps"), strict=True)]
+        found[schedule.seed] = Record(schedule, steps, **plain)
+    return [found[seed] for seed in sorted(found)]
