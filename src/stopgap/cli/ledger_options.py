@@ -30,16 +30,6 @@ def ledger_errors() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def read_cases(**filters: str) -> list[Any]:
-    """Cases by their filters; what is still in the spool is mentioned on stderr."""
-    from stopgap.ledger.service import all_cases
-
-    with ledger_errors():
-        cases = all_cases(**filters)
-    tell_undelivered()
-    return cases
-
-
 def tell_undelivered() -> None:
     from stopgap.ledger.paths import spool_dir
     from stopgap.ledger.spool import waiting

@@ -52,9 +52,11 @@ def spool_dir_name(arguments: argparse.Namespace) -> str:
 
 def _cases(_arguments: argparse.Namespace) -> int:
     from stopgap.ledger.case import to_dict
-    from stopgap.ledger.service import all_cases
+    from stopgap.ledger.json_stream import print_stream
+    from stopgap.ledger.service import every_case
 
-    return _print({"cases": [to_dict(one) for one in all_cases()]})
+    print_stream("cases", (to_dict(one) for one in every_case()), dict)
+    return 0
 
 
 def _rebuild(_arguments: argparse.Namespace) -> int:

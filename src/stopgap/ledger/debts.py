@@ -1,12 +1,12 @@
 """What is still owed: mitigations in force without a fix in effect (debt), or left in force after it (orphans)."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from stopgap.ledger.case import CLOSED, STATES, Acceptance, Case, Extension, Mitigation
+from stopgap.ledger.case import CLOSED, Acceptance, Case, Extension, Mitigation
+from stopgap.ledger.counts import OwedCounts, Tally
 from stopgap.ledger.events import is_time, spelled
 
 FLAGS = ("regressed", "mitigation_lost", "expired", "accepted")
@@ -76,26 +76,27 @@ def _owed(case: Case, mitigation: Mitigation, now: datetime) -> Owed:
     )
 
 
-def summary(cases: Sequence[Case], books: Books) -> dict[str, Any]:
-    states = Counter(one.state for one in cases)
-    return {
-        "cases": len(cases),
-        "states": {state: states[state] for state in STATES if states[state]},
-        **{flag: sum(flag in one.flags for one in cases) for flag in FLAGS},
-        "debt": len(books.debt),
-        "overdue": sum(row.overdue for row in books.debt),
-        "orphans": len(books.orphans),
-    }
+def counts(books: Books) -> OwedCounts:
+    return OwedCounts(len(books.debt), sum(row.overdue for row in books.debt), len(books.orphans))
 
 
-def summary_line(cases: Sequence[Case], books: Books) -> str:
+def summary(tally: Tally, owed: OwedCounts) -> dict[str, Any]:
+    flags = {flag: tally.flags.get(flag, 0) for flag in FLAGS}
+    return {"cases": tally.cases, "states": tally.in_order(), **flags, **asdict(owed)}
+
+
+def summary_line(tally: Tally, owed: OwedCounts) -> str:
     """`5 cases: 2 mitigated, 3 fixed; debt 2 (1 overdue), orphans 0`"""
-    told = summary(cases, books)
-    parts = [f"{count} {state}" for state, count in told["states"].items()]
-    parts += [f"{told[flag]} {flag}" for flag in FLAGS if told[flag]]
-    late = f" ({told['overdue']} overdue)" if told["overdue"] else ""
-    noun = "case" if told["cases"] == 1 else "cases"
-    return f"{told['cases']} {noun}: {', '.join(parts)}; debt {told['debt']}{late}, orphans {told['orphans']}"
+    parts = [f"{count} {state}" for state, count in tally.in_order().items()]
+    parts += [f"{tally.flags[flag]} {flag}" for flag in FLAGS if tally.flags.get(flag)]
+    noun = "case" if tally.cases == 1 else "cases"
+    return f"{tally.cases} {noun}: {', '.join(parts)}; {owed_line(owed)}"
+
+
+def owed_line(owed: OwedCounts) -> str:
+    """`debt 2 (1 overdue), orphans 0`"""
+    late = f" ({owed.overdue} overdue)" if owed.overdue else ""
+    return f"debt {owed.debt}{late}, orphans {owed.orphans}"
 
 
 def to_dict(row: Owed) -> dict[str, Any]:
