@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from tests.faults.draw import draw
@@ -21,7 +23,8 @@ def main() -> int:
     chosen = parser.parse_args()
     seeds = [chosen.seed] if chosen.seed is not None else range(chosen.first, chosen.first + chosen.schedules)
     records = []
-    with open_world(f"faults-{os.getpid()}") as world:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # the hosts are taken down on the way out
+    with open_world(f"faults-{os.getpid()}") if seeds else nullcontext() as world:
         for seed in seeds:
             record = play(world, draw(seed))
             records.append(record)
