@@ -82,6 +82,14 @@ class Lab:
             if self.folder.is_dir():
                 shutil.rmtree(self.folder)
 
+    def rebuild(self, name: str) -> None:
+        """Reinstall a host: the same name on a fresh disk, so another machine."""
+        host = self.host(name)
+        with machine_lock(f"lab-{self.name}"):
+            self._engine.podman("rm", "--force", "--time=0", "--volumes", host.container)
+            self._create([HostSpec(host.name, host.suite, host.packages)])
+            self._bring_up({name})
+
     def _create(self, specs: Sequence[HostSpec]) -> None:
         if not specs:
             return
