@@ -3,7 +3,7 @@
 Pure: an episode and the present moment in, a duration and its outcome out. A new figure is one function and one line.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,6 +71,12 @@ FIGURES: dict[str, Callable[[Episode, int], Figure | None]] = {
 }
 
 
+def figures_of(episode: Episode, now: int) -> list[tuple[str, Figure]]:
+    """By name, those that the episode has."""
+    told = [(name, measure(episode, now)) for name, measure in FIGURES.items()]
+    return [(name, figure) for name, figure in told if figure is not None]
+
+
 class Tally:
     """All durations of one figure, and how many of those that did not happen are not waiting any more."""
 
@@ -101,11 +107,9 @@ class Measures:
     def __init__(self) -> None:
         self.tallies = {name: Tally() for name in FIGURES}
 
-    def add(self, episode: Episode, now: int) -> None:
-        for name, measure in FIGURES.items():
-            figure = measure(episode, now)
-            if figure is not None:
-                self.tallies[name].add(figure)
+    def add(self, figures: Iterable[tuple[str, Figure]]) -> None:
+        for name, figure in figures:
+            self.tallies[name].add(figure)
 
     def summaries(self) -> dict[str, Summary]:
         return {name: Summary(estimate(tally.durations), tally.left) for name, tally in self.tallies.items()}

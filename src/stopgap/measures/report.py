@@ -7,7 +7,7 @@ from typing import Any
 from stopgap.ledger.case import AFFECTED
 from stopgap.measures.episodes import Episode, episodes_of, seconds
 from stopgap.measures.exposure import Exposure
-from stopgap.measures.figures import Measures
+from stopgap.measures.figures import Measures, figures_of
 
 Row = Mapping[str, Any]
 ALL = ""  # the name of the group that holds every case
@@ -68,8 +68,9 @@ class Report:
         for episode in episodes:
             self.exposure.add(episode)
             if episode.exposed in self.span:
+                told = figures_of(episode, self.now)
                 for group in groups:
-                    group.measures.add(episode, self.now)
+                    group.measures.add(told)
         if episodes and is_open(episodes[-1]):
             self._count_due(row, groups)
 
@@ -80,7 +81,10 @@ class Report:
     def _groups(self, row: Row) -> Iterator[Group]:
         yield self.whole
         if self.group_of:
-            yield self.groups.setdefault(self.group_of(row), Group())
+            name = self.group_of(row)
+            if name not in self.groups:
+                self.groups[name] = Group()
+            yield self.groups[name]
 
     def _count_due(self, row: Row, groups: list[Group]) -> None:
         overdue = self.overdue(row)

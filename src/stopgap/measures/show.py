@@ -12,7 +12,6 @@ TIMES_COLUMNS = ("time to", "cases", "happened", "open", "over", "median", "90th
 DUE_COLUMNS = ("open", "past due", "accepted", "no date", "share past due")
 NOT_REACHED = "not reached yet"
 MOST_GROUPS = 30  # in a table; JSON has all
-MOST_STEPS = 2000  # of one curve in JSON
 WIDTH = 40  # characters of a sparkline
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -51,7 +50,7 @@ def _times(summary: Summary) -> dict[str, Any]:
         "ninetieth_percentile_seconds": curve.ninetieth,
         "curve": [
             {"seconds": step.seconds, "at_risk": step.at_risk, "happened": step.happened, "share_waiting": step.share}
-            for step in thinned(curve)
+            for step in curve.steps
         ],
     }
 
@@ -64,14 +63,6 @@ def _due(due: Due) -> dict[str, Any]:
         "no_date": due.undated,
         "share_past_due": due.share,
     }
-
-
-def thinned(curve: Curve) -> Sequence[Any]:
-    """Every step, or of very many an even choice with the first and the last."""
-    steps = curve.steps
-    if len(steps) <= MOST_STEPS:
-        return steps
-    return [steps[place * (len(steps) - 1) // (MOST_STEPS - 1)] for place in range(MOST_STEPS)]
 
 
 def times_rows(group: Group, age: Age) -> Iterator[tuple[str, ...]]:

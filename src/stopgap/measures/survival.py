@@ -12,6 +12,7 @@ from itertools import groupby
 # The share is a product of fractions: half of the cases must count as half, whatever the last bit says.
 ROUNDING = 1e-12
 LONGEST = 2**32 - 1  # 136 years, in four bytes
+MOST_STEPS = 2000  # kept of one curve: every one, or of very many every so many
 
 
 class Durations:
@@ -38,27 +39,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Starts at a share of 1 and falls only at its steps."""
+    """Starts at a share of 1 and falls only at its steps. `median` and `ninetieth` are the first times after which it
+    has happened to half, and to nine in ten; None where the curve never gets there.
+    """
 
     happened: int
     censored: int
+    median: int | None
+    ninetieth: int | None
     steps: tuple[Step, ...]
 
     @property
     def cases(self) -> int:
         return self.happened + self.censored
-
-    @property
-    def median(self) -> int | None:
-        return self.time_until(0.5)
-
-    @property
-    def ninetieth(self) -> int | None:
-        return self.time_until(0.9)
-
-    def time_until(self, done: float) -> int | None:
-        """The first time after which it has happened to this share; None where the curve never gets there."""
-        return next((step.seconds for step in self.steps if step.share <= 1 - done + ROUNDING), None)
 
     def share_after(self, seconds: int) -> float:
         """The share that is still waiting after so many seconds."""
@@ -67,7 +60,20 @@ class Curve:
 
 
 def estimate(durations: Durations) -> Curve:
-    return Curve(len(durations.happened), len(durations.censored), tuple(_steps(durations)))
+    happened = len(durations.happened)
+    every = -(-happened // MOST_STEPS)
+    reached: dict[float, int] = {}
+    kept: list[Step] = []
+    for place, step in enumerate(_steps(durations)):
+        for share in (0.5, 0.1):
+            if step.share <= share + ROUNDING:
+                reached.setdefault(share, step.seconds)
+        if place % every == 0:
+            kept.append(step)
+        last = step
+    if kept and kept[-1] is not last:
+        kept.append(last)
+    return Curve(happened, len(durations.censored), reached.get(0.5), reached.get(0.1), tuple(kept))
 
 
 def estimate_pairs(pairs: Iterable[tuple[int, bool]]) -> Curve:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stopgap.measures.survival import Durations, estimate, estimate_pairs
+from stopgap.measures.survival import MOST_STEPS, Durations, estimate, estimate_pairs
 
 # Freireich et al., Blood 21 (1963) 699: weeks in remission of 42 children with leukaemia, half of them under
 # 6-mercaptopurine. The estimates are in every textbook of survival analysis (Collett; Kleinbaum & Klein, table 2.2).
@@ -107,3 +107,10 @@ def test_one_more_open_case_never_shortens_the_median(pairs, seconds):
 def test_the_order_of_the_cases_does_not_matter(pairs, random):
     shuffled = random.sample(pairs, len(pairs))
     assert estimate_pairs(shuffled) == estimate_pairs(pairs)
+
+
+def test_a_curve_of_very_many_keeps_its_ends_and_its_median():
+    curve = estimate_pairs((seconds, True) for seconds in range(1, 10_001))
+    assert len(curve.steps) <= MOST_STEPS + 1
+    assert (curve.steps[0].seconds, curve.steps[-1].seconds) == (1, 10_000)
+    assert (curve.median, curve.ninetieth, curve.happened) == (5_000, 9_000, 10_000)
