@@ -44,7 +44,7 @@ def debt_rows(rows: Sequence[Owed]) -> list[tuple[str, ...]]:
             age(row.age),
             _expiry(row),
             row.owner or "-",
-            f"{age(row.proof_age, 1)} ago" if row.proof == "pass" else row.proof or "never",
+            _proven(row),
             _waiting(row),
         )
         for row in rows
@@ -114,6 +114,13 @@ def _flagged(case: Case) -> str:
 def _mitigation(row: Owed) -> str:
     marks = [mark for mark in (row.persists, row.origin) if mark not in ("", "always", "recorded")]
     return f"{row.mitigation} ({', '.join(marks)})" if marks else row.mitigation
+
+
+def _proven(row: Owed) -> str:
+    if row.proof == "pass":
+        return f"{age(row.proof_age, 1)} ago"
+    lost = row.proof == "lost" or (row.proof == "fail" and row.proof_age is not None)
+    return "LOST" if lost else row.proof or "never"
 
 
 def _waiting(row: Owed) -> str:

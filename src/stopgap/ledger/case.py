@@ -124,7 +124,7 @@ def _expired(case: Case, moment: str, now: datetime) -> Case:
     return replace(
         case,
         state="exposed",
-        since=case.protected_until,
+        since=max(case.since, case.protected_until),
         flags=(*case.flags, "expired"),
         reason=clean(told, REASON_LIMIT),
     )

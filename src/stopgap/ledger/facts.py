@@ -23,6 +23,8 @@ OVER = frozenset({"lifted", "undone"})
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
+OVER_KEPT = 50  # entries of a case that are over
+
 TTL_LIMIT = 100 * 366 * 24 * 3600  # seconds; more than this is no ttl
 
 # Nobody answered: the next verification that passes is an answer. Any other doubt is the host's own.
@@ -351,7 +353,25 @@ def _accepted(facts: Facts, event: Event) -> Facts:
 
 def _set_entry(facts: Facts, entry: Entry) -> Facts:
     affected = True if facts.affected is None and entry.in_force else facts.affected
-    return replace(facts, affected=affected, entries={**facts.entries, entry.entry: entry})
+    entries = {**facts.entries, entry.entry: entry}
+    if len(entries) <= OVER_KEPT:
+        return replace(facts, affected=affected, entries=entries)
+    return _without(replace(facts, affected=affected, entries=entries), _oldest_over(entries))
+
+
+def _oldest_over(entries: Mapping[str, Entry]) -> set[str]:
+    """A case keeps all that is in force, and does not grow with what is over."""
+    over = [name for name, one in entries.items() if one.state in OVER]
+    return set(over[: max(0, len(over) - OVER_KEPT)])
+
+
+def _without(facts: Facts, names: set[str]) -> Facts:
+    return replace(
+        facts,
+        entries={name: one for name, one in facts.entries.items() if name not in names},
+        proofs={name: one for name, one in facts.proofs.items() if name not in names},
+        extensions={name: one for name, one in facts.extensions.items() if name not in names},
+    )
 
 
 def _forget_loss(facts: Facts, entry: str) -> Facts:

@@ -9,7 +9,7 @@ from tests.unit.ledger.makers import START, event, moment, short_event
 
 from stopgap.ledger.case import as_of, to_dict
 from stopgap.ledger.debts import owed
-from stopgap.ledger.projection import project
+from stopgap.ledger.projection import Fold, fold, project, tell
 
 CASES = Path(__file__).parents[2] / "cases" / "projection"
 OF_MITIGATION = ("applied_at", "expires_at", "origin")
@@ -47,6 +47,19 @@ def test_projection(path):
 def test_no_event_of_a_remedy_is_no_case():
     with pytest.raises(ValueError, match="no case"):
         project([event(kind="journal", verdict="seen", remedy="", evidence={"in_force": []})])
+
+
+def test_a_case_keeps_what_is_in_force_and_does_not_grow_with_what_is_over():
+    told = [event(at=moment(0))]
+    for number in range(300):
+        said = {"entry": f"E{number}", "mitigation": "m", "heard_at": moment(number)}
+        told += [event(kind="mitigation", verdict=verdict, evidence=said) for verdict in ("applied", "lifted")]
+        told.append(event(kind="verified", verdict="pass", at=moment(number), evidence={"phase": "mitigation", **said}))
+    told[1:1] = [event(kind="mitigation", verdict="applied", evidence={"entry": "E", "heard_at": moment(0)})]
+    kept = fold(Fold(), [tell(one) for one in told])
+    assert len(kept.facts.entries) == 51
+    assert len(kept.facts.proofs) <= 51
+    assert [one.entry for one in project(told).mitigations] == ["E"]
 
 
 def test_the_last_revision_told_is_the_case_s():
