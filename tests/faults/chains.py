@@ -1,10 +1,11 @@
-"""Are the hash chains of a ledger whole? Reckoned here once more from the rows, beside `stopgap ledger verify`."""
+"""Are the hash chains of a ledger whole? As `stopgap ledger verify` says, and reckoned here once more from the rows."""
 
 from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 
+from stopgap.ledger import integrity
 from stopgap.ledger.chain import link
 from stopgap.ledger.tables import chains, events
 
@@ -21,6 +22,7 @@ def broken(connection: sa.Connection) -> list[str]:
         found += [f"{key}: {sentence}" for sentence in sentences]
     kept = {(row.writer, row.estate, row.host): (row.seq, row.hash) for row in connection.execute(sa.select(chains))}
     wrong = [key for key in kept.keys() | heads.keys() if kept.get(key) != heads.get(key)]
+    found += [finding.line() for finding in integrity.verify(connection).findings]
     return found + [f"{key}: its head is {kept.get(key)}, its last event {heads.get(key)}" for key in wrong]
 
 

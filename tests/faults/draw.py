@@ -10,7 +10,8 @@ from tests.faults.table import FAULTS, Fault
 
 LAPTOPS = ("ann", "bob")
 HOSTS = ("web1", "db1")
-REMEDIES = ("SITE-2026-7001", "SITE-2026-7002")
+REMEDIES = {"SITE-2026-7001": 1, "SITE-2026-7002": 2}  # and how many files each leaves on a host
+EVENTS = 4  # of one mitigation that goes well, at least
 PLAYS = {"mitigate": 5, "lift": 3, "recheck": 1, "sync": 2}
 VERBS = PLAYS | {"ingest": 1}
 STEPS = {1: 2, 2: 3, 3: 1}
@@ -59,12 +60,13 @@ def _step(dice: random.Random, name: str, verb: str) -> Step:
         table = PLAYS if fault and fault.needs == "play" else VERBS
         verb = _weighted(dice, table)
     by = "stopgap" if verb == "ingest" else dice.choice(("stopgap", "ansible-playbook", "ansible-playbook"))
-    moment, count = _moment(dice, fault, verb, by) if fault else ("", 0)
+    remedies = tuple(sorted(dice.sample(list(REMEDIES), dice.randint(1, len(REMEDIES)))))
+    moment, count = _moment(dice, fault, verb, by, remedies) if fault else ("", 0)
     return Step(
         laptop=dice.choice(LAPTOPS),
         verb=verb,
         by=by,
-        remedies=tuple(sorted(dice.sample(REMEDIES, dice.randint(1, 2)))),
+        remedies=remedies,
         beside=_weighted(dice, BESIDE),
         fault=name,
         moment=moment,
@@ -79,8 +81,8 @@ def _weighted(dice: random.Random, table: dict[Any, int]) -> Any:
     return dice.choices(list(table), list(table.values()))[0]
 
 
-def _moment(dice: random.Random, fault: Fault, verb: str, by: str) -> tuple[str, int]:
-    """Only moments that the verb has: an ingest plays no tasks, and `stopgap` prints none."""
+def _moment(dice: random.Random, fault: Fault, verb: str, by: str, remedies: tuple[str, ...]) -> tuple[str, int]:
+    """Only moments that the verb has: an ingest plays no tasks, and `stopgap` prints none. Only counts it may reach."""
     seen = {"delivery", "clock", START}
     if verb != "ingest":
         seen |= {"spool"} | ({"task"} if by == "ansible-playbook" else set())
@@ -89,5 +91,9 @@ def _moment(dice: random.Random, fault: Fault, verb: str, by: str) -> tuple[str,
     name = dice.choice([one for one in fault.moments if one in seen])
     if name == START:
         return name, 0
-    _, least, most = MOMENTS[name]
-    return name, dice.randint(least, most)
+    most = {
+        "entry": len(HOSTS) * len(remedies),
+        "change": len(HOSTS) * sum(REMEDIES[one] for one in remedies),
+        "spool": len(HOSTS) * len(remedies) * EVENTS if verb == "mitigate" else 1,
+    }
+    return name, dice.randint(MOMENTS[name][1], most.get(name, MOMENTS[name][2]))

@@ -43,12 +43,12 @@ def _clock(scene: Scene, count: int) -> bool:
 
 START = "start"  # before the command starts
 
-# moment -> how it is seen, and from where to where its count is drawn
+# moment -> how it is seen, and from where to where its count is drawn (0: to as many as the command may reach)
 MOMENTS: dict[str, tuple[Callable[[Scene, int], bool], int, int]] = {
     "task": (_task, 1, 4),
-    "entry": (_entry, 1, 4),
-    "change": (_change, 1, 6),
-    "spool": (_spool, 1, 16),
+    "entry": (_entry, 1, 0),
+    "change": (_change, 1, 0),
+    "spool": (_spool, 1, 0),
     "delivery": (_delivery, 0, 700),
     "clock": (_clock, 200, 4000),
 }

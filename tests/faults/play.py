@@ -155,7 +155,7 @@ def _start_beside(own: dict[str, Laptop], step: Step) -> subprocess.Popen[bytes]
     if not step.beside:
         return None
     other = next(laptop for name, laptop in own.items() if name != step.laptop)
-    return other.start(other.words(step.beside, REMEDIES, "ansible-playbook"))[0]
+    return other.start(other.words(step.beside, tuple(REMEDIES), "ansible-playbook"))[0]
 
 
 def _watch(

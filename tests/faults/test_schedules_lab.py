@@ -1,4 +1,4 @@
-"""P3 under faults: the first seeds of `make faults`, on real hosts. One that fails prints its seed and its steps."""
+"""P3 under faults: 20 schedules of `make faults`, on real hosts. One that fails prints its seed and its steps."""
 
 import os
 
@@ -9,7 +9,16 @@ from tests.faults.play import open_world, play
 from tests.faults.table import FAULTS
 
 pytestmark = pytest.mark.lab
-SEEDS = range(1, 21)
+
+
+def length(seed):
+    """Commands that are run, which is what takes time."""
+    return sum(1 + bool(step.beside) for step in draw(seed).steps)
+
+
+# Of each fault the shortest schedule that begins with it, and the first ones whatever they are.
+SHORT = [min(range(first, 201, len(FAULTS)), key=length) for first in range(1, len(FAULTS) + 1)]
+SEEDS = list(dict.fromkeys([*SHORT, *range(1, 201)]))[:20]
 
 
 @pytest.fixture(scope="module")
