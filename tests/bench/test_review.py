@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from tests.unit.ledger.makers import event, moment
 
 from stopgap.ledger import case as case_as
-from stopgap.ledger import folded
+from stopgap.ledger import bulk, folded
 from stopgap.ledger.debts import utc_now
 from stopgap.ledger.projection import Fold, case_of, fold, tell
 from stopgap.ledger.review import review
@@ -45,7 +45,7 @@ def _fill(engine):
     with writing(engine) as connection:
         for first in range(0, CASES, 10_000):
             rows = [row | {"host": f"web{number:06}"} for number in range(first, first + 10_000)]
-            connection.execute(sa.insert(cases), rows)
+            bulk.insert(connection, cases, rows)
 
 
 def test_a_hundred_thousand_closed_cases_are_reopened_within_seconds(ledger):
