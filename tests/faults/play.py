@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from stopgap.lab import HostSpec, Lab
 from stopgap.ledger import schema
+from stopgap.ledger.errors import LedgerError
 from tests.faults import agree, processes
 from tests.faults.draw import HOSTS, LAPTOPS, REMEDIES, Schedule
 from tests.faults.fleet import Fleet
@@ -72,6 +73,14 @@ class World:
         """An empty ledger of the team's own."""
         return self.server.url(self.server.create_database(template=TEMPLATE), "team")
 
+    def restore(self) -> None:
+        """After a schedule that broke off: hosts on, links up, the server there."""
+        for host in self.fleet.lab.hosts:
+            if host.state != "running":
+                self.fleet.start(host.name)
+            self.fleet.lab.connect(host.name)
+        self.server.restart("immediate")
+
 
 @contextmanager
 def open_world(name: str) -> Iterator[World]:
@@ -112,19 +121,27 @@ def laptops(world: World, backend: str) -> Iterator[dict[str, Laptop]]:
 def play(world: World, schedule: Schedule) -> Record:
     record = Record(schedule)
     began = time.monotonic()
-    world.fleet.reset()
-    needs = {FAULTS[name].needs for name in schedule.faults}
-    if "small journal" in needs:
-        for name in world.fleet.names:
-            world.fleet.give_small_journal(name)
-    with laptops(world, schedule.backend) as own:
-        for step in schedule.steps:
-            record.steps.append(play_step(world, own, step))
-        world.fleet.wait_idle()
-        record.findings = _findings(record) + _sync(list(own.values())) + agree.judge(world.fleet, list(own.values()))
-        record.held, record.lost = agree.count_lost(world.fleet, list(own.values()))
+    try:
+        _play(world, record)
+    except (AssertionError, RuntimeError, OSError, LedgerError, subprocess.SubprocessError) as error:
+        record.findings.append(f"broke off: {type(error).__name__}: {error}")
+        world.restore()
     record.seconds = time.monotonic() - began
     return record
+
+
+def _play(world: World, record: Record) -> None:
+    world.fleet.reset()
+    if "small journal" in {FAULTS[name].needs for name in record.schedule.faults}:
+        for name in world.fleet.names:
+            world.fleet.give_small_journal(name)
+    with laptops(world, record.schedule.backend) as own:
+        for step in record.schedule.steps:
+            record.steps.append(play_step(world, own, step))
+        world.fleet.wait_idle()
+        both = list(own.values())
+        record.findings = _findings(record) + _sync(both) + agree.judge(world.fleet, both)
+        record.held, record.lost = agree.count_lost(world.fleet, both)
 
 
 def play_step(world: World, own: dict[str, Laptop], step: Step) -> StepRecord:
@@ -202,7 +219,11 @@ def _sync(everybody: list[Laptop]) -> list[str]:
     found = []
     started = [(laptop, *laptop.start(laptop.words("sync", (), "ansible-playbook"))) for laptop in everybody]
     for laptop, process, printed in started:
-        process.wait(timeout=LIMIT)
+        try:
+            process.wait(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            processes.end(process.pid)
+            process.wait()
         said = printed.read_text(errors="replace")
         if process.returncode or any(sign in said for sign in NOT_DELIVERED):
             found.append(f"{laptop.name}: sync ended with {process.returncode}: {said}")
