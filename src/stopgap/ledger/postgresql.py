@@ -24,6 +24,7 @@ CONNECT = {
 # who wait for it give up, and those before the callback does (120 s): idle < lock < callback.
 SESSION = {
     "search_path": f"{SCHEMA},pg_temp",
+    "synchronous_commit": "on",  # the spool file is removed right after the commit
     "idle_in_transaction_session_timeout": "60s",  # stopped, or its machine asleep, in the middle of a transaction
     "lock_timeout": "90s",
     "statement_timeout": "600s",  # one statement; nothing of ours takes near that long, a bad plan might

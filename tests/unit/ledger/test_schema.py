@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import typer
 from alembic.script import ScriptDirectory
 from tests.unit.ledger.conftest import BACKENDS
 
+from stopgap.cli import ledger as commands
 from stopgap.ledger import integrity, schema, service, store
 from stopgap.ledger.errors import LedgerTooNew, NoLedger, NotAllowed
 from stopgap.ledger.tables import HEAD
@@ -140,6 +142,26 @@ def test_a_ledger_of_a_newer_stopgap_is_left_alone(database):
     for touch in (store.open_ledger, schema.init, schema.upgrade):
         with pytest.raises(LedgerTooNew, match="newer stopgap"):
             touch()
+
+
+def test_the_commands_say_what_they_did(database, capsys):
+    with pytest.raises(typer.Exit):
+        commands.upgrade()
+    assert "`stopgap ledger init` makes one" in capsys.readouterr().err
+    said = []
+    for command in (commands.init, commands.init, commands.upgrade, commands.check):
+        command()
+        said.append(capsys.readouterr().out)
+    told = (
+        "a new ledger, schema",
+        "a ledger already",
+        f"schema {HEAD}, as before",
+        "every case is what its events say",
+    )
+    assert all(part in text for part, text in zip(told, said, strict=True))
+    assert ("GRANT stopgap_writer TO" in said[0]) is on_postgresql()
+    assert ("PostgreSQL" if on_postgresql() else "SQLite 3.") in said[3]
+    assert ("role postgres: reads and writes, may change events" in said[3]) is on_postgresql()
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)

@@ -233,6 +233,18 @@ def test_every_spelling_of_the_url_means_our_driver(name, monkeypatch):
     assert store.ledger_url().drivername == "postgresql+psycopg"
 
 
+@only_postgresql
+def test_what_a_role_was_set_to_does_not_weaken_a_commit(state, postgres):
+    """Nor does it lead to tables of another schema."""
+    for setting in ("synchronous_commit = off", "search_path = public", "lock_timeout = 0"):
+        postgres.sql(f"ALTER ROLE awx SET {setting}")
+    with store.writing(store.open_ledger()) as connection:
+        shown = [connection.scalar(sa.text(f"SHOW {name}")) for name in ("synchronous_commit", "search_path")]
+        assert shown == ["on", "stopgap,pg_temp"]
+        assert book.record(connection, [event()]) == 1
+    postgres.sql("ALTER ROLE awx RESET ALL")
+
+
 def test_waits_end_in_order():
     """A writer that hangs loses its session before those who wait for it give up, and they before the callback."""
     idle, lock = (
