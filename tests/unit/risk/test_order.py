@@ -6,7 +6,8 @@ import pytest
 import yaml
 from tests.unit.risk.makers import case, judge_of, now_of
 
-from stopgap.risk.order import order_of_work
+from stopgap.risk import order
+from stopgap.risk.due import find_dates
 
 CASES = Path(__file__).parents[2] / "cases" / "risk"
 ASKED = {"host", "remedy", "state", "rank", "due", "basis", "days", "forensics", "overdue", "breached", "why", "says"}
@@ -16,7 +17,7 @@ ASKED = {"host", "remedy", "state", "rank", "due", "basis", "days", "forensics",
 def test_order(path):
     told = yaml.safe_load(path.read_text())
     now = now_of(told)
-    ranked = order_of_work([case(said, now) for said in told["cases"]], judge_of(told))
+    ranked = order.order_of_work([case(said, now) for said in told["cases"]], judge_of(told))
     assert len(ranked) == len(told["expect"]), [one.case.host for one in ranked]
     for one, wanted in zip(ranked, told["expect"], strict=True):
         assert set(wanted) <= ASKED
@@ -35,3 +36,16 @@ def matches(one, wanted):
     assert wanted.get("why", "") in one.why
     for part in wanted.get("says", []):
         assert any(part in sentence for sentence in due.explanation), due.explanation
+
+
+def test_dates_are_worked_out_once_for_all_that_share_their_facts(monkeypatch):
+    worked_out = []
+    monkeypatch.setattr(order, "find_dates", lambda *given: worked_out.append(given) or find_dates(*given))
+    told = {"host": "web1", "exposed_at": "2026-11-20"}
+    cases = [
+        case({**told, "host": f"web{number}", "exposure": exposure, "owner": f"team{number % 7}"})
+        for number in range(300)
+        for exposure in ("internet", "internal")
+    ]
+    assert len(order.order_of_work(cases, judge_of({}))) == 600
+    assert len(worked_out) == 2
