@@ -8,20 +8,19 @@ What is added here is kept by `folded` as well: plain values need nothing, see t
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from stopgap.ledger.case import Acceptance, Extension
 from stopgap.ledger.events import REASON_LIMIT, TIME_FORMAT, Event, clean, is_time
 from stopgap.ledger.reopening import Basis, know, weigh
-from stopgap.ledger.replacing import replace
 
 # The states of an entry's own history. Its order is the journal's (evidence.step), whatever the clocks of hosts say;
 # an entry cut short or lost may be applied again, one that is over stays over.
 IN_FORCE = frozenset({"intended", "applied", "lifting"})
 OVER = frozenset({"lifted", "undone"})
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 OVER_KEPT = 50  # entries of a case that are over
 
@@ -31,12 +30,14 @@ TTL_LIMIT = 100 * 366 * 24 * 3600  # seconds; more than this is no ttl
 UNANSWERED = frozenset({"unreachable"})
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One journal entry: one mitigation of one remedy on this host."""
 
     entry: str
     mitigation: str = ""
-    state: str = "applied"  # until its own history is heard: an assessment named it
+    state: str = msgspec.field(
+        default_factory=lambda: "applied"
+    )  # until its own history is heard: an assessment named it
     step: int = -1  # the place of `state` in the entry's history
     applied_at: str | None = None
     ended_at: str | None = None
@@ -53,18 +54,18 @@ class Entry(NamedTuple):
         return self.state in IN_FORCE and not self.gone
 
 
-class Proof(NamedTuple):
+class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
     verdict: str  # pass | fail | unknown | lost
     reason: str
     passed_at: str | None
     revision: int = 0  # of the remedy, when it passed
 
 
-class Facts(NamedTuple):
+class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     """`fix` is what was last learned: untold, absent, installed, in_effect."""
 
     affected: bool | None = None
-    fix: str = "untold"
+    fix: str = msgspec.field(default_factory=lambda: "untold")
     said: str = ""  # the last assessment's sentence
     doubt: str = ""  # why the last assessment was no answer
     doubt_is_silence: bool = False
@@ -75,9 +76,9 @@ class Facts(NamedTuple):
     act_refused: str = ""  # the last refusal or failure to mitigate or lift
     revision: int = 0
     answered_at: str | None = None
-    entries: Mapping[str, Entry] = NOTHING
-    proofs: Mapping[str, Proof] = NOTHING
-    extensions: Mapping[str, Extension] = NOTHING  # of entries, by a proof; the furthest
+    entries: Mapping[str, Entry] = {}
+    proofs: Mapping[str, Proof] = {}
+    extensions: Mapping[str, Extension] = {}  # of entries, by a proof; the furthest
     acceptance: Acceptance | None = None  # of the present episode
     exposure: str = ""
     criticality: str = ""

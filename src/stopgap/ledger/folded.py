@@ -5,70 +5,34 @@ its events. Raise FORMAT when a field is renamed or comes to mean something else
 nothing.
 """
 
-import json
-from dataclasses import MISSING, fields
-from typing import Any
+import msgspec
 
-from stopgap.ledger.case import Acceptance, Episode, Extension
-from stopgap.ledger.facts import Entry, Facts, Proof
-from stopgap.ledger.projection import Fold, Story
-from stopgap.ledger.reopening import Basis
+from stopgap.ledger.projection import Fold
 
-FORMAT = 1
+FORMAT = 2
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# msgspec leaves out what *is* the default, not what equals it. So that the same fold is the same text wherever it came
+# from, defaults are only what there is one of: "", None, small numbers, empty dicts; any other is a default_factory,
+# and then always written.
 
-# Fields that are not plain JSON values, by what they hold: one, several by name, several in a row.
-ONE: dict[str, type] = {"acceptance": Acceptance, "basis": Basis}
-NAMED: dict[str, type] = {"entries": Entry, "proofs": Proof, "extensions": Extension}
-LISTED: dict[str, type] = {"episodes": Episode}
+
+class _Kept(msgspec.Struct, frozen=True):
+    format: int
+    fold: Fold
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Kept).decode
 
 
 def to_text(told: Fold) -> str:
-    plain = {"format": FORMAT, "place": told.place, "facts": _plain(told.facts), "story": _plain(told.story)}
-    return _encode(plain)
+    return _encode(_Kept(FORMAT, told)).decode()
 
 
 def from_text(text: str) -> Fold | None:
     """None when nothing is kept, or in another format."""
-    kept = json.loads(text) if text else {}
-    if kept.get("format") != FORMAT:
+    try:
+        kept = _decode(text)
+    except msgspec.DecodeError:
         return None
-    counted_at, heard_at, id_ = kept["place"]
-    return Fold(Facts(**_rich(kept["facts"])), Story(**_rich(kept["story"])), (counted_at, heard_at, id_))
-
-
-def _defaults(shape: Any) -> tuple[tuple[str, Any], ...]:
-    if issubclass(shape, tuple):  # a named one
-        return tuple((name, shape._field_defaults.get(name, MISSING)) for name in shape._fields)
-    return tuple((one.name, one.default) for one in fields(shape))
-
-
-DEFAULTS = {shape: _defaults(shape) for shape in (Facts, Story, *ONE.values(), *NAMED.values(), *LISTED.values())}
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    plain = {}
-    for name, default in DEFAULTS[type(value)]:
-        found = getattr(value, name)
-        if found == default:
-            continue
-        if name in NAMED:
-            found = {key: _plain(one) for key, one in found.items()}
-        elif name in LISTED:
-            found = [_plain(one) for one in found]
-        elif name in ONE:
-            found = _plain(found)
-        plain[name] = found
-    return plain
-
-
-def _rich(plain: dict[str, Any]) -> dict[str, Any]:
-    for name, found in plain.items():
-        if name in NAMED:
-            plain[name] = {key: NAMED[name](**one) for key, one in found.items()}
-        elif name in LISTED:
-            plain[name] = tuple(LISTED[name](**one) for one in found)
-        elif name in ONE:
-            plain[name] = ONE[name](**found)
-    return plain
+    return kept.fold if kept.format == FORMAT else None

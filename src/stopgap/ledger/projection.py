@@ -4,11 +4,13 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from stopgap.ledger.case import AFFECTED, CLOSED, Case, Episode, Mitigation
 from stopgap.ledger.events import OF_NOBODY, REASON_LIMIT, Event, clean
 from stopgap.ledger.facts import Entry, Facts, learn
 from stopgap.ledger.reopening import is_withdrawn
-from stopgap.ledger.replacing import replace
 
 EPISODES_KEPT = 50
 
@@ -43,7 +45,7 @@ def tell(event: Event, recorded_at: str = "", hash_: str = "", until: str = "") 
     return Told(counted, heard, event.id, hash_, event)
 
 
-class Story(NamedTuple):
+class Story(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the state went. `known` is the last state that was not unknown; the clocks are of the present episode."""
 
     state: str = ""
@@ -57,7 +59,7 @@ class Story(NamedTuple):
     episodes: tuple[Episode, ...] = ()
 
 
-class Fold(NamedTuple):
+class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that the next event needs to know of those before it."""
 
     facts: Facts = Facts()

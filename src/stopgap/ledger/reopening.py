@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
 
 from stopgap.ledger.events import REASON_LIMIT, Event, clean
-from stopgap.ledger.replacing import replace
 
 if TYPE_CHECKING:
     from stopgap.ledger.facts import Facts, Proof
@@ -22,7 +24,7 @@ Package = Sequence[str]  # name, arch, version as advisories name it
 Wanted = tuple[str, str, tuple[str, ...]]  # package, introduced or "", fixed versions
 
 
-class Basis(NamedTuple):
+class Basis(msgspec.Struct, frozen=True, omit_defaults=True):
     """`known` is the highest revision the catalogue has, `offered` the mitigations it still has (None: not told)."""
 
     known: int = 0
@@ -157,11 +159,16 @@ def weigh(before: Facts, after: Facts, event: Event) -> Facts:
 
 def _look(basis: Basis, event: Event) -> Basis:
     packages = event.evidence.get("packages") if event.kind == "assessed" else None
-    if not isinstance(packages, list) or event.evidence.get("truncated"):
+    if not isinstance(packages, list) or "packages" in _left_out(event.evidence):
         return basis
     distro = event.evidence.get("distro")
     distro = clean(distro, 64) if isinstance(distro, str) and distro else basis.distro
     return replace(basis, distro=distro, seen=_seen(packages), seen_on=event.at[:10])
+
+
+def _left_out(evidence: dict[str, Any]) -> list[Any]:
+    cut = evidence.get("cut")
+    return cut if isinstance(cut, list) else []
 
 
 def _seen(packages: list[Any]) -> Sequence[Package]:

@@ -22,10 +22,12 @@ CODES = ["below_fixed", "mitigation_lost", "awaiting_proof", "old_code", "unreac
 MOMENTS = st.integers(0, 50).map(moment)
 ABOUT = st.fixed_dictionaries({}, optional={"owner": st.sampled_from(["web", "db"]), "exposure": st.just("internal")})
 MACHINES = st.sampled_from(["aaa", "bbb"])
+PACKAGES = st.sampled_from(["1", "2"]).map(lambda one: [{"name": "a", "arch": "all", "source_version": one}])
 RUNS = [f"01a1ff3a-cf6e-7395-9742-00000000000{number}" for number in range(3)]
 SHAPES = {
     "assessed": st.fixed_dictionaries(
-        {"code": st.sampled_from(CODES), "mitigation": st.none() | HELD}, optional={"about": ABOUT, "host_id": MACHINES}
+        {"code": st.sampled_from(CODES), "mitigation": st.none() | HELD},
+        optional={"about": ABOUT, "host_id": MACHINES, "distro": st.just("debian-12"), "packages": PACKAGES},
     ),
     "mitigation": st.fixed_dictionaries(
         {
@@ -46,7 +48,14 @@ SHAPES = {
         optional={"host_id": MACHINES, "retired": st.just(True)},
     ),
     "accepted": st.fixed_dictionaries({"until": MOMENTS}),
-    "remedy": st.just({}),
+    "remedy": st.fixed_dictionaries(
+        {},
+        optional={
+            "packages": st.sampled_from(["2", "3"]).map(lambda one: [{"name": "a", "fixed_in": {"debian-12": [one]}}]),
+            "mitigations": st.sampled_from([{"m": "valid"}, {"m": "withdrawn"}, {}]),
+            "conditions": st.booleans(),
+        },
+    ),
     "clock": st.fixed_dictionaries({"run": st.sampled_from(RUNS), "until": MOMENTS}),
 }
 SAID = st.sampled_from(sorted(SHAPES)).flatmap(
@@ -250,7 +259,7 @@ def test_a_remedy_s_knowledge_is_folded_on_to_all_its_cases(engine, monkeypatch)
         assert all("events.kind = " in one for one in read)  # clocks that were ahead, and nothing of any host
         book.record(connection, [event(host="late", at=moment(-1))])
         assert book.differences(connection) == []
-        ends_with = {(row.host, row.remedy): json.loads(row.folded)["place"][2] for row in connection.execute(IN_ORDER)}
+        ends_with = {(row.host, row.remedy): folded.from_text(row.folded).place[2] for row in connection.execute(IN_ORDER)}
         assert {key for key, last in ends_with.items() if last == known.id} == {(h, "CVE-1") for h in [*hosts, "late"]}
 
 
