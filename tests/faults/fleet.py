@@ -14,7 +14,7 @@ OURS = ("etc/ansible/facts.d", "srv/stopgap-one", "srv/stopgap-two", "srv/stopga
 THEIRS = {"etc/issue.net": "as it was\n"}
 OVER = ("lifted", "undone")
 JOURNAL_DISK = "256k"
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+FAKETIME = "libfaketime.so.1"
 CLOCK = Path(__file__).parent / "clock"
 CLOCK_THERE = "/usr/local/lib/other-clock"
 SKEWED = "/usr/local/bin/python3-skewed"  # the host's Python on another clock
@@ -97,13 +97,18 @@ class Fleet:
 
     def give_other_clock(self) -> None:
         """A Python that believes in another time, for a task that is told to use it."""
+        ours = next(Path("/usr/lib").glob(f"*/faketime/{FAKETIME}"), None)
+        assert ours, "the fault tests need faketime: run tests/faults/setup.sh (apt, as root)"
         for host in self.names:
-            for path in (FAKETIME, CLOCK / "sitecustomize.py"):
+            for path in (ours, CLOCK / "sitecustomize.py"):
                 self.lab.write_file(host, f"{CLOCK_THERE}/{path.name}", path.read_bytes())
+            self.set_other_clock(host, "+400d")
+            there = float(self.lab.exec(host, [SKEWED, "-c", "import time; print(time.time())"]).stdout)
+            assert there > time.time() + 86400, "this machine's faketime does nothing on a lab host"
 
     def set_other_clock(self, host: str, offset: str) -> None:
         script = (
-            f"#!/bin/sh\nLD_PRELOAD={CLOCK_THERE}/{FAKETIME.name} FAKETIME={offset} DONT_FAKE_MONOTONIC=1 "
+            f"#!/bin/sh\nLD_PRELOAD={CLOCK_THERE}/{FAKETIME} FAKETIME={offset} DONT_FAKE_MONOTONIC=1 "
             f'PYTHONPATH={CLOCK_THERE} exec /usr/bin/python3 "$@"\n'
         )
         self.lab.write_file(host, SKEWED, script, mode=0o755)
