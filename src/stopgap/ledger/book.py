@@ -56,19 +56,18 @@ def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[st
     `warn` is given a sentence for each run whose clock was ahead.
     """
     writer, now = take_the_pen(connection)
-    known = set(clock_limits(connection))
-    ahead = recorded_ahead(connection, _taken_at(connection), now, known)
-    _write_down(connection, ahead, writer, now)
+    known = {run for run, until in clock_limits(connection).items() if until <= now}
+    taken_at = _taken_at(connection)
     stream, count = iter(given), 0
     while part := list(islice(stream, AT_ONCE)):
         fresh = _unknown(connection, part)
-        more = heard_ahead(fresh, now, known.union(event.run for event in ahead))
-        _write_down(connection, fresh + more, writer, now)
-        ahead += more
-        count += len(fresh)
-    connection.execute(sa.update(pen).values(taken_at=now))
-    for event in ahead:
-        warn(sentence(event))
+        ahead = recorded_ahead(connection, taken_at, now, fresh, known) + heard_ahead(fresh, now, known)
+        _write_down(connection, fresh + ahead, writer, now)
+        count, taken_at = count + len(fresh), now
+        for event in ahead:
+            known.add(event.run)
+            warn(sentence(event))
+    connection.execute(sa.update(pen).values(taken_at=taken_at))
     return count
 
 
@@ -83,7 +82,6 @@ def _write_down(connection: sa.Connection, fresh: list[Event], writer: str, now:
     if fresh:
         hashes = append(connection, fresh, writer, now)
         fold_on(connection, [(event, now, hash_) for event, hash_ in zip(fresh, hashes, strict=True)])
-        machines.observe(connection, [(event, now) for event in fresh])
 
 
 def take_the_pen(connection: sa.Connection) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """Kept cases are the rebuilt ones: whatever arrives, in whatever order, however often."""
 
-import json
 import random
 
 import pytest
@@ -259,7 +258,9 @@ def test_a_remedy_s_knowledge_is_folded_on_to_all_its_cases(engine, monkeypatch)
         assert all("events.kind = " in one for one in read)  # clocks that were ahead, and nothing of any host
         book.record(connection, [event(host="late", at=moment(-1))])
         assert book.differences(connection) == []
-        ends_with = {(row.host, row.remedy): folded.from_text(row.folded).place[2] for row in connection.execute(IN_ORDER)}
+        ends_with = {
+            (row.host, row.remedy): folded.from_text(row.folded).place[2] for row in connection.execute(IN_ORDER)
+        }
         assert {key for key, last in ends_with.items() if last == known.id} == {(h, "CVE-1") for h in [*hosts, "late"]}
 
 
@@ -283,15 +284,43 @@ def test_a_run_whose_clock_was_ahead_does_not_outweigh_what_is_heard_after_it(en
         now[0] = moment(5)
         said = []
         book.record(connection, [event(at=moment(4), run=RUNS[1])], said.append)
-        kept = book.read_cases(connection)
-        assert said == [f"the clock of run {RUNS[0]} was 31535700 s ahead: what it said counts as of {moment(5)}"]
+        before = "2026-11-21T12:03:59.999999Z"  # one microsecond before it was heard again
+        assert said == [f"the clock of run {RUNS[0]} was 31535700 s ahead: what it said counts as of {before}"]
+        assert [(one.state, one.exposed_at) for one in book.read_cases(connection)] == [("exposed", moment(4))]
         assert book.differences(connection) == []
-        now[0] = moment(6)
-        book.record(connection, [event(at=moment(6), run=RUNS[2])], said.append)
+        now[0] = moment(7)
+        book.record(connection, [event(at=moment(6), run=RUNS[2], verdict="not_affected")], said.append)
         assert len(said) == 1
-        assert [(one.state, one.exposed_at) for one in kept] == [("not_affected", moment(4))]
-        assert [(one.state, one.exposed_at) for one in book.read_cases(connection)] == [("exposed", moment(6))]
+        assert [(one.state, one.since) for one in book.read_cases(connection)] == [("not_affected", moment(6))]
         assert book.differences(connection) == []
+
+
+def test_what_was_said_while_the_clock_was_ahead_still_comes_after_what_was_said_before(engine, now):
+    """Delivered late: an old spool does not push the run whose clock was ahead behind what it came after."""
+    with engine.begin() as connection:
+        empty(connection)
+        now[0] = moment(10)
+        book.record(connection, [event(at=moment(9), run=RUNS[1])])
+        now[0] = moment(9000)
+        book.record(connection, [event(at=moment(9000), verdict="not_affected", run=RUNS[0])])
+        now[0] = moment(20)
+        book.record(connection, [event(host="web2", at=moment(1), run=RUNS[2])])
+        assert [(one.host, one.state) for one in book.read_cases(connection)] == [
+            ("web1", "not_affected"),
+            ("web2", "exposed"),
+        ]
+        assert book.differences(connection) == []
+
+
+def test_after_a_clock_was_set_back_the_newest_word_still_counts(engine, now):
+    with engine.begin() as connection:
+        empty(connection)
+        for when, verdict in ((5000, "exposed"), (1000, "not_affected"), (1002, "exposed"), (10, "not_affected")):
+            now[0] = moment(when)
+            run = f"01a1ff3a-cf6e-7395-9742-0000000{when:05}"
+            book.record(connection, [event(at=moment(when - 1), verdict=verdict, run=run)])
+            assert [one.state for one in book.read_cases(connection)] == [verdict]
+            assert book.differences(connection) == []
 
 
 def test_a_controller_ahead_of_the_database_is_told_and_kept_in_its_place(engine, now):
