@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stopgap.ledger import bulk, folded
+from stopgap.ledger import bulk, folded, machines
 from stopgap.ledger import case as cases_as
 from stopgap.ledger.events import FIELDS, OF_HOST, Event, is_time
 from stopgap.ledger.projection import Fold, Key, Told, case_of, fold, tell
@@ -29,12 +29,17 @@ _EVIDENCE = FIELDS.index("evidence")
 
 
 def touched_by(connection: sa.Connection, fresh: Iterable[Event]) -> set[Key]:
-    """What a host's journal holds in all is about each of its cases, knowledge of a remedy about each of that remedy's,
-    and a clock that was ahead about all its run spoke of.
+    """What a host's journal holds in all is about each of its cases, and so is that another machine answers;
+    knowledge of a remedy about each of that remedy's, and a clock that was ahead about all its run spoke of.
+
+    What machines answered has been observed already.
     """
     fresh = list(fresh)
     named = {(event.estate, event.host, event.remedy) for event in fresh if event.remedy and event.host}
     named |= _cases_of_hosts(connection, {(event.estate, event.host) for event in fresh if event.kind in OF_HOST})
+    named |= _cases_of_hosts(
+        connection, machines.moved(connection, {(one.estate, one.host) for one in fresh if one.machine})
+    )
     named |= _cases_of_remedies(connection, _new_knowledge(connection, fresh))
     return named | _cases_of_runs(connection, {event.run for event in fresh if event.kind == "clock"})
 
@@ -91,12 +96,15 @@ def _cases_of_runs(connection: sa.Connection, runs: set[str]) -> set[Key]:
 
 def fold_on(connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]]) -> None:
     """These events have just been written: (event, recorded_at, hash). Keep what they make of their cases."""
+    machines.observe(connection, [(event, recorded_at) for event, recorded_at, _ in fresh])
     unclear = {event.run for event, _, _ in fresh if event.kind == "clock"}
     again = _cases_of_runs(connection, unclear)  # events that were folded already count from another moment now
+    keys = touched_by(connection, [event for event, _, _ in fresh if event.kind != "clock"])
+    moved = machines.moved(connection, {(estate, host) for estate, host, _ in keys})
+    again |= {key for key in keys if key[:2] in moved}  # what other cases heard of its machines counts here too
     refresh(connection, again)
     news = News(connection, fresh)
-    keys = touched_by(connection, [event for event, _, _ in fresh if event.kind != "clock"]) - again
-    for estate, hosts, wanted in _by_hosts(keys, CHUNK):
+    for estate, hosts, wanted in _by_hosts(keys - again, CHUNK):
         _fold_on_hosts(connection, estate, hosts, wanted, news)
 
 
@@ -104,7 +112,7 @@ class News:
     """Told events by what they are about, and those of no host at all: few, read once."""
 
     def __init__(self, connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]] = ()) -> None:
-        self._connection = connection
+        self.connection = connection
         self._limits = clock_limits(connection)
         self._of_remedy: dict[str, list[Told]] = {}
         self.fresh: dict[Key, list[Told]] = defaultdict(list)  # by the fields of the event: "" as it has it
@@ -131,7 +139,7 @@ class News:
                 self._of_remedy[one.event.remedy].append(one)
 
     def read(self, *where: sa.ColumnElement[bool]) -> Iterator[Told]:
-        for row in self._connection.execute(sa.select(*_EVENT).where(*where)):
+        for row in self.connection.execute(sa.select(*_EVENT).where(*where)):
             yield self.tell(_event(row), row[-2], row[-1])
 
 
@@ -219,6 +227,8 @@ def projected(
             own[estate, one.event.host, one.event.remedy].append(one)
         else:
             of_host[one.event.host].append(one)
+    for event in machines.sightings(news.connection, estate, hosts):
+        of_host[event.host].append(tell(event))
     news.read_remedies(remedy for _, _, remedy in own)
     for key, told in own.items():
         yield key, _row(key, fold(Fold(), [*told, *of_host[key[1]], *news.of_remedy(key[2])]))

@@ -5,7 +5,8 @@ later than the ledger wrote its event down.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ Seen = tuple[str, str, str, str]  # estate, host, host_id, when
 Row = dict[str, Any]  # of the table
 
 AT_ONCE = 2000
+CHUNK = 400  # bound values in a list
 COLUMNS = tuple(column.name for column in machines.c)
 
 
@@ -25,6 +27,50 @@ def observe(connection: sa.Connection, fresh: Iterable[tuple[Event, str]]) -> No
     """Of events that were just written, each with the time the ledger wrote it down."""
     told = ((event, recorded_at) for event, recorded_at in fresh if event.machine)
     _write(connection, spans((e.estate, e.host, e.machine, min(e.at, recorded_at)) for e, recorded_at in told))
+
+
+def moved(connection: sa.Connection, hosts: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these (estate, host) under whose name several machines have answered: very few."""
+    by_estate: dict[str, list[str]] = defaultdict(list)
+    for estate, host in sorted(set(hosts)):
+        by_estate[estate].append(host)
+    return {
+        (estate, row.host)
+        for estate, names in by_estate.items()
+        for start in range(0, len(names), CHUNK)
+        for row in connection.execute(_several(estate, names[start : start + CHUNK]))
+    }
+
+
+def sightings(connection: sa.Connection, estate: str, hosts: Sequence[str]) -> Iterator[Event]:
+    """Of hosts that moved, each machine as it was first seen, in the form of an event: it is about all their cases,
+    whichever of them it was assessed for.
+    """
+    several = sorted(host for _, host in moved(connection, ((estate, host) for host in hosts)))
+    for start in range(0, len(several), CHUNK):
+        part = several[start : start + CHUNK]
+        query = sa.select(machines).where(machines.c.estate == estate, machines.c.host.in_(part))
+        for row in connection.execute(query):
+            yield Event(
+                id=f"machine-{row.host_id}",
+                at=row.first_seen,
+                estate=estate,
+                host=row.host,
+                remedy="",
+                revision=0,
+                kind="journal",
+                verdict="seen",
+                reason="",
+                evidence={"host_id": row.host_id},
+                actor="",
+                run="",
+                origin="",
+            )
+
+
+def _several(estate: str, hosts: list[str]) -> sa.Select[tuple[str]]:
+    same = (machines.c.estate == estate, machines.c.host.in_(hosts))
+    return sa.select(machines.c.host).where(*same).group_by(machines.c.host).having(sa.func.count() > 1)
 
 
 def rebuild(connection: sa.Connection) -> None:

@@ -175,3 +175,25 @@ def test_status_as_json_has_them_all(state, status):
 
 def test_a_ledger_that_is_not_there_tells_nothing(state, status):
     assert status().err == ""
+
+
+def states():
+    with reading(open_ledger()) as connection:
+        assert book.differences(connection) == []
+        return {one.remedy: one.state for one in book.read_cases(connection)}
+
+
+def test_assessed_for_one_remedy_another_machine_puts_all_cases_in_doubt(state):
+    for remedy in ("CVE-1", "CVE-2"):
+        on_disk = {"code": "awaiting_proof", "host_id": "aaa"}
+        record(
+            event(host="web1", at=moment(1), remedy=remedy, verdict="patched", evidence=on_disk),
+            event(host="web1", at=moment(2), remedy=remedy, kind="verified", verdict="pass", evidence={"phase": "fix"}),
+        )
+    assert states() == {"CVE-1": "fixed", "CVE-2": "fixed"}
+    record(assessed("web1", 5, "bbb"))
+    assert states() == {"CVE-1": "exposed", "CVE-2": "unknown"}
+    record(assessed("web1", 6, "bbb", remedy="CVE-2"))
+    assert states() == {"CVE-1": "exposed", "CVE-2": "exposed"}
+    record(assessed("web1", 7, "bbb", remedy="CVE-3"))
+    assert states()["CVE-3"] == "exposed", "a case that is new is not in doubt"
