@@ -1,6 +1,5 @@
 """What a run looks like on a terminal, and as plain lines where there is none."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from types import TracebackType
@@ -10,28 +9,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from stopgap.engine.model import Changed, Event, HostAnswered, RunRequest, RunResult, Said, StepStarted
+from stopgap.ledger.events import clean
 
 COLOURS = {"fixed": "green", "mitigated": "yellow", "not_affected": "dim", "patched": "yellow", "exposed": "red"}
 MOST_ROWS = 60
 LOG_WIDTH = 2000
 MOST_LINES = 20
 MOST_DIFF = 400
-# C0, C1, bidirectional controls: nothing a host says may steer the terminal (P9)
-UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 HIDDEN = {"include_tasks", "validate_argument_spec", "outcome"}  # the play's plumbing, and what the table tells
 
 
 def safe(text: object, most: int = 400) -> str:
     """Text from a host, harmless on a terminal and bounded in length."""
-    shown = UNSAFE.sub("\N{REPLACEMENT CHARACTER}", " ".join(str(text).splitlines()))
-    return escape(shown if len(shown) <= most else shown[:most] + "…")
+    return escape(clean(str(text)[: 2 * most].replace("\r\n", "\n"), most))
 
 
 def open_console(*, quiet: bool = False) -> Console:
     """A terminal's own width; elsewhere lines are never broken, so that logs can be searched."""
-    console = Console(quiet=quiet, highlight=False)
+    console = Console(quiet=quiet, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = LOG_WIDTH
     return console
@@ -87,10 +85,11 @@ class Progress:
         for told in predictions(event.result) if self.request.check else ():
             self.console.print(f"  {safe(event.host)} {told}")
         if self.request.verbosity:
-            for line in event.text.splitlines():
+            for line in event.text.splitlines()[:MOST_DIFF]:
                 self.console.print("    " + safe(line, 2000), soft_wrap=True)
         if self.live:
-            self.live.update(f"{safe(self.step)} … {sum(self.answers.values())} answered")
+            told = f"{safe(self.step)} … {sum(self.answers.values())} answered"
+            self.live.update(Text.from_markup(told, emoji=False))
 
     def _finish_step(self) -> None:
         told = {status: n for status, n in self.answers.items() if status != "skipped"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.stopgap.remediation.plugins.plugin_utils import about, bounds, events, extension, witness
+from ansible_collections.stopgap.remediation.plugins.plugin_utils import about, events, extension, witness
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile
 from stopgap.ledger.events import parse_event, parse_line
 
@@ -239,7 +239,7 @@ def test_a_write_cut_short_costs_one_line(tmp_path, monkeypatch):
 def test_a_long_history_keeps_its_end_and_its_places():
     history = [{"state": state, "at": AT} for state in ("intended", "applied") * 80]
     told = hear("mitigation", {"results": [held(history=history)]})
-    assert len(told) == bounds.LIST_LIMIT
+    assert len(told) == events.HISTORY_LIMIT
     assert (told[-1]["evidence"]["step"], told[-1]["verdict"]) == (159, "applied")
 
 

@@ -302,7 +302,8 @@ def _assessed_too(result):
 
 
 def _trouble(result):
-    return clean(result.get("msg") or result.get("censored") or "no message", events.REASON_LIMIT)
+    # longer than a reason: where it has to be cut, the event says so
+    return clean(result.get("msg") or result.get("censored") or "no message", 2 * events.REASON_LIMIT)
 
 
 def _has_loop(result):

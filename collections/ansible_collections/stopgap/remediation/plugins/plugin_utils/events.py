@@ -17,13 +17,13 @@ from datetime import datetime, timedelta, timezone
 
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import (
     DEPTH_LIMIT,
-    LIST_LIMIT,
     bounded,
     clean,
     trim,
 )
 
 PREFIX = "stopgap.remediation."
+HELD = ("intended", "applied", "lifting")
 HISTORY = ("intended", "applied", "lifting", "lifted", "undone")
 MITIGATION_ANSWERS = ("failed", "refused")
 PATCH_ANSWERS = ("installed", "already", "refused", "failed", "rolled_back")
@@ -32,6 +32,9 @@ VERDICTS = ("pass", "fail", "unknown")
 
 REASON_LIMIT = 600
 IN_FORCE_LIMIT = 500
+ITEMS_LIMIT = 1000  # answers of one result; remedies of one play, entries of one journal
+HISTORY_LIMIT = 20  # the last lines of one entry
+ENTRY_LIMIT = 8 * 1024  # characters of JSON: each line of its history repeats them
 HOST_ID_LIMIT = 64
 ASSESSED_ON = ("packages", "when", "old_code", "mitigation")
 
@@ -84,11 +87,11 @@ def assessed(result, asked, trouble):
     answers = {}
     machine = _machine(_dict(result.get("system")))
     for item in _dicts(result.get("assessments")):
-        told = _told(item, asked, "assessed", item.get("state"), STATES)
+        seen = _dict(item.get("evidence"))
+        on = {key: seen[key] for key in ASSESSED_ON if key in seen}
+        evidence = bounded(dict(on, code=item.get("code"), **machine))
+        told = _told(item, asked, "assessed", item.get("state"), STATES, evidence)
         if told:
-            seen = _dict(item.get("evidence"))
-            on = {key: seen[key] for key in ASSESSED_ON if key in seen}
-            told["evidence"] = bounded(dict(on, code=item.get("code"), **machine))
             answers[told["remedy"]] = told
     why = "assessment failed: %s" % trouble if trouble else "the host gave no assessment"
     silent = {name: unknown(name, asked[name], why, "no_assessment") for name in asked if name not in answers}
@@ -139,14 +142,15 @@ def journal_info(result, _asked, trouble):
     """Everything in the host's journal, whether asked about or not."""
     if trouble or not isinstance(result.get("entries"), list):
         return []
-    entries = [item for item in _dicts(result["entries"]) if _is_asked(item.get("remedy"), {}) and _entry(item)]
+    listed = _dicts(result["entries"], None)
+    entries = [item for item in listed if _is_asked(item.get("remedy"), {}) and _entry(item)]
+    if len(entries) > ITEMS_LIMIT:
+        entries = sorted(entries, key=lambda item: item.get("state") not in HELD)[:ITEMS_LIMIT]
     told = [event for item in entries for event in _history(item)]
     for event in told:
         event["evidence"]["found"] = True  # where the run that made it was heard first, this is the same event
-    held = [
-        [item["remedy"], item["entry"]] for item in entries if item.get("state") in ("intended", "applied", "lifting")
-    ]
-    evidence = {"in_force": held[:IN_FORCE_LIMIT], "host_id": trim(result.get("host_id"), DEPTH_LIMIT)}
+    held = [[item["remedy"], item["entry"]] for item in entries if item.get("state") in HELD]
+    evidence = {"in_force": held[:IN_FORCE_LIMIT], "host_id": trim(result.get("host_id"), DEPTH_LIMIT, [])}
     if len(held) > IN_FORCE_LIMIT or len(entries) != len(result["entries"]):
         evidence["truncated"] = True  # then what is missing here is not gone
     return told + [_event("journal", "seen", "", 0, "", evidence)]
@@ -157,10 +161,10 @@ def verified(result, _asked, _trouble):
     told = []
     for host, items in _dict(result.get("results")).items():
         for item in _dicts(items):
-            one = _told(item, {}, "verified", item.get("verdict"), VERDICTS)
+            evidence = bounded({key: item.get(key) for key in ("phase", "mitigation", "checks")})
+            one = _told(item, {}, "verified", item.get("verdict"), VERDICTS, evidence)
             if one:
-                keys = ("phase", "mitigation", "checks")
-                told.append(dict(one, host=str(host), evidence=bounded({key: item.get(key) for key in keys})))
+                told.append(dict(one, host=str(host)))
     return told
 
 
@@ -187,6 +191,9 @@ TELLERS = {
 
 
 def _event(kind, verdict, remedy, revision, reason, evidence):
+    reason = reason if isinstance(reason, str) else ""
+    if len(reason) > REASON_LIMIT:
+        evidence = dict(evidence, truncated=True)
     return {
         "remedy": str(remedy),
         "revision": revision
@@ -194,7 +201,7 @@ def _event(kind, verdict, remedy, revision, reason, evidence):
         else 0,
         "kind": kind,
         "verdict": str(verdict),
-        "reason": clean(reason if isinstance(reason, str) else "", REASON_LIMIT),
+        "reason": clean(reason, REASON_LIMIT),
         "evidence": evidence,
     }
 
@@ -213,9 +220,11 @@ def _history(item):
     if not _entry(item):
         return []
     heard = now()
-    lines = _dicts(item.get("history")) or [{"state": item.get("state"), "at": heard}]
-    events = []
-    for step, line in list(enumerate(lines))[-LIST_LIMIT:]:
+    lines = _dicts(item.get("history"), None) or [{"state": item.get("state"), "at": heard}]
+    events, evidence = [], _entry_evidence(item)
+    if len(lines) > HISTORY_LIMIT:
+        evidence["truncated"] = True
+    for step, line in list(enumerate(lines))[-HISTORY_LIMIT:]:
         if line.get("state") in HISTORY:
             event = _event(
                 "mitigation",
@@ -223,7 +232,7 @@ def _history(item):
                 item["remedy"],
                 item.get("revision"),
                 line.get("reason") or item.get("reason"),
-                _entry_evidence(item),
+                dict(evidence),
             )
             at = line.get("at") if is_time(line.get("at")) else heard
             event["evidence"].update(heard_at=heard, step=step)
@@ -237,7 +246,7 @@ def _entry_evidence(item):
         {"type": one.get("type"), "resource": one.get("resource"), "changed": one.get("changed")}
         for one in _dicts(item.get("actions"))
     ]
-    return bounded(dict({key: item.get(key) for key in keys}, actions=actions))
+    return bounded(dict({key: item.get(key) for key in keys}, actions=actions), ENTRY_LIMIT)
 
 
 def _failures(kind, asked, answered, trouble):
@@ -259,5 +268,5 @@ def _dict(value):
     return value if isinstance(value, dict) else {}
 
 
-def _dicts(value):
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def _dicts(value, limit=ITEMS_LIMIT):
+    return [item for item in value[:limit] if isinstance(item, dict)] if isinstance(value, list) else []

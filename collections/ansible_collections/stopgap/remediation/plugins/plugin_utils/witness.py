@@ -36,7 +36,7 @@ class Witness(object):
 
     def hear_knowledge(self, told):
         """What the catalogue says of the play's remedies, once a run."""
-        known = {event["id"]: event for event in map(events.known, events._dicts(told)) if event}
+        known = {event["id"]: event for event in map(events.known, events._dicts(told, None)) if event}
         fresh = [event for name, event in known.items() if name not in self._told_known]
         self._told_known.update(known)
         return [self._signed(event, at=events.now(), estate="", host="") for event in fresh]
@@ -83,7 +83,8 @@ class Witness(object):
         """More time for a mitigation whose proof passes, and of which the host itself does not say that it is lost."""
         evidence = told["evidence"]
         proven = evidence.get("phase") == "mitigation" and told["verdict"] == "pass"
-        until = wish.until(told["remedy"], evidence.get("mitigation"), at) if proven else None
+        named = evidence.get("mitigation")
+        until = wish.until(told["remedy"], named, at) if proven and isinstance(named, str) else None
         if until and (host, told["remedy"]) not in self._lost:
             evidence.update(extends_to=until, extends_why=clean(wish.why, events.REASON_LIMIT))
 
@@ -92,16 +93,21 @@ class Witness(object):
         if told["kind"] == "assessed":
             lost = evidence.get("code") == "mitigation_lost"
             (self._lost.add if lost else self._lost.discard)((host, told["remedy"]))
-        if told["kind"] == "mitigation" and evidence.get("entry"):
-            self._entries[host, told["remedy"], evidence.get("mitigation")] = evidence["entry"]
         held = evidence.get("mitigation")
-        if told["kind"] == "assessed" and isinstance(held, dict) and held.get("entry"):
-            self._entries[host, told["remedy"], held.get("id")] = held["entry"]
+        if told["kind"] == "mitigation":
+            self._remember(host, told["remedy"], held, evidence.get("entry"))
+        if told["kind"] == "assessed" and isinstance(held, dict):
+            self._remember(host, told["remedy"], held.get("id"), held.get("entry"))
+
+    def _remember(self, host, remedy, mitigation, entry):
+        if isinstance(mitigation, str) and isinstance(entry, str) and entry:
+            self._entries[host, remedy, mitigation] = entry
 
     def _name_entry(self, host, told):
         """A proof is of one entry, not of a name that may be used again."""
         if told["kind"] == "verified" and told["evidence"].get("phase") == "mitigation":
-            entry = self._entries.get((host, told["remedy"], told["evidence"].get("mitigation")))
+            named = told["evidence"].get("mitigation")
+            entry = self._entries.get((host, told["remedy"], named)) if isinstance(named, str) else None
             if entry:
                 told["evidence"]["entry"] = entry
 
