@@ -366,9 +366,10 @@ def test_what_does_not_prove_the_mitigation_extends_nothing(answer):
     assert "extends_to" not in hear("verify", answer, wish=wish("3d"))[0]["evidence"]
 
 
-def test_checks_that_pass_extend_nothing_where_the_host_says_it_is_lost():
+@pytest.mark.parametrize("code", ["mitigation_lost", "mitigation_withdrawn"])
+def test_checks_that_pass_extend_nothing_where_the_host_says_it_is_no_help(code):
     by = witness.Witness(events.uuid7(), "ann", "laptop")
-    hear("assess", {"assessments": [assessment(code="mitigation_lost")]}, by=by)
+    hear("assess", {"assessments": [assessment(code=code)]}, by=by)
     assert "extends_to" not in hear("verify", proof(), by=by, wish=wish("3d"))[0]["evidence"]
     hear("assess", {"assessments": [assessment(code="mitigation_in_force", state="mitigated")]}, by=by)
     assert "extends_to" in hear("verify", proof(), by=by, wish=wish("3d"))[0]["evidence"]

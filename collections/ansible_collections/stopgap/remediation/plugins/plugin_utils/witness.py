@@ -11,6 +11,7 @@ import re
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import events
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import clean
 
+NO_HELP = ("mitigation_lost", "mitigation_withdrawn")  # codes: whatever checks say, it gets no more time
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -28,7 +29,7 @@ class Witness(object):
         self._told_silent = set()
         self._about_of = about_of
         self._told_known = set()
-        self._lost = set()  # (host, remedy) where the host says that the mitigation in its journal has no effect
+        self._lost = set()  # (host, remedy) where the host says that the mitigation in its journal is no help
 
     def hear_remedies(self, remedies):
         """The resolved remedies of the play, before any host was asked."""
@@ -91,7 +92,7 @@ class Witness(object):
     def _remember_entry(self, host, told):
         evidence = told["evidence"]
         if told["kind"] == "assessed":
-            lost = evidence.get("code") == "mitigation_lost"
+            lost = evidence.get("code") in NO_HELP
             (self._lost.add if lost else self._lost.discard)((host, told["remedy"]))
         held = evidence.get("mitigation")
         if told["kind"] == "mitigation":
