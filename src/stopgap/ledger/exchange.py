@@ -105,7 +105,6 @@ def bring_in(connection: sa.Connection, file: BinaryIO, tick: Tick = no_tick) ->
     statements = reader.statements()
     while part := list(islice(statements, ROWS_AT_ONCE)):
         fresh = _add(connection, part)
-        machines.observe(connection, [(event, row["recorded_at"]) for event, row in fresh])
         touched |= book.touched_by(connection, [event for event, _row in fresh])
         if len(touched) > CASES_AT_ONCE:
             book.refresh(connection, touched)

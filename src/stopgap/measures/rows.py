@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stopgap.ledger import folded
 from stopgap.ledger.tables import cases
 
 AT_ONCE = 2000  # rows fetched at a time
@@ -39,7 +40,6 @@ def _wanted(estate: str, remedy: str) -> list[sa.ColumnElement[bool]]:
     return [cases.c.exposed_at.is_not(None), *(cases.c[name] == value for name, value in wanted.items() if value)]
 
 
-def _ended_at(folded: str) -> str | None:
-    story = json.loads(folded).get("story", {}) if folded else {}
-    ended: str | None = story.get("closed_at")
-    return ended
+def _ended_at(text: str) -> str | None:
+    kept = folded.from_text(text) if text else None
+    return kept.story.closed_at if kept else None
