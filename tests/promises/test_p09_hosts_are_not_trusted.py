@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.ledger.makers import event_id, raw_event
+from tests.unit.ledger.makers import event_id, only_sqlite, raw_event
 
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import bounds, events, witness
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile
@@ -29,6 +29,7 @@ from stopgap.ledger.tables import events as events_table
 
 AT = "2026-11-21T17:00:00.123456Z"
 ENTRY = "20261121T170000Z-0a1b2c3d"
+TOP = Path(__file__).parents[2]
 MARKER = "stopgap-was-owned"
 
 TEXTS = {
@@ -336,6 +337,19 @@ def test_it_comes_out_harmless_everywhere(hostile_fleet, tmp_path, capfdbinary, 
     assert not list(tmp_path.rglob(f"*{MARKER}*"))
 
 
+@only_sqlite  # what is asked of the ledger is its JSON, the same on either
+def test_as_an_inventory_it_is_names_of_states_only(hostile_fleet, tmp_path):
+    (tmp_path / "fleet.stopgap.yml").write_text("plugin: ledger\n")
+    command = [Path(sys.executable).parent / "ansible-inventory", "-i", tmp_path / "fleet.stopgap.yml", "--list"]
+    environ = os.environ | {"ANSIBLE_CONFIG": str(TOP / "ansible.cfg")}
+    done = subprocess.run(command, cwd=TOP, env=environ, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert harmless(done.stdout, also="\n")
+    assert told.pop("_meta")["hostvars"] == {}
+    assert all(name == "all" or re.fullmatch("[a-z0-9_]+", name) for name in told)
+    assert not list(TOP.glob(f"*{MARKER}*")) + list(tmp_path.rglob(f"*{MARKER}*"))
+
+
 def test_rich_on_a_terminal_is_harmless_too(hostile_fleet, capfdbinary, monkeypatch):
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
@@ -401,8 +415,6 @@ def test_the_progress_of_a_run_is_harmless(name, capfdbinary, monkeypatch):
 
 def plain(text):
     """Without what our own display says to a terminal: colours, the cursor, one line rewritten."""
-    import re
-
     return re.sub("\x1b\\[[0-9;?]*[A-Za-z]|\r", "", text)
 
 
