@@ -2,8 +2,13 @@
 
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 import tracemalloc
 import unicodedata
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
