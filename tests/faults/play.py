@@ -27,6 +27,10 @@ SOON = 1.0  # seconds until a fault is healed that does not wait for the end of 
 LIMIT = 100.0  # seconds a step may take; more is a finding
 LOOK = 0.01  # seconds between two looks
 NOT_DELIVERED = ("are not in the ledger yet", "is not recorded")  # of a cut line or a wrong clock it may well tell
+ENDED = (0, 2, 3)  # exit codes of a command that came to its own end, whatever hosts said
+TRACEBACK = "Traceback (most recent call last)"
+HUNG = f"HUNG for {LIMIT:g} s"
+SILENT = "SILENT: events stay in the spool, and not a word of it"
 TEMPLATE = "empty_ledger"
 
 
@@ -164,6 +168,8 @@ def play_step(world: World, own: dict[str, Laptop], step: Step) -> StepRecord:
     record.exit_code = scene.process.returncode
     record.seconds = time.monotonic() - scene.began
     record.said += scene.printed.read_text(errors="replace")
+    if list(laptop.spool.glob("*.jsonl")) and record.exit_code in ENDED and "stopgap ledger:" not in record.said:
+        record.said += SILENT
     record.unrecorded = len(world.fleet.held() - _known(own))
     return record
 
@@ -192,7 +198,7 @@ def _watch(
             fault.heal(scene)
             healed = True
         if time.monotonic() > scene.began + LIMIT:
-            record.said += f"HUNG: ended after {LIMIT:g} s\n"
+            record.said += HUNG
             for process in everybody:
                 processes.end(process.pid)
         time.sleep(LOOK)
@@ -208,9 +214,7 @@ def _findings(record: Record) -> list[str]:
     """What no fault excuses."""
     found = []
     for number, one in enumerate(record.steps, 1):
-        for sign in ("Traceback (most recent call last)", "HUNG"):
-            if sign in one.said:
-                found.append(f"step {number}: {sign}")
+        found += [f"step {number}: {sign}" for sign in (TRACEBACK, HUNG, SILENT) if sign in one.said]
     return found
 
 
