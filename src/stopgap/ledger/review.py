@@ -1,6 +1,8 @@
 """The ledger held against the catalogue: what is new is recorded, and what it reopens is told. No host is asked."""
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,13 +58,23 @@ def review(knowledge: Sequence[Mapping[str, Any]], now: datetime, *, dry_run: bo
     if not exists():
         return Review((), (), ())
     try:
-        with writing(open_ledger()) as connection:
+        with writing(open_ledger()) as connection, _no_search_for_cycles():
             outcome = _review(connection, knowledge, now)
             if dry_run:
                 raise _NotKept(outcome)
     except _NotKept as dry:
         return dry.outcome
     return outcome
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """A hundred thousand cases make none, and looking through all of them again and again takes a tenth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _review(connection: sa.Connection, knowledge: Sequence[Mapping[str, Any]], now: datetime) -> Review:
