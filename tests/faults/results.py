@@ -10,7 +10,7 @@ from tests.faults.play import Record, StepRecord
 
 def append(path: Path, record: Record) -> None:
     plain = asdict(record)
-    plain["schedule"] = record.schedule.seed
+    plain |= {"schedule": record.schedule.seed, "drawn": str(record.schedule)}
     for step in plain["steps"]:
         del step["step"]
     with open(path, "a") as file:
@@ -18,11 +18,13 @@ def append(path: Path, record: Record) -> None:
 
 
 def read(path: Path) -> list[Record]:
-    """The last record of each seed, by seed."""
+    """The last record of each seed, by seed; none of schedules that are drawn otherwise by now."""
     found = {}
     for line in path.read_text().splitlines():
         plain = json.loads(line)
         schedule = draw(plain.pop("schedule"))
+        if plain.pop("drawn", str(schedule)) != str(schedule):
+            continue
         steps = [StepRecord(step, **one) for step, one in zip(schedule.steps, plain.pop("steps"), strict=True)]
         found[schedule.seed] = Record(schedule, steps, **plain)
     return [found[seed] for seed in sorted(found)]
