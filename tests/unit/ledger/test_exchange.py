@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.ledger.makers import event, event_id, moment, only_sqlite, raw_event
+from tests.unit.ledger.makers import RUN, event, event_id, moment, only_sqlite, raw_event
 from tests.unit.ledger.test_book import an_event
 
 from stopgap.ledger import book
@@ -95,6 +95,9 @@ def told_to(draw, ledgers):
             share.append(
                 event(kind="accepted", verdict="accepted", evidence=until, at=moment(draw(st.integers(0, 50))))
             )
+        if draw(st.booleans()):
+            ahead = {"run": RUN, "until": moment(draw(st.integers(0, 50))), "seconds": 90}
+            share.append(event(kind="clock", verdict="ahead", estate="", host="", remedy="", evidence=ahead))
         random.Random(draw(st.integers(0, 99))).shuffle(share)  # noqa: S311
     return shares
 
