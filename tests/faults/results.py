@@ -25,6 +25,7 @@ def read(path: Path) -> list[Record]:
         schedule = draw(plain.pop("schedule"))
         if plain.pop("drawn", str(schedule)) != str(schedule):
             continue
-        steps = [StepRecord(step, **one) for step, one in zip(schedule.steps, plain.pop("steps"), strict=True)]
+        played = zip(schedule.steps, plain.pop("steps"), strict=False)  # fewer than drawn where it broke off
+        steps = [StepRecord(step, **one) for step, one in played]
         found[schedule.seed] = Record(schedule, steps, **plain)
     return [found[seed] for seed in sorted(found)]
