@@ -38,8 +38,11 @@ class Told(NamedTuple):
 
 def tell(event: Event, recorded_at: str = "", hash_: str = "", until: str = "") -> Told:
     """`until`: where the clock of its run was ahead, when that was noticed."""
-    heard = event.heard_at
-    counted = min(moment for moment in (heard, recorded_at, until) if moment)
+    counted = heard = event.heard_at
+    if recorded_at and recorded_at < counted:
+        counted = recorded_at
+    if until and until < counted:
+        counted = until
     if event.at > counted:
         event = dataclasses.replace(event, at=counted)  # nor did anything happen after it counts
     return Told(counted, heard, event.id, hash_, event)
