@@ -3,7 +3,8 @@
 A campaign takes one remedy through one slice of the fleet: mitigate, recheck, fix, recheck; several go on at once, and
 some stop half-way and stay debt. Between them slices are synced: hosts tell all their journals hold. Shapes and sizes
 of evidence are those of real plays (contracts, section 6). Histories are told again by each later run that sees the
-entry, so part of the lines are events the ledger knows already.
+entry, so part of the lines are events the ledger knows already. A run goes
+task by task over all its hosts, as plays do.
 """
 
 import hashlib
@@ -12,12 +13,14 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 
 START = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 STEPS = ("mitigate", "recheck", "fix", "recheck")
 SYNCS = 0.08  # of all runs
 AT_ONCE = 12
 TTL = 14 * 86400
+OLD, FIXED = "1.22.1-9+deb12u3", "1.22.1-9+deb12u9"
 PACKAGES = ("nginx", "openssh-server", "sudo", "redis-server", "cups-browsed", "polkitd", "glibc", "curl")
 DISTROS = ("debian-12", "debian-11", "ubuntu-22.04", "rocky-9")
 TEAMS = ("web", "payments", "platform", "data", "")
@@ -96,14 +99,14 @@ class _Fleet:
     def _told(self, campaign: Campaign) -> Run:
         self._begin()
         step = STEPS[campaign.done]
-        lines = []
+        by_host = []
         for host in campaign.hosts:
             self.clock += timedelta(milliseconds=self.chance.randint(1, 40))
             if self.chance.random() < 0.01:
-                lines.append(self._unreachable(campaign, host))
+                by_host.append([self._unreachable(campaign, host)])
             else:
-                lines.extend(_TELLERS[step](self, campaign, host))
-        return Run(self.run, lines)
+                by_host.append(list(_TELLERS[step](self, campaign, host)))
+        return Run(self.run, [line for task in zip_longest(*by_host) for line in task if line])
 
     # What each step tells of one host
 
@@ -113,9 +116,7 @@ class _Fleet:
                 campaign, host, "not_affected", "not_installed", f"{campaign.package} is not installed"
             )
             return
-        yield self._assessed(
-            campaign, host, "exposed", "below_fixed", f"{campaign.package} 1.22.1-9+deb12u3 < 1.22.1-9+deb12u9"
-        )
+        yield self._assessed(campaign, host, "exposed", "below_fixed", f"{campaign.package} {OLD} < {FIXED}")
         yield from self._history(campaign, host, "intended", "applied")
         verdict = "pass" if self.chance.random() < 0.98 else "fail"
         yield self._verified(campaign, host, "mitigation", verdict, 1)
@@ -129,7 +130,7 @@ class _Fleet:
             yield self._verified(campaign, host, "mitigation", "pass" if state == "mitigated" else "fail", 1)
         elif host in campaign.entries:
             yield self._assessed(
-                campaign, host, "patched", "awaiting_proof", "nginx 1.22.1-9+deb12u9 is at least 1.22.1-9+deb12u9"
+                campaign, host, "patched", "awaiting_proof", f"{campaign.package} {FIXED} is at least {FIXED}"
             )
             yield self._verified(campaign, host, "fix", "pass" if self.chance.random() < 0.99 else "fail", 4)
         else:
@@ -149,7 +150,7 @@ class _Fleet:
             return
         yield self._patch(campaign, host, "installed")
         yield self._assessed(
-            campaign, host, "patched", "awaiting_proof", "nginx 1.22.1-9+deb12u9 is at least 1.22.1-9+deb12u9"
+            campaign, host, "patched", "awaiting_proof", f"{campaign.package} {FIXED} is at least {FIXED}"
         )
         yield self._verified(campaign, host, "fix", "pass", 4)
         yield from self._history(campaign, host, "lifting", "lifted")
@@ -178,7 +179,7 @@ class _Fleet:
                 "actions": [
                     {"type": "file", "resource": "file:/etc/nginx/conf.d/stopgap-limits.conf", "changed": True}
                 ],
-                "heard_at": _time(self.clock + timedelta(seconds=2)),
+                "heard_at": _time(self.clock),
                 "step": step,
             }
             bits = hashlib.sha256(f"prod|{_name(host)}|{entry}|{state}".encode()).digest()[:10]
@@ -194,13 +195,13 @@ class _Fleet:
         return made + "-" + hashlib.sha256(f"{campaign.remedy}{host}".encode()).hexdigest()[:8]
 
     def _assessed(self, campaign: Campaign, host: int, state: str, code: str, reason: str) -> bytes:
-        found = "1.22.1-9+deb12u9" if state == "patched" else "1.22.1-9+deb12u3"
+        found = FIXED if state == "patched" else OLD
         package = {
             "name": campaign.package,
             "arch": "amd64",
             "version": found,
             "source_version": found,
-            "required": ["1.22.1-9+deb12u9"],
+            "required": [FIXED],
         }
         held = (
             {"id": "limits", "entry": self._entry(campaign, host), "in_force": code != "mitigation_lost"}
@@ -215,12 +216,18 @@ class _Fleet:
             "code": code,
             "distro": DISTROS[host % len(DISTROS)],
             "host_id": hashlib.sha256(_name(host).encode()).hexdigest()[:32],
-            "about": {"exposure": "internet" if host % 5 == 0 else "internal", "criticality": "high", "owner": TEAMS[host % len(TEAMS)]},
-        }  # fmt: skip
+            "about": {
+                "exposure": "internet" if host % 5 == 0 else "internal",
+                "criticality": "high",
+                "owner": TEAMS[host % len(TEAMS)],
+            },
+        }
         return self._event(campaign, host, "assessed", state, reason, evidence)
 
     def _unreachable(self, campaign: Campaign, host: int) -> bytes:
-        reason = f"unreachable: Failed to connect to the host via ssh: ssh: connect to host {_name(host)} port 22: No route to host"
+        reason = (
+            f"unreachable: Failed to connect to the host via ssh: connect to {_name(host)} port 22: No route to host"
+        )
         return self._event(campaign, host, "assessed", "unknown", reason, {"code": "unreachable"})
 
     def _verified(self, campaign: Campaign, host: int, phase: str, verdict: str, checks: int) -> bytes:
@@ -229,17 +236,23 @@ class _Fleet:
             "phase": phase,
             "mitigation": "limits" if phase == "mitigation" else None,
             "checks": [
-                {"id": name, "type": name.split(":")[0], "verdict": verdict, "reason": "exit 0, output as expected", "seconds": 0.01 * self.chance.randint(1, 90)}
+                {
+                    "id": name,
+                    "type": name.split(":")[0],
+                    "verdict": verdict,
+                    "reason": "exit 0, output as expected",
+                    "seconds": self.chance.randint(1, 900) / 1000,
+                }
                 for name in kinds[:checks]
             ],
-        }  # fmt: skip
+        }
         if phase == "mitigation":
             evidence["entry"] = self._entry(campaign, host)
         reason = "all checks passed" if verdict == "pass" else "command:nginx -T: stdout does not have limit_conn"
         return self._event(campaign, host, "verified", verdict, reason, evidence)
 
     def _patch(self, campaign: Campaign, host: int, verdict: str) -> bytes:
-        package = {"name": campaign.package, "before": "1.22.1-9+deb12u3", "after": "1.22.1-9+deb12u9", "candidate": "1.22.1-9+deb12u9", "required": ["1.22.1-9+deb12u9"]}  # fmt: skip
+        package = {"name": campaign.package, "before": OLD, "after": FIXED, "candidate": FIXED, "required": [FIXED]}
         evidence = {
             "code": verdict,
             "packages": [package],
@@ -247,11 +260,9 @@ class _Fleet:
             "restarted": [f"{campaign.package}.service"],
             "old_code": [],
             "reboot_required": False,
-            "rollback": {"possible": True, "from": "cache", "reason": "the versions from before are in the cache", "packages": []},
-        }  # fmt: skip
-        return self._event(
-            campaign, host, "patch", verdict, f"{campaign.package}: 1.22.1-9+deb12u9 {verdict}", evidence
-        )
+            "rollback": {"possible": True, "from": "cache", "reason": "the old versions are here", "packages": []},
+        }
+        return self._event(campaign, host, "patch", verdict, f"{campaign.package}: {FIXED} {verdict}", evidence)
 
     def _journal(self, host: int) -> bytes:
         held = [
