@@ -182,6 +182,16 @@ def test_ten_megabytes_cost_no_more_in_the_callback():
     assert peak < 1_000_000  # bytes; the string itself was there before
 
 
+def test_what_a_case_keeps_of_an_entry_is_short():
+    """A case holds all its entries: their texts are names and times, not stories."""
+    texts = {key: "x" * 900 for key in ("mitigation", "owner", "expires_at", "persists", "ttl_seconds")}
+    result = {"results": [{"remedy": "CVE-1", "state": "applied", "entry": ENTRY, **texts}]}
+    by = witness.Witness(events.uuid7(), "ann", "laptop")
+    (told,) = by.hear(events.PREFIX + "mitigation", "web1", lambda _host: "default", result, {"CVE-1": 3})
+    assert len(json.dumps(told["evidence"])) < 2000
+    assert told["evidence"]["truncated"] is True
+
+
 def test_one_answer_cannot_grow_without_end_in_the_spool():
     """Each line of a history repeats what its entry says: many entries with long histories would be gigabytes."""
     line = {"state": "applied", "at": AT}

@@ -34,6 +34,7 @@ REASON_LIMIT = 600
 IN_FORCE_LIMIT = 500
 ITEMS_LIMIT = 1000  # answers of one result; remedies of one play, entries of one journal
 HISTORY_LIMIT = 20  # the last lines of one entry
+WORD_LIMIT = 255  # names and times: a case keeps those of all its entries
 ENTRY_LIMIT = 8 * 1024  # characters of JSON: each line of its history repeats them
 HOST_ID_LIMIT = 64
 ASSESSED_ON = ("packages", "when", "old_code", "mitigation")
@@ -246,7 +247,10 @@ def _entry_evidence(item):
         {"type": one.get("type"), "resource": one.get("resource"), "changed": one.get("changed")}
         for one in _dicts(item.get("actions"))
     ]
-    return bounded(dict({key: item.get(key) for key in keys}, actions=actions), ENTRY_LIMIT)
+    told = {key: item.get(key) for key in keys}
+    short = {key: value[:WORD_LIMIT] if isinstance(value, str) else value for key, value in told.items()}
+    evidence = bounded(dict(short, actions=actions), ENTRY_LIMIT)
+    return evidence if short == told else dict(evidence, truncated=True)
 
 
 def _failures(kind, asked, answered, trouble):
