@@ -47,20 +47,20 @@ def touched_by(connection: sa.Connection, fresh: Iterable[Event]) -> set[Key]:
 def _new_knowledge(connection: sa.Connection, fresh: Iterable[Event]) -> set[str]:
     """Remedies of which more is known now; that of a revision known before says nothing new (see reopening.know)."""
     told = [event for event in fresh if event.kind == "remedy"]
-    known: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
+    if not told:
+        return set()
+    news, known = News(connection), defaultdict[str, list[Told]](list)
+    nobody = (events.c.estate == "", events.c.host == "", events.c.kind == "remedy")
     for part in chunks(sorted({event.remedy for event in told})):
-        nobody = (events.c.estate == "", events.c.host == "", events.c.kind == "remedy", events.c.remedy.in_(part))
-        columns = (events.c.remedy, events.c.revision, events.c.at, events.c.recorded_at, events.c.id)
-        for remedy, revision, at, recorded_at, id_ in connection.execute(sa.select(*columns).where(*nobody)):
-            known[remedy].append((revision, max(at, recorded_at), id_))
-    return {
-        event.remedy
-        for event in told
-        if not any(
-            revision >= event.revision and at < event.at and id_ != event.id
-            for revision, at, id_ in known[event.remedy]
-        )
-    }
+        for one in news.read(*nobody, events.c.remedy.in_(part)):
+            known[one.event.remedy].append(one)
+    return {event.remedy for event in told if _is_news(event, known[event.remedy])}
+
+
+def _is_news(event: Event, known: Sequence[Told]) -> bool:
+    """By the places they count at: a clock that was ahead or behind puts them otherwise than they were heard."""
+    own = min((one.place for one in known if one.id == event.id), default=tell(event).place)
+    return not any(one.event.revision >= event.revision and one.place < own for one in known if one.id != event.id)
 
 
 def _cases_of_hosts(connection: sa.Connection, hosts: set[tuple[str, str]]) -> set[Key]:

@@ -337,6 +337,22 @@ def test_a_controller_ahead_of_the_database_is_told_and_kept_in_its_place(engine
         assert book.differences(connection) == []
 
 
+def test_knowledge_that_counts_before_what_was_known_is_news(engine, now):
+    """Its run's clock was ahead: heard after revision 2, it counts before it, and reopens under revision 1."""
+    nobody = {"kind": "remedy", "verdict": "known", "estate": "", "host": "", "evidence": {"mitigations": {}}}
+    ahead = {"run": RUNS[1], "until": moment(5)}
+    with engine.begin() as connection:
+        empty(connection)
+        now[0] = moment(12)
+        book.record(connection, [event(verdict="not_affected", revision=0, run=RUNS[0])])
+        book.record(connection, [event(**nobody, revision=2, at=moment(10), run=RUNS[0])])
+        now[0] = moment(30)
+        clock = {"kind": "clock", "verdict": "ahead", "estate": "", "host": "", "remedy": "", "evidence": ahead}
+        book.record(connection, [event(**clock, at=moment(12), run=RUNS[1])])
+        book.record(connection, [event(**nobody, revision=1, at=moment(20), run=RUNS[1])])
+        assert book.differences(connection) == []
+
+
 def test_clocks_that_are_a_little_off_are_nobody_s_business(engine, now):
     with engine.begin() as connection:
         empty(connection)
