@@ -184,7 +184,7 @@ def test_ten_megabytes_cost_no_more_in_the_callback():
 
 def test_what_a_case_keeps_of_an_entry_is_short():
     """A case holds all its entries: their texts are names and times, not stories."""
-    texts = {key: "x" * 900 for key in ("mitigation", "owner", "expires_at", "persists", "ttl_seconds")}
+    texts = dict.fromkeys(("mitigation", "owner", "expires_at", "persists", "ttl_seconds"), "x" * 900)
     result = {"results": [{"remedy": "CVE-1", "state": "applied", "entry": ENTRY, **texts}]}
     by = witness.Witness(events.uuid7(), "ann", "laptop")
     (told,) = by.hear(events.PREFIX + "mitigation", "web1", lambda _host: "default", result, {"CVE-1": 3})
