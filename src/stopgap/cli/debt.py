@@ -44,8 +44,8 @@ def debt(
     """Show what is still owed: every mitigation in force, the oldest first, and what its fix waits for."""
     from stopgap.cli import ledger_view as view
     from stopgap.ledger import debts
+    from stopgap.ledger.readers import owing_cases
     from stopgap.ledger.reading import Filter
-    from stopgap.ledger.service import owing_cases
 
     with ledger_errors():
         cases = owing_cases(Filter(estate=estate, host=host, remedy=remedy))

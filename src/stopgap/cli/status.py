@@ -63,8 +63,8 @@ def show_json(filters: dict[str, str]) -> None:
     from stopgap.ledger.counts import OwedCounts, Tally
     from stopgap.ledger.events import spelled
     from stopgap.ledger.json_stream import print_stream
+    from stopgap.ledger.readers import every_case
     from stopgap.ledger.reading import Filter
-    from stopgap.ledger.service import every_case
 
     tally, owed, now = Tally(), OwedCounts(), spelled(debts.utc_now())
 
@@ -85,8 +85,8 @@ def show_json(filters: dict[str, str]) -> None:
 def show_worst(filters: dict[str, str], limit: int) -> None:
     from stopgap.cli import ledger_view as view
     from stopgap.ledger import debts
+    from stopgap.ledger.readers import overview
     from stopgap.ledger.reading import Filter
-    from stopgap.ledger.service import overview
 
     with ledger_errors():
         found = overview(Filter(**filters), limit)

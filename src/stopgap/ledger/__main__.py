@@ -53,7 +53,7 @@ def spool_dir_name(arguments: argparse.Namespace) -> str:
 def _cases(_arguments: argparse.Namespace) -> int:
     from stopgap.ledger.case import to_dict
     from stopgap.ledger.json_stream import print_stream
-    from stopgap.ledger.service import every_case
+    from stopgap.ledger.readers import every_case
 
     print_stream("cases", (to_dict(one) for one in every_case()), dict)
     return 0

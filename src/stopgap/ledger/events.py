@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, NoReturn
 
+import msgspec
+
 from stopgap.ledger.errors import BadEvent
 
 KINDS: dict[str, frozenset[str]] = {
@@ -99,13 +101,19 @@ _IN_ORDER = itemgetter(*FIELDS)
 
 def parse_line(line: bytes) -> Event:
     """Raises BadEvent with a sentence that fits behind "line 7: "."""
-    return parse_event(parse_json(line, LINE_LIMIT), surely_small=len(line) <= SURELY_SMALL)
+    small = len(line) <= SURELY_SMALL
+    is_plain = small and line.isascii() and b"\\" not in line and b"\x7f" not in line
+    return parse_event(parse_json(line, LINE_LIMIT), surely_small=small, surely_plain=is_plain)
 
 
 def parse_json(line: bytes, limit: int) -> Any:
     """What a line of at most `limit` bytes holds; BadEvent where it is not JSON."""
     if len(line) > limit:
         raise BadEvent(f"longer than {limit} bytes")
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # half a surrogate pair, for one, is JSON to Python alone; and it says better what is wrong
     try:
         return _DECODER.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
     except RecursionError:
@@ -114,8 +122,10 @@ def parse_json(line: bytes, limit: int) -> Any:
         raise BadEvent(f"not JSON ({error})") from None
 
 
-def parse_event(raw: object, *, surely_small: bool = False) -> Event:
-    """`surely_small`: its evidence cannot be larger than the limit, so nobody has to look."""
+def parse_event(raw: object, *, surely_small: bool = False, surely_plain: bool = False) -> Event:
+    """`surely_small`: its evidence cannot be larger than the limit, so nobody has to look. `surely_plain`: nor can
+    any text in it be long or unprintable (JSON has control characters only by escapes).
+    """
     if not isinstance(raw, dict):
         raise BadEvent("not a JSON object")
     if raw.keys() != _KEYS:
@@ -124,7 +134,8 @@ def parse_event(raw: object, *, surely_small: bool = False) -> Event:
     _check_plain_fields(raw)
     _check_vocabulary(raw)
     lost = [True] if len(raw["reason"]) > REASON_LIMIT else []
-    evidence = _evidence(raw["evidence"], lost, surely_small)
+    told = raw["evidence"]
+    evidence = told if surely_plain and _is_clean(told, 0) and not lost else _evidence(told, lost, surely_small)
     cleaned = {"reason": clean(raw["reason"], REASON_LIMIT), "evidence": evidence}
     return Event(*_IN_ORDER({**raw, **cleaned}))
 
@@ -175,6 +186,23 @@ def _evidence(value: object, lost: list[bool], surely_small: bool) -> dict[str, 
     if lost:
         cleaned["truncated"] = True
     return cleaned if surely_small or _size(cleaned) <= EVIDENCE_LIMIT else _fitting(cleaned)
+
+
+def _is_clean(value: Any, depth: int) -> bool:
+    """An object (or what is in one) that _clean_value would leave as it is, where all text is plain and short."""
+    if depth >= DEPTH_LIMIT or (depth == 0 and not isinstance(value, dict)):
+        return False
+    if isinstance(value, dict):
+        if any(len(key) > KEY_LIMIT for key in value):
+            return False
+        value = value.values()
+    for item in value:
+        if isinstance(item, dict | list):
+            if not _is_clean(item, depth + 1):
+                return False
+        elif not isinstance(item, str) and item is not _clean_number(item):
+            return False
+    return True
 
 
 def _fitting(evidence: dict[str, Any]) -> dict[str, Any]:
@@ -262,4 +290,5 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
+_decode = msgspec.json.Decoder().decode
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from stopgap.ledger.events import OF_MACHINE, Event, machine_in
 from stopgap.ledger.tables import events, machines
@@ -113,6 +112,8 @@ def _seen(rows: Iterable[sa.Row[Any]]) -> Iterator[Seen]:
 def _write(connection: sa.Connection, rows: list[Row]) -> None:
     if not rows:
         return
+    from sqlalchemy.dialects import postgresql, sqlite  # readers come here too, and do without
+
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(machines)
     new, old = insert.excluded, machines.c
     wider = {
