@@ -21,6 +21,7 @@ from stopgap.ledger.reopening import Basis, know, weigh
 # an entry cut short or lost may be applied again, one that is over stays over.
 IN_FORCE = frozenset({"intended", "applied", "lifting"})
 OVER = frozenset({"lifted", "undone"})
+SLACK = 60  # seconds; a journal that was read while an entry ended may be heard after that
 
 OVER_KEPT = 50  # entries of a case that are over
 
@@ -46,12 +47,18 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     persists: str = ""
     withdrawn: bool = False  # the vendor took it back: in effect, and no help
     gone: bool = False  # the host's journal no longer lists it, though it never said lifted
+    back: bool = False  # over, and listed again: the host was put back to an earlier state
     origin: str = ""  # recorded | found, by the first of its own history; "" until then
     ttl_seconds: int = 0  # 0: not told
 
     @property
     def in_force(self) -> bool:
-        return self.state in IN_FORCE and not self.gone
+        return self.back or (self.state in IN_FORCE and not self.gone)
+
+    @property
+    def stands(self) -> str:
+        """The state it is in, whatever its history came to before."""
+        return "applied" if self.back else self.state
 
 
 class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,7 +98,8 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     basis: Basis = Basis()  # what the answers rest on, and what is known since
 
     def in_force(self) -> list[Entry]:
-        return [entry for entry in self.entries.values() if entry.in_force]
+        """Nothing on a host that is gone; it keeps its entries, in case it is not."""
+        return [] if self.retired else [entry for entry in self.entries.values() if entry.in_force]
 
 
 def learn(facts: Facts, event: Event) -> Facts:
@@ -113,17 +121,19 @@ def _hear_machine(facts: Facts, event: Event) -> Facts:
         return facts
     if not facts.machine:
         return replace(facts, machine=machine)
-    proven = facts.fix == "in_effect"
     return replace(
-        facts,
+        _proven_elsewhere(facts),
         machine=machine,
         rebuilt=f"answers as another machine since {event.at[:10]} {event.at[11:16]}: it was rebuilt; assess it again",
-        proven_before=facts.proven_before or proven,
-        fix="installed" if proven else facts.fix,
-        fix_open="",
-        objection="",
         proofs={},
     )
+
+
+def _proven_elsewhere(facts: Facts) -> Facts:
+    """The fix was proven, if at all, on another disk than the one that answers."""
+    proven = facts.fix == "in_effect"
+    fix = "installed" if proven else facts.fix
+    return replace(facts, proven_before=facts.proven_before or proven, fix=fix, fix_open="", objection="")
 
 
 def _hear_of_retirement(facts: Facts, event: Event) -> Facts:
@@ -176,11 +186,13 @@ def _hear_of_mitigation(facts: Facts, event: Event) -> Facts:
     name, code = text_of(told, "entry"), event.evidence.get("code")
     if not name or not (told.get("in_force") or code == "mitigation_lost"):
         return facts
+    entry = facts.entries.get(name, Entry(name, mitigation=text_of(told, "id")))
+    if _came_back(entry, event):
+        facts, entry = _without_proofs(facts, {name}), replace(entry, back=True)
     if code == "mitigation_lost":
         facts = _set_proof(facts, name, "lost", event)
     if code == "mitigation_in_force":
         facts = _forget_loss(facts, name)
-    entry = facts.entries.get(name, Entry(name, mitigation=text_of(told, "id")))
     withdrawn = code == "mitigation_withdrawn"
     return _set_entry(facts, replace(entry, gone=False, withdrawn=withdrawn))
 
@@ -208,6 +220,7 @@ def _with_history(entry: Entry, event: Event) -> Entry:
     return replace(
         entry,
         gone=False,
+        back=entry.back and not ended,
         state=state,
         step=step,
         mitigation=text_of(event.evidence, "mitigation") or entry.mitigation,
@@ -246,15 +259,36 @@ def _latest(entry: Entry, event: Event) -> tuple[str, int]:
 
 
 def _journal(facts: Facts, event: Event) -> Facts:
-    """All the host holds: whatever we thought in force and it does not list is gone."""
+    """All the host holds: whatever we thought in force and it does not list is gone, and what it lists is in force."""
     listed = event.evidence.get("in_force")
-    if not isinstance(listed, list) or event.evidence.get("truncated"):
+    if not isinstance(listed, list) or event.evidence.get("truncated") or facts.retired:
         return facts
     held = {pair[1] for pair in listed if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str)}
+    back = {name for name, one in facts.entries.items() if name in held and _came_back(one, event)}
     entries = {
-        name: replace(one, gone=one.state in IN_FORCE and name not in held) for name, one in facts.entries.items()
+        name: replace(
+            one, gone=one.state in IN_FORCE and name not in held, back=name in back or (one.back and name in held)
+        )
+        for name, one in facts.entries.items()
     }
-    return replace(facts, entries=entries)
+    facts = replace(facts, entries=entries)
+    return _put_back(facts, back) if back else facts
+
+
+def _came_back(entry: Entry, event: Event) -> bool:
+    """Its history has ended, and the host holds it: the disk is an older one. No such history is told anew."""
+    late = entry.ended_at is None or event.at > later(entry.ended_at, SLACK)
+    return entry.state in OVER and not entry.back and late
+
+
+def _put_back(facts: Facts, back: set[str]) -> Facts:
+    """What was proven since then went with the disk it was proven on."""
+    names = ", ".join(sorted(facts.entries[name].mitigation or name for name in back))
+    state = facts.entries[min(back)].state
+    return replace(
+        _proven_elsewhere(_without_proofs(facts, back)),
+        rebuilt=f"its journal holds {names} again, which was {state}: put back to an earlier state; assess it again",
+    )
 
 
 # --- the fix -------------------------------------------------------------------------------------------------------
@@ -362,7 +396,7 @@ def _set_entry(facts: Facts, entry: Entry) -> Facts:
 
 def _oldest_over(entries: Mapping[str, Entry]) -> set[str]:
     """A case keeps all that is in force, and does not grow with what is over."""
-    over = [name for name, one in entries.items() if one.state in OVER]
+    over = [name for name, one in entries.items() if one.state in OVER and not one.back]
     return set(over[: max(0, len(over) - OVER_KEPT)])
 
 
@@ -373,6 +407,10 @@ def _without(facts: Facts, names: set[str]) -> Facts:
         proofs={name: one for name, one in facts.proofs.items() if name not in names},
         extensions={name: one for name, one in facts.extensions.items() if name not in names},
     )
+
+
+def _without_proofs(facts: Facts, names: set[str]) -> Facts:
+    return replace(facts, proofs={name: one for name, one in facts.proofs.items() if name not in names})
 
 
 def _forget_loss(facts: Facts, entry: str) -> Facts:

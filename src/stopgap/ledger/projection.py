@@ -213,7 +213,7 @@ def _why_unproven(facts: Facts, entry: Entry) -> str:
     if is_withdrawn(facts.basis, entry.mitigation, proof):
         return f"revision {facts.basis.known} withdrew mitigation {entry.mitigation}"
     because = f": {proof.reason}" if proof and proof.reason else ""
-    return f"mitigation {entry.state}, not proven{because}"
+    return f"mitigation {entry.stands}, not proven{because}"
 
 
 def _lost_reason(facts: Facts) -> str:
@@ -232,7 +232,7 @@ def _is_lost(facts: Facts, entry: Entry) -> bool:
 
 def _proven(facts: Facts, entry: Entry) -> bool:
     proof = facts.proofs.get(entry.entry)
-    if entry.state != "applied" or entry.withdrawn or proof is None or proof.verdict != "pass":
+    if entry.stands != "applied" or entry.withdrawn or proof is None or proof.verdict != "pass":
         return False
     return not is_withdrawn(facts.basis, entry.mitigation, proof)
 
@@ -313,7 +313,7 @@ def _mitigation(facts: Facts, entry: Entry) -> Mitigation:
     return Mitigation(
         id=entry.mitigation,
         entry=entry.entry,
-        state=entry.state,
+        state=entry.stands,
         applied_at=entry.applied_at,
         owner=entry.owner,
         expires_at=_expiry(facts, entry),
