@@ -2,12 +2,17 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from stopgap.ledger.case import CLOSED, Case
 from stopgap.ledger.debts import Owed, seconds_since, utc_now
 from stopgap.ledger.events import clean
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 CELL_LIMIT = 300
+ROOM_FOR_A_SENTENCE = 26  # columns of a terminal
 BREACHES_TOLD = 50
 STYLES = {"fixed": "green", "not_affected": "dim", "mitigated": "yellow", "patched": "yellow", "exposed": "bold red"}
 
@@ -89,18 +94,53 @@ def _show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    if _cramped(columns, rows, console.width):
+        _show_blocks(console, columns, rows, title)
+        return
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", padding=(0, 1, 0, 0))
     for name in columns:
         table.add_column(name, overflow="fold", no_wrap=name in NARROW)
     for row in rows:
         table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
-    Console().print(table)
+    console.print(table)
+
+
+def _cramped(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether a table would leave the sentence in the last column too little room to be read."""
+    wants = max(len(row[-1]) for row in [columns, *rows])
+    return width - sum(size + 2 for size in _widths(columns, rows)) < min(wants, ROOM_FOR_A_SENTENCE)
+
+
+def _show_blocks(console: "Console", columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    """A row a block: its short cells on one line, the sentence below them."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    widths = _widths(columns, rows)
+    if title:
+        console.print(Text(title, style="italic"))
+    for row, style in [(columns, "bold"), *((row, "") for row in rows)]:
+        cells = [
+            Text(cell.ljust(width), style=style or STYLES.get(cell, ""))
+            for cell, width in zip(row, widths, strict=False)
+        ]
+        line = Text("  ").join(cells)
+        line.rstrip()
+        console.print(line)
+        console.print(Padding(Text(row[-1], style=style), (0, 0, 0, 4)))
+    console.print()
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Of all columns but the last."""
+    return [max(len(row[place]) for row in [columns, *rows]) for place in range(len(columns) - 1)]
 
 
 def _show_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
     if title:
         print(title)
-    widths = [max(len(row[place]) for row in [columns, *rows]) for place in range(len(columns) - 1)]
+    widths = _widths(columns, rows)
     for row in [columns, *rows]:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         print("  ".join([*cells, row[-1]]).rstrip())
@@ -126,12 +166,12 @@ def _proven(row: Owed) -> str:
 def _waiting(row: Owed) -> str:
     told = row.acceptance
     accepted = f"accepted by {told.by} until {told.until[:10]}: {told.why}" if told else ""
-    return "; ".join(part for part in (row.waiting_for, accepted) if part)
+    extended = f"extended by {row.extended.by}: {row.extended.why}" if row.extended else ""
+    return "; ".join(part for part in (row.waiting_for, extended, accepted) if part)
 
 
 def _expiry(row: Owed) -> str:
     left = seconds_since(row.expires_at, utc_now())
     if left is None:
         return "-"
-    extended = f", extended by {row.extended.by}" if row.extended else ""
-    return (f"OVERDUE {age(left, 1)}" if row.overdue else f"in {age(-left, 1)}") + extended
+    return f"OVERDUE {age(left, 1)}" if row.overdue else f"in {age(-left, 1)}"

@@ -91,6 +91,11 @@ class RunResult:
         """A host that reached its verdict was rescued from its earlier failures."""
         self.failures = {host: why for host, why in self.failures.items() if host not in self.verdicts}
 
+    def unexplained(self) -> bool:
+        """Ansible failed, and neither a host nor a step of ours said why: what it printed is all there is."""
+        told = self.refused or self.no_hosts or self.failures or self.unreachable or self.verdicts
+        return self.return_code != 0 and not told
+
     def exit_code(self) -> ExitCode:
         """Failed weighs more than unknown; an error that no host answers for is ours."""
         if (

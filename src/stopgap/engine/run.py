@@ -74,7 +74,7 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
         if stopped:
             raise EngineError(f"stopped by {stopped[0].name}. {AFTER_STOP}")
         result.settle()
-        if runner.rc and not (result.failures or result.unreachable or result.verdicts or result.no_hosts):
+        if result.unexplained():
             raise EngineError(_why(runner, result))
     return result
 

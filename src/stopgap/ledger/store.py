@@ -20,6 +20,8 @@ def ledger_url() -> sa.URL:
         return sa.URL.create("sqlite", database=str(state_dir() / "ledger.sqlite"))
     try:
         url = sa.make_url(given if given.isprintable() else "")
+        if url.get_backend_name() not in ("sqlite", "postgresql", "postgres"):
+            raise ValueError
     except (sa.exc.ArgumentError, ValueError):
         raise LedgerUnavailable(
             "STOPGAP_LEDGER_URL is not a database URL such as sqlite:////path/to/file or postgresql://USER@HOST/NAME"

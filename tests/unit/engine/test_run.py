@@ -83,3 +83,12 @@ def test_exit_codes(events, return_code, code):
 
 def test_an_inventory_without_hosts_is_an_error_though_ansible_calls_it_success():
     assert RunResult(no_hosts=True, return_code=0).exit_code() is ExitCode.ERROR
+
+
+def test_a_refused_choice_is_told_in_its_own_words_not_in_ansible_s():
+    failed = answered("web1", "failed", "stopgap.remediation.remedies", msg="no remedy 'CVE-1'")
+    result = collect([failed], RunResult(return_code=2))
+    assert result.refused == "no remedy 'CVE-1'"
+    assert not result.unexplained()
+    assert result.exit_code() is ExitCode.ERROR
+    assert RunResult(return_code=1).unexplained()

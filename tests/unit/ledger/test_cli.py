@@ -112,10 +112,12 @@ def test_a_terminal_of_100_columns_shows_a_table(fleet):
     assert "nginx: candidate" in plain(shown)
 
 
-def on_a_terminal(verb):
+def on_a_terminal(verb, columns=100):
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "stopgap", verb]
-    with subprocess.Popen(command, stdout=theirs, env=os.environ | {"COLUMNS": "100", "TERM": "xterm"}) as process:
+    with subprocess.Popen(
+        command, stdout=theirs, env=os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    ) as process:
         os.close(theirs)
         shown = b""
         while part := read(ours):
@@ -155,6 +157,8 @@ def test_a_broken_ledger_is_one_sentence(state):
     done = stopgap("status", env=os.environ | {"STOPGAP_LEDGER_URL": "nonsense"})
     assert done.returncode == 1
     assert done.stderr.startswith("stopgap: STOPGAP_LEDGER_URL is not a database URL")
+    another = stopgap("status", env=os.environ | {"STOPGAP_LEDGER_URL": "mysql://ann:secret@db/x"})
+    assert another.stderr == done.stderr
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2Jx", "[bold]x[/bold]", "[/]", "a\x00b", "\u202ex", "\x9b31m", "\ud800"])
@@ -193,3 +197,12 @@ def test_owed_counts_seconds_from_the_host_s_word():
     ]
     (row,) = debts.owed([project(told)], START + timedelta(minutes=15)).debt
     assert (row.age, row.expires_at, row.overdue, row.proof_age) == (300, None, False, None)
+
+
+@only_sqlite
+def test_where_a_table_has_no_room_the_sentence_goes_below(fleet):
+    shown = plain(on_a_terminal("debt", columns=60))
+    assert max(len(line) for line in shown.splitlines()) <= 60
+    assert "    nginx: candidate 1 < required 2" in shown
+    row = next(line for line in shown.splitlines() if line.startswith("web1"))
+    assert row.split()[1:4] == ["CVE-1", "limits", "(until_reboot)"]
