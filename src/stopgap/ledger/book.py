@@ -74,7 +74,7 @@ def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[st
 def _unknown(connection: sa.Connection, part: list[Event]) -> list[Event]:
     by_id = {event.id: event for event in part}
     for known in _known_ids(connection, list(by_id)):
-        del by_id[known]
+        by_id.pop(known, None)  # once for each writer that said it
     return list(by_id.values())
 
 

@@ -184,6 +184,15 @@ def test_a_copied_ledger_that_was_written_to_is_told_and_kept_and_parted():
         assert [(told.kind, told.seq) for told in verify(connection).forks] == [("fork", 2)]
 
 
+def test_what_two_writers_said_can_be_told_once_more():
+    """After a merge the ledger holds one event in the words of both; the next sync tells it again."""
+    told = event()
+    merged = Books(WRITERS[0], [told]).take(Books(WRITERS[1], [told]).export())
+    before = merged.state()
+    assert len(merged.rows(events)) == 2
+    assert merged.record([told]).state() == before
+
+
 # --- files that are refused ----------------------------------------------------------------------------------------
 
 
