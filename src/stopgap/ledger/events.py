@@ -193,7 +193,7 @@ def _is_clean(value: Any, depth: int) -> bool:
     if depth >= DEPTH_LIMIT or (depth == 0 and not isinstance(value, dict)):
         return False
     if isinstance(value, dict):
-        if any(len(key) > KEY_LIMIT for key in value):
+        if value and max(map(len, value)) > KEY_LIMIT:
             return False
         value = value.values()
     for item in value:
