@@ -86,6 +86,8 @@ def import_(file: FromFile, as_json: AsJson = False) -> None:
             raise BadExport(f"{_shown(file)}, {error}") from error
     for fork in done.forks:
         print(f"stopgap: forked: {fork.line()}", file=sys.stderr)
+    for sentence in done.clocks:
+        print(f"stopgap: {sentence}", file=sys.stderr)
     if as_json:
         print_json({**asdict(done), "forks": [_finding(one) for one in done.forks]})
     else:

@@ -31,7 +31,7 @@ from stopgap.ledger.tables import cases, chains, events, pen
 
 __all__ = [
     "CHUNK", "Key", "append", "differences", "read_cases", "rebuild", "record", "refresh", "set_heads", "take_the_pen",
-    "touched_by",
+    "tell_clocks", "touched_by",
 ]  # fmt: skip
 
 _fields_of = attrgetter(*FIELDS)
@@ -56,7 +56,7 @@ def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[st
     `warn` is given a sentence for each run whose clock was ahead.
     """
     writer, now = take_the_pen(connection)
-    known = {run for run, until in clock_limits(connection).items() if until <= now}
+    known = _known_ahead(connection, now)
     taken_at = _taken_at(connection)
     stream, count = iter(given), 0
     while part := list(islice(stream, AT_ONCE)):
@@ -69,6 +69,18 @@ def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[st
             warn(sentence(event))
     connection.execute(sa.update(pen).values(taken_at=taken_at))
     return count
+
+
+def tell_clocks(connection: sa.Connection, given: Iterable[Event]) -> list[str]:
+    """Of events that came in by import: what a run with a clock ahead said gets its place. A sentence each."""
+    writer, now = take_the_pen(connection)
+    ahead = heard_ahead(given, now, _known_ahead(connection, now))
+    _write_down(connection, ahead, writer, now)
+    return [sentence(event) for event in ahead]
+
+
+def _known_ahead(connection: sa.Connection, now: str) -> set[str]:
+    return {run for run, until in clock_limits(connection).items() if until <= now}
 
 
 def _unknown(connection: sa.Connection, part: list[Event]) -> list[Event]:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from stopgap.ledger import book, machines
 from stopgap.ledger.chain import NO_HEAD, Finding, Head, HeadsDigest, Name, Walk, heads_of
 from stopgap.ledger.errors import LedgerBroken
-from stopgap.ledger.events import clean
+from stopgap.ledger.events import Event, clean
 from stopgap.ledger.export_reader import FORMAT, Reader, Row, Statement, name_of, spelled
 from stopgap.ledger.integrity import ROWS_AT_ONCE, Tick, kept_heads, names_of_events, no_tick, rows_by_chain
 from stopgap.ledger.tables import events, pen
@@ -74,12 +74,13 @@ def _line(value: Mapping[str, Any]) -> bytes:
 
 @dataclass(slots=True)
 class Imported:
-    """`forks`: chains that go on in two ways, both kept."""
+    """`forks`: chains that go on in two ways, both kept. `clocks`: sentences, of runs whose clock was ahead."""
 
     events: int = 0
     new: int = 0
     chains: int = 0
     forks: list[Finding] = field(default_factory=list)
+    clocks: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -98,10 +99,11 @@ def bring_in(connection: sa.Connection, file: BinaryIO, tick: Tick = no_tick) ->
 
     In a transaction of the caller's, to be rolled back when this raises BadExport, which names the line.
     """
-    own, _now = book.take_the_pen(connection)
+    own, now = book.take_the_pen(connection)
     ours, reader, result = kept_heads(connection), Reader(file), Imported()
     arrived: dict[Name, Arrived] = {}
     touched: set[book.Key] = set()
+    ahead: dict[str, Event] = {}
     statements = reader.statements()
     while part := list(islice(statements, ROWS_AT_ONCE)):
         fresh = _add(connection, part)
@@ -109,6 +111,7 @@ def bring_in(connection: sa.Connection, file: BinaryIO, tick: Tick = no_tick) ->
         if len(touched) > CASES_AT_ONCE:
             book.refresh(connection, touched)
             touched = set()
+        _note_ahead(ahead, fresh, now)
         _note(arrived, part, {row["hash"] for _event, row in fresh}, ours)
         result.events += len(part)
         result.new += len(fresh)
@@ -120,6 +123,7 @@ def bring_in(connection: sa.Connection, file: BinaryIO, tick: Tick = no_tick) ->
     if any(one.chain.writer == own for one in result.forks):
         # A copy of this ledger writes under its name: from here on the two are told apart.
         connection.execute(sa.update(pen).values(writer=str(uuid.uuid4())))
+    result.clocks = book.tell_clocks(connection, ahead.values())
     return result
 
 
@@ -130,6 +134,13 @@ def _add(connection: sa.Connection, statements: list[Statement]) -> list[Stateme
         connection.execute(sa.insert(events), [row for _event, row in fresh])
         machines.observe(connection, [(event, row["recorded_at"]) for event, row in fresh])
     return fresh
+
+
+def _note_ahead(ahead: dict[str, Event], fresh: list[Statement], now: str) -> None:
+    """The last word of each run that counts from a moment still to come: its ledger's clock was ahead as well."""
+    for event, row in fresh:
+        if row["recorded_at"] > now and event.heard_at > now:
+            ahead[event.run] = max(event, ahead.get(event.run, event), key=lambda one: one.heard_at)
 
 
 def _note(arrived: dict[Name, Arrived], part: list[Statement], fresh: set[str], ours: Mapping[Name, Head]) -> None:

@@ -193,6 +193,25 @@ def test_what_two_writers_said_can_be_told_once_more():
     assert merged.record([told]).state() == before
 
 
+def test_a_ledger_whose_clock_was_ahead_does_not_outweigh_what_is_heard_after_its_import(monkeypatch):
+    """A laptop a year ahead, as its database is: nobody but the ledger that takes its export can notice."""
+    year = 365 * 24 * 60
+    proof = {"kind": "verified", "verdict": "pass", "evidence": {"phase": "fix"}}
+    monkeypatch.setattr(book, "_this_moment", lambda: moment(year))
+    ahead = Books(WRITERS[1], [event(at=moment(year), **proof)]).export()
+    monkeypatch.setattr(book, "_this_moment", lambda: moment(10))
+    ledger = Books(WRITERS[0], [event(at=moment(5))]).take(ahead)
+    assert ledger.taken.clocks == [
+        f"the clock of run {RUN} was 31535400 s ahead: what it said counts as of {moment(10)}"
+    ]
+    ledger.record([event(at=moment(11), run=WRITERS[2], revision=1)])
+    ledger.state()
+    with ledger.engine.begin() as connection:
+        assert [one.state for one in book.read_cases(connection)] == ["exposed"]
+    ledger.take(ahead)
+    assert ledger.taken.clocks == []
+
+
 # --- files that are refused ----------------------------------------------------------------------------------------
 
 
@@ -334,7 +353,7 @@ def test_out_and_in_again_on_either_database(state, tmp_path, monkeypatch):
         monkeypatch.setenv("STOPGAP_LEDGER_URL", url)
     with open(back, "rb") as file:
         assert json.loads(stopgap("import", "-", "--json", stdin=file).stdout) == {
-            "events": 10, "new": 2, "chains": 10, "forks": []
+            "events": 10, "new": 2, "chains": 10, "forks": [], "clocks": []
         }  # fmt: skip
     assert b"10 events in 10 chains: whole" in stopgap("verify").stdout
     assert stopgap("export").stdout.split(b"\n", 1)[1] == back.read_bytes().split(b"\n", 1)[1]
