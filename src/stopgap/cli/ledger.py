@@ -84,7 +84,11 @@ def check() -> None:
     for estate, host, remedy in found.differences:
         print(f"{estate}/{host} {remedy}: kept otherwise than its events say")
     if found.differences:
-        print(f"{len(found.differences)} cases differ; `stopgap ledger rebuild` makes them right", file=sys.stderr)
+        print(
+            f"{len(found.differences)} cases differ; `stopgap ledger verify` says whether the events can be trusted, "
+            "then `stopgap ledger rebuild` makes the cases what they say",
+            file=sys.stderr,
+        )
         raise typer.Exit(1)
     print("every case is what its events say")
 

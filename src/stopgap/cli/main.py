@@ -64,7 +64,9 @@ def main() -> None:
     except typer.Abort:
         code = 1
     except typer.TyperException as error:
-        typer.secho(f"stopgap: {error}", err=True)
+        # What the parser found wrong names the option only in its long form; our own sentences stand as they are.
+        told = error.format_message() if getattr(error, "param", None) else str(error)
+        typer.secho(f"stopgap: {told}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -57,6 +57,8 @@ def sentence(url: sa.URL, error: BaseException) -> str:
     code = getattr(cause, "sqlstate", None) or ""
     way_out = BY_CODE.get(code) or next((way for pattern, way in BY_TEXT if re.search(pattern, said)), "")
     way_out = way_out.format(user=url.username or "…") if code == "42501" else way_out
+    if code == "42501" and "temporary tables" in said:  # no schema of ours that this login may look into
+        said, way_out = "no ledger is there, or not for this user", f"its owner runs `stopgap ledger init`; {way_out}"
     if is_postgresql(url) and isinstance(cause, ImportError):
         said, way_out = DRIVER_MISSING, ""
     return f"the ledger {shown(url)} cannot be used: {said}" + (f"; {way_out}" if way_out else "")

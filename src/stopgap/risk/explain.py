@@ -121,6 +121,8 @@ def until_then(story: Story) -> Iterator[str]:
 
 def _mitigation(one: Mitigation, moment: str) -> str:
     name = one.id or one.entry
+    if one.proof == "lost" or (one.proof == "fail" and one.proven_at):
+        return f"Mitigation {name} is LOST: it was put in force, and the last check found it without effect."
     proof = f"proven {str(one.proven_at)[:10]}" if one.proof == "pass" else "not proven"
     if one.expires_at is None:
         return f"Mitigation {name} is in force, {proof}, without an expiry of its own."

@@ -33,6 +33,10 @@ def stopgap(*words, **more):
         ),
         (["remedy", "new", "CVE-2023-44487", "--from", "absent.json"], "absent.json: No such file"),
         (["remedy", "new", "cve/../x"], "is no id of a remedy"),
+        (["accept", "web1", "CVE-1", "--until", "14d"], "--why"),
+        (["risk", "explain", "web1"], "CVE"),
+        (["debt", "--fail-on", "never"], "--fail-on"),
+        (["status", "--limit", "many"], "--limit"),
     ],
 )
 def test_usage_errors(words, says, tmp_path):

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tests.unit.ledger.makers import RUN, event, only_sqlite, raw_event
 
 from stopgap.ledger import book, service, sqlite, store
+from stopgap.ledger.__main__ import main
 from stopgap.ledger.errors import LedgerUnavailable
 from stopgap.ledger.postgresql import SESSION
 
@@ -95,6 +96,14 @@ def test_a_server_that_does_not_let_one_in(postgres, team_ledger):
     assert "TLS with this server failed" in complaint(postgres.url(team_ledger, login, tcp=True) + "?sslmode=require")
 
 
+def test_a_database_that_waits_for_its_init_says_so_to_a_writer_too(postgres, team_ledger):
+    bare = postgres.create_database()
+    postgres.sql(f"REVOKE ALL ON DATABASE {bare} FROM PUBLIC")  # as the how-to has it
+    postgres.sql(f"GRANT CONNECT ON DATABASE {bare} TO stopgap_writer")
+    said = complaint(postgres.url(bare, postgres.create_login("awx", "stopgap_writer")))
+    assert "no ledger is there, or not for this user; its owner runs `stopgap ledger init`" in said
+
+
 def test_a_missing_driver_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert complaint("postgresql://a:geheim@h/x").endswith("pip install 'stopgap[postgresql]'")
@@ -109,6 +118,20 @@ def test_text_that_no_database_keeps_is_refused_or_matches_nothing(text, state):
         return
     with pytest.raises(LedgerUnavailable, match="holds characters that no database keeps"):
         service.all_cases(host=text)
+
+
+@only_sqlite
+def test_a_fault_of_ours_is_one_sentence_and_keeps_the_spool(state, spool, monkeypatch, capsys):
+    def broken(*_):
+        raise KeyError("no such \n thing")
+
+    path = write(spool, raw_event())
+    monkeypatch.setattr(book, "record", broken)
+    assert main(["ingest"]) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "internal error of stopgap" in told
+    assert "`stopgap ledger ingest`" in told
+    assert path.exists()
 
 
 @only_postgresql

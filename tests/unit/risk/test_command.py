@@ -259,3 +259,11 @@ def test_a_terminal_of_80_columns(fleet, stopgap, monkeypatch):
     assert [line for line in plain.splitlines() if len(line) > 80] == []
     assert "Log4j follows [bold]lookups[/bold]" in shown
     assert "─" in shown
+
+
+def test_a_mitigation_that_was_lost_is_not_told_as_one_in_force(fleet, record, stopgap):
+    failed = {"phase": "mitigation", "mitigation": "no-jndi", "entry": "E1"}
+    told = {"kind": "verified", "verdict": "fail", "at": day(0), "evidence": failed}
+    record(event(host="db1", remedy="CVE-2024-6387", **told))
+    story = json.loads(stopgap("risk", "explain", "db1", "CVE-2024-6387", "--json")[1])
+    assert story["until_then"][0].startswith("Mitigation no-jndi is LOST")
