@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from stopgap.ledger import bulk, folded, machines
 from stopgap.ledger import case as cases_as
-from stopgap.ledger.events import FIELDS, OF_HOST, Event, is_time
-from stopgap.ledger.projection import Fold, Key, Told, case_of, fold, tell
+from stopgap.ledger.events import FIELDS, OF_HOST, OF_MACHINE, Event, is_time
+from stopgap.ledger.projection import Fold, Key, Told, case_of, fold, once, tell
 from stopgap.ledger.tables import cases, events
 
 CHUNK = 400  # bound values in a list; SQLite's old limit is 999
@@ -88,6 +88,7 @@ def _cases_of_runs(connection: sa.Connection, runs: set[str]) -> set[Key]:
     hosts = {(estate, host) for estate, host, remedy in named if host and not remedy}
     remedies = {remedy for _, host, remedy in named if remedy and not host}
     own = {key for key in named if key[1] and key[2]}
+    hosts |= machines.moved(connection, {(estate, host) for estate, host, _ in own})  # which machine answered when
     return own | _cases_of_hosts(connection, hosts) | _cases_of_remedies(connection, remedies)
 
 
@@ -227,11 +228,26 @@ def projected(
             own[estate, one.event.host, one.event.remedy].append(one)
         else:
             of_host[one.event.host].append(one)
-    for event in machines.sightings(news.connection, estate, hosts):
-        of_host[event.host].append(tell(event))
+    for one in _sightings(news, estate, hosts):
+        of_host[one.event.host].append(one)
     news.read_remedies(remedy for _, _, remedy in own)
     for key, told in own.items():
         yield key, _row(key, fold(Fold(), [*told, *of_host[key[1]], *news.of_remedy(key[2])]))
+
+
+def _sightings(news: News, estate: str, hosts: list[str]) -> Iterator[Told]:
+    """Of hosts that moved, each time that another machine answered than before: rebuilt, or two in turn."""
+    several = sorted(host for _, host in machines.moved(news.connection, ((estate, host) for host in hosts)))
+    told: list[Told] = []
+    for part in chunks(several):
+        told += news.read(events.c.estate == estate, events.c.host.in_(part), events.c.kind.in_(OF_MACHINE))
+    latest: dict[str, str] = {}
+    for one in once(sorted(told, key=lambda one: one[:4])):
+        host, machine = one.event.host, one.event.machine
+        if machine and latest.get(host) != machine:
+            latest[host] = machine
+            event = machines.sighting(one.event)
+            yield one._replace(id=event.id, event=event)
 
 
 def _kept_rows(connection: sa.Connection, estate: str, hosts: list[str]) -> dict[Key, dict[str, Any]]:

@@ -6,7 +6,8 @@ later than the ledger wrote its event down.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,30 +42,18 @@ def moved(connection: sa.Connection, hosts: Iterable[tuple[str, str]]) -> set[tu
     }
 
 
-def sightings(connection: sa.Connection, estate: str, hosts: Sequence[str]) -> Iterator[Event]:
-    """Of hosts that moved, each machine as it was first seen, in the form of an event: it is about all their cases,
-    whichever of them it was assessed for.
-    """
-    several = sorted(host for _, host in moved(connection, ((estate, host) for host in hosts)))
-    for start in range(0, len(several), CHUNK):
-        part = several[start : start + CHUNK]
-        query = sa.select(machines).where(machines.c.estate == estate, machines.c.host.in_(part))
-        for row in connection.execute(query):
-            yield Event(
-                id=f"machine-{row.host_id}",
-                at=row.first_seen,
-                estate=estate,
-                host=row.host,
-                remedy="",
-                revision=0,
-                kind="journal",
-                verdict="seen",
-                reason="",
-                evidence={"host_id": row.host_id},
-                actor="",
-                run="",
-                origin="",
-            )
+def sighting(event: Event) -> Event:
+    """That another machine answered, as an event about all cases of its host, whichever it was heard for."""
+    return replace(
+        event,
+        id=f"machine-{event.id}",
+        remedy="",
+        revision=0,
+        kind="journal",
+        verdict="seen",
+        reason="",
+        evidence={"host_id": event.machine},
+    )
 
 
 def _several(estate: str, hosts: list[str]) -> sa.Select[tuple[str]]:

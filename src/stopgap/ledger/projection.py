@@ -73,7 +73,7 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
 def fold(start: Fold, told: Iterable[Told]) -> Fold:
     """`told` in any order, all of it after `start.place`. What two writers say of one event counts once."""
     facts, story, place = start.facts, start.story, start.place
-    for one in _once(sorted(told, key=lambda one: one[:4])):
+    for one in once(sorted(told, key=lambda one: one[:4])):
         before, facts = facts, learn(facts, one.event)
         if facts is before and one.event.kind in OF_NOBODY:
             continue  # knowledge that says nothing new leaves no trace, see keeping.touched_by
@@ -83,7 +83,8 @@ def fold(start: Fold, told: Iterable[Told]) -> Fold:
     return Fold(facts, story, place)
 
 
-def _once(ordered: Iterable[Told]) -> Iterator[Told]:
+def once(ordered: Iterable[Told]) -> Iterator[Told]:
+    """Each event in the words that count."""
     seen = set()
     for one in ordered:
         if one.id not in seen:

@@ -197,3 +197,15 @@ def test_assessed_for_one_remedy_another_machine_puts_all_cases_in_doubt(state):
     assert states() == {"CVE-1": "exposed", "CVE-2": "exposed"}
     record(assessed("web1", 7, "bbb", remedy="CVE-3"))
     assert states()["CVE-3"] == "exposed", "a case that is new is not in doubt"
+
+
+def test_the_machine_from_before_back_again_puts_all_cases_in_doubt_once_more(state):
+    """Two behind one name: what was proven of the second is not true of the first."""
+    proof = {"kind": "verified", "verdict": "pass", "evidence": {"phase": "fix"}, "host": "web1"}
+    record(assessed("web1", 1, "aaa"), assessed("web1", 2, "bbb", remedy="CVE-2"), assessed("web1", 3, "bbb"))
+    record(event(host="web1", at=moment(4), kind="patch", verdict="installed", evidence={}))
+    record(event(at=moment(5), **proof))
+    record(assessed("web1", 6, "aaa", remedy="CVE-2"))
+    with reading(open_ledger()) as connection:
+        assert [one.state for one in book.read_cases(connection, remedy="CVE-1")] == ["unknown"]
+        assert book.differences(connection) == []
