@@ -1,6 +1,5 @@
 """From events to the case: the heart of the ledger. Pure, and the same whatever order the events arrived in."""
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -44,7 +43,7 @@ def tell(event: Event, recorded_at: str = "", hash_: str = "", until: str = "") 
     if until and until < counted:
         counted = until
     if event.at > counted:
-        event = dataclasses.replace(event, at=counted)  # nor did anything happen after it counts
+        event = replace(event, at=counted)  # nor did anything happen after it counts
     return Told(counted, heard, event.id, hash_, event)
 
 
@@ -160,7 +159,7 @@ def _run_clocks(story: Story, facts: Facts, when: str) -> Story:
 def judge_state(facts: Facts) -> str:
     if facts.retired:
         return "not_affected"
-    if facts.doubt or facts.rebuilt or facts.affected is None:
+    if facts.doubt or facts.rebuilt or facts.affected is None or _only_history(facts):
         return "unknown"
     if not facts.affected:
         return "not_affected"
@@ -169,6 +168,16 @@ def judge_state(facts: Facts) -> str:
     if facts.fix == "installed":
         return "patched"
     return "mitigated" if any(_proven(facts, entry) for entry in facts.in_force()) else "exposed"
+
+
+def _only_history(facts: Facts) -> bool:
+    """All that was ever heard is a journal's mitigations that are over: why, and what is there now, nobody has told."""
+    return (
+        bool(facts.affected)
+        and facts.fix == "untold"
+        and not facts.in_force()
+        and not any(one.gone for one in facts.entries.values())
+    )
 
 
 def judge_reason(facts: Facts, state: str, known: str) -> str:
