@@ -46,7 +46,15 @@ def tell_undelivered() -> None:
 def nothing(filtered: bool) -> str:
     if filtered:
         return "No case matches; `stopgap status` shows all."
-    return "The ledger is empty: `stopgap assess REMEDY -i INVENTORY` writes the first cases."
+    return f"The ledger is empty: `stopgap assess REMEDY -i INVENTORY` writes the first cases. It is {_where()}"
+
+
+def _where() -> str:
+    """So that whoever looks into another ledger than meant (cron, sudo, a mistyped variable) sees it."""
+    from stopgap.ledger.store import ledger_url
+    from stopgap.ledger.trouble import shown
+
+    return shown(ledger_url())
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -50,6 +50,7 @@ def test_an_empty_ledger_says_how_to_begin(state):
         done = stopgap(verb)
         assert done.returncode == 0
         assert "ledger is empty: `stopgap assess" in done.stdout
+        assert str(state) in done.stdout or "postgresql://" in done.stdout
     assert json.loads(stopgap("status", "--json").stdout)["cases"] == []
     assert json.loads(stopgap("debt", "--json").stdout)["debt"] == []
 
