@@ -1,5 +1,6 @@
 """The heads of all chains in a file, to be kept where who can write to the database cannot."""
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -63,7 +64,12 @@ def _saved(raw: dict[str, Any], where: str) -> tuple[Name, Head]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file of ours alone (0600), there under its name only when all of it was written."""
+    """A new file of ours alone (0600), there under its name only when all of it was written.
+
+    Raises OSError, also for what is no plain file: a device or a pipe would be replaced by one.
+    """
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, "it is there, and no plain file")
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

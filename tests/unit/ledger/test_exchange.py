@@ -386,6 +386,18 @@ def test_verify_tells_and_ends_with_one(state, tmp_path):
     assert b"nothing to export" in stopgap("export", check=False).stderr
 
 
+@only_sqlite
+def test_what_is_no_plain_file_is_not_replaced_by_one(state, tmp_path):
+    """`/dev/null` of a machine whose root exports to it."""
+    fill([event()])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for words in (["export", str(pipe)], ["verify", "--save", str(pipe)]):
+        done = stopgap(*words, check=False)
+        assert (done.returncode, done.stderr.decode()) == (1, f"stopgap: {pipe}: it is there, and no plain file\n")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
 def test_a_refused_file_is_named_with_its_line(state, tmp_path):
     file = tmp_path / "books.jsonl"
     file.write_bytes(without_line(3))
