@@ -120,7 +120,8 @@ def _expired(case: Case, moment: str, now: datetime) -> Case:
     if case.state != "mitigated" or case.protected_until is None or case.protected_until > moment:
         return case
     gone = [_ran_out(one, now) for one in case.mitigations if one.proof == "pass" and one.expires_at]
-    told = f"{', '.join(gone)}: exposed again; prove it with `stopgap recheck {case.remedy} --extend` or fix it"
+    begin = f"{', '.join(gone)}: exposed again"
+    told = f"{begin}; prove it with `stopgap recheck {case.remedy} --extend TIME --reason WHY` or fix it"
     return replace(
         case,
         state="exposed",

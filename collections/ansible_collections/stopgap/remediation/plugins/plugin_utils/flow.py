@@ -241,7 +241,7 @@ def told_extension(case, verification):
     if not verification or "extension" not in verification:
         return ""
     if case["state"] == "mitigated" and verification["extension"]:
-        return "; extended by %s" % verification["extension"]
+        return "; lasts at least %s" % verification["extension"]  # it may have had more: no extension shortens
     return "; not extended"
 
 
