@@ -7,7 +7,6 @@ later than the ledger wrote its event down.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,15 +43,20 @@ def moved(connection: sa.Connection, hosts: Iterable[tuple[str, str]]) -> set[tu
 
 def sighting(event: Event) -> Event:
     """That another machine answered, as an event about all cases of its host, whichever it was heard for."""
-    return replace(
-        event,
+    return Event(
         id=f"machine-{event.id}",
+        at=event.at,
+        estate=event.estate,
+        host=event.host,
         remedy="",
         revision=0,
         kind="journal",
         verdict="seen",
         reason="",
         evidence={"host_id": event.machine},
+        actor="",
+        run="",
+        origin="",
     )
 
 
