@@ -7,7 +7,6 @@ as the rest of the delivery.
 import json
 import math
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, NoReturn
@@ -63,8 +62,7 @@ _UNPRINTABLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """`at` is UTC, `2026-11-21T17:00:00.123456Z`: fixed width, so it sorts as text on every database."""
 
     id: str
@@ -93,7 +91,7 @@ class Event:
         return machine_in(self.evidence) if self.kind in OF_MACHINE else ""
 
 
-FIELDS = tuple(Event.__slots__)
+FIELDS = Event.__struct_fields__
 _KEYS = frozenset(FIELDS)
 _TEXTS = tuple(name for name in FIELDS if name not in ("revision", "evidence"))
 _IN_ORDER = itemgetter(*FIELDS)
