@@ -287,6 +287,7 @@ def settle(engine):
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("VACUUM ANALYZE stopgap.cases")
+        connection.exec_driver_sql("CHECKPOINT")  # readers do not pay for what was just loaded
 
 
 def test_debt_takes_as_long_as_there_is_debt_whatever_the_backlog(backlog, table):
@@ -297,7 +298,8 @@ def test_debt_takes_as_long_as_there_is_debt_whatever_the_backlog(backlog, table
         fill(engine, like["closed"], there, size)
         there = size
         settle(engine)
-        seconds[size], memory, out = ledger.timed("debt")
+        found = [ledger.run("-m", "stopgap", "debt") for _ in range(REPEATS)]
+        seconds[size], memory, out = min(found)  # other work on the machine only ever adds
         table.figure(f"{size:,} cases on {HOSTS_OF_BACKLOG:,} hosts: stopgap debt", f"{seconds[size]:.2f} s, {memory:.0f} MB")  # fmt: skip  # noqa: E501
         assert out.splitlines()[-1].startswith(f"debt {DEBT}")
     small, *_, large = seconds.values()
