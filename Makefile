@@ -24,9 +24,10 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-# The ledger's tests run on a real server of their own.
+# The ledger's tests run on a real server of their own, and move the clocks of processes.
 postgres:
 	tests/setup_postgres.sh
+	tests/faults/setup.sh
 
 lint: setup
 	ruff check .
@@ -44,7 +45,6 @@ unit: setup postgres
 
 lab-test: setup postgres
 	stopgap lab setup
-	tests/faults/setup.sh
 	pytest -q -n 2 --dist loadfile -m "(lab or e2e) and not contract" tests
 	pytest -q -n 3 -m contract tests/e2e/test_contract.py
 
@@ -58,7 +58,6 @@ SCHEDULES ?= 200
 RESULTS ?= $(VENV)/faults.jsonl
 faults: setup postgres
 	stopgap lab setup
-	tests/faults/setup.sh
 	python -m tests.faults $(if $(SEED),--seed $(SEED),--first $(FIRST) --schedules $(SCHEDULES) --results $(RESULTS) --report docs/reference/faults.md)
 
 bench: setup postgres

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stopgap.cli.ledger_options import (
-    BREACHED,
     AsJson,
     Estate,
     Host,
     Remedy,
+    end_gate,
     ledger_errors,
     nothing,
     print_json,
@@ -64,10 +64,10 @@ def debt(
         show(view.ORPHAN_COLUMNS, books.orphans, limit, "orphans: in force after their fix")
         print(debts.owed_line(debts.counts(books)))
     breached = [row for row in (*books.debt, *books.orphans) if fail_on is FailOn.any or row.overdue]
-    if fail_on and breached:
+    if fail_on:
         for line in view.breach_lines(breached):
             print(f"stopgap: {line}", file=sys.stderr)
-        raise typer.Exit(BREACHED)
+        end_gate(bool(breached))
 
 
 def show(columns: Sequence[str], rows: Sequence["Owed"], limit: int, title: str = "") -> None:

@@ -12,7 +12,8 @@ from stopgap.ledger.errors import LedgerError
 
 # SQLAlchemy is imported where a command needs it: `stopgap --help` stays quick.
 
-BREACHED = 4  # exit code: a debt or a due date was breached
+UNKNOWN = 3  # exit codes
+BREACHED = 4  # a debt or a due date
 
 Host = Annotated[str, typer.Option(help="Only this host.")]
 Remedy = Annotated[str, typer.Option(help="Only this remedy.")]
@@ -41,6 +42,27 @@ def tell_undelivered() -> None:
             "`stopgap ledger ingest` delivers them",
             file=sys.stderr,
         )
+
+
+def end_gate(breached: bool) -> None:
+    """`--fail-on`: a ledger that is not there, or has not heard of all, cannot say that all is well."""
+    if breached:
+        raise typer.Exit(BREACHED)
+    why = _why_unsure()
+    if why:
+        print(f"stopgap: nothing breached that the ledger knows of, but {why}", file=sys.stderr)
+        raise typer.Exit(UNKNOWN)
+
+
+def _why_unsure() -> str:
+    from stopgap.ledger.paths import spool_dir
+    from stopgap.ledger.spool import left_behind
+    from stopgap.ledger.store import exists
+
+    if not exists():
+        return f"there is no ledger: {_where()}"
+    behind = left_behind(spool_dir())
+    return f"it has not heard of all: {behind} undelivered in {spool_dir()}" if behind else ""
 
 
 def nothing(filtered: bool) -> str:

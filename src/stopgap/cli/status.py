@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stopgap.cli.ledger_options import BREACHED, AsJson, Estate, Host, Remedy, ledger_errors, nothing, tell_undelivered
+from stopgap.cli.ledger_options import AsJson, Estate, Host, Remedy, end_gate, ledger_errors, nothing, tell_undelivered
 from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.risk_options import FailOn, Policy
 
@@ -52,8 +52,8 @@ def show_risk(
     work = by_risk.ask(filters, policy)
     if as_json is not None:
         by_risk.show(work, as_json=as_json, limit=limit)
-    if fail_on and by_risk.tell_breaches(work, fail_on):
-        raise typer.Exit(BREACHED)
+    if fail_on:
+        end_gate(by_risk.tell_breaches(work, fail_on))
 
 
 def show_json(filters: dict[str, str]) -> None:

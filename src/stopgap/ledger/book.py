@@ -26,6 +26,7 @@ from stopgap.ledger.keeping import (
     refresh_all,
     touched_by,
 )
+from stopgap.ledger.outdated import outdated
 from stopgap.ledger.projection import Key
 from stopgap.ledger.tables import cases, chains, events, pen
 
@@ -53,7 +54,7 @@ def _to_nobody(_sentence: str) -> None:
 def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[str], None] = _to_nobody) -> int:
     """Append what is new and fold it on to the cases it touches. Returns how many events were new.
 
-    `warn` is given a sentence for each run whose clock was ahead.
+    `warn` is given a sentence for each run whose clock was ahead, and for each remedy of which it knew an old revision.
     """
     writer, now = take_the_pen(connection)
     known = _known_ahead(connection, now)
@@ -67,6 +68,8 @@ def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[st
         for event in ahead:
             known.add(event.run)
             warn(sentence(event))
+        for told in outdated(connection, fresh):
+            warn(told)
     connection.execute(sa.update(pen).values(taken_at=taken_at))
     return count
 

@@ -82,6 +82,7 @@ class Case:
     installed_at: str | None = None
     effective_at: str | None = None
     lifted_at: str | None = None
+    closed_at: str | None = None  # since when nothing is open here, also while the host is silent; None: it is open
     answered_at: str | None = None  # when the host last answered an assessment or a verification
     mitigations: tuple[Mitigation, ...] = ()
     held: int = 0  # how many mitigations are in force

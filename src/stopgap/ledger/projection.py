@@ -292,6 +292,7 @@ def case_of(key: Key, told: Fold) -> Case:
         installed_at=story.installed_at,
         effective_at=story.effective_at,
         lifted_at=_lifted_at(facts),
+        closed_at=story.closed_at,
         answered_at=facts.answered_at,
         mitigations=held,
         held=len(held),

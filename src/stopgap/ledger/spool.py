@@ -50,6 +50,15 @@ def waiting(spool: Path) -> int:
     return len(list(spool.glob("*.jsonl")))
 
 
+def left_behind(spool: Path) -> int:
+    """How many of them nobody is writing any more: what they say is not in the ledger."""
+    count = 0
+    for path in spool.glob("*.jsonl"):
+        with _held(path) as file:
+            count += file is not None
+    return count
+
+
 def _deliver_file(path: Path, file: BinaryIO, record: Recorder) -> Delivery:
     lines = Lines(path, file)
     new = record(lines)

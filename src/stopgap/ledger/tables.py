@@ -65,6 +65,7 @@ cases = sa.Table(
     sa.Column("installed_at", TIME),
     sa.Column("effective_at", TIME),
     sa.Column("lifted_at", TIME),
+    sa.Column("closed_at", TIME),  # when the last known state was first a closed one; null while it is not
     sa.Column("answered_at", TIME),
     sa.Column("mitigations", sa.Text, nullable=False),
     sa.Column("held", sa.Integer, nullable=False, server_default="0"),  # how many mitigations are in force

@@ -21,9 +21,10 @@ class Subject:
     criticality: str
     owner: str
     flags: tuple[str, ...] = ()
+    closed_at: str | None = None  # only open ones are asked about
 
 
-ASKED = tuple(field.name for field in fields(Subject) if field.name != "flags")
+ASKED = tuple(field.name for field in fields(Subject) if field.name not in ("flags", "closed_at"))
 
 
 def overdue_by(judge: Judge) -> Overdue:

@@ -6,26 +6,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stopgap.ledger import folded
 from stopgap.ledger.tables import cases
 
 AT_ONCE = 2000  # rows fetched at a time
 PLAIN = (
     "estate", "host", "remedy", "owner", "exposure", "criticality", "state", "since", "held", "protected_until",
     "accepted_until", "episodes", "exposed_at", "mitigated_at", "installed_at", "effective_at", "lifted_at",
+    "closed_at",
 )  # fmt: skip
 COLUMNS = (*PLAIN, "ended_at")
-
-# Only of these two states does the row itself not say when the episode ended.
-_STORY = sa.case((cases.c.state.in_(("not_affected", "unknown")), cases.c.folded), else_="").label("story")
 
 
 def affected(connection: sa.Connection, *, estate: str = "", remedy: str = "") -> Iterator[dict[str, Any]]:
     """Every case that was ever affected, as a dict of COLUMNS. An empty filter takes all."""
-    query = sa.select(*(cases.c[name] for name in PLAIN), _STORY).where(*_wanted(estate, remedy))
+    query = sa.select(*(cases.c[name] for name in PLAIN)).where(*_wanted(estate, remedy))
     for row in connection.execute(query.execution_options(yield_per=AT_ONCE)).mappings():
         told = dict(row)
-        told["ended_at"] = _ended_at(told.pop("story"))
+        told["ended_at"] = told["closed_at"]
         told["episodes"] = json.loads(told["episodes"]) if told["episodes"] != "[]" else []
         yield told
 
@@ -38,8 +35,3 @@ def remedies(connection: sa.Connection, *, estate: str = "", remedy: str = "") -
 def _wanted(estate: str, remedy: str) -> list[sa.ColumnElement[bool]]:
     wanted = {"estate": estate, "remedy": remedy}
     return [cases.c.exposed_at.is_not(None), *(cases.c[name] == value for name, value in wanted.items() if value)]
-
-
-def _ended_at(text: str) -> str | None:
-    kept = folded.from_text(text) if text else None
-    return kept.story.closed_at if kept else None

@@ -23,6 +23,7 @@ class OpenCase:
     state: str
     flags: tuple[str, ...]
     exposed_at: str | None
+    closed_at: str | None
     accepted_until: str | None
     exposure: str
     criticality: str

@@ -9,7 +9,7 @@ from stopgap.ledger.case import CLOSED, Case, Mitigation
 from stopgap.ledger.events import TIME_FORMAT
 from stopgap.risk.due import Candidate, Due, candidate_sentence, decision_sentence
 from stopgap.risk.facts import RemedyFacts
-from stopgap.risk.order import Judged
+from stopgap.risk.order import Judged, nothing_open
 
 TRIAGE = "Look for a break-in before you fix: forensic triage is asked for, and a fix can wipe the traces."
 CLOCKS = ("exposed_at", "mitigated_at", "installed_at", "effective_at", "lifted_at")
@@ -98,7 +98,7 @@ def decision(story: Story) -> str:
         return decision_sentence(story.due)
     if story.is_closed:
         return f"Nothing is due: the case is {story.case.state.replace('_', ' ')}."
-    return "No due date: this host was never known to be affected."
+    return f"No due date: {nothing_open(story.case)}."
 
 
 def until_then(story: Story) -> Iterator[str]:

@@ -43,6 +43,8 @@ class Subject(Protocol):
     @property
     def exposed_at(self) -> str | None: ...
     @property
+    def closed_at(self) -> str | None: ...
+    @property
     def accepted_until(self) -> str | None: ...
     @property
     def exposure(self) -> str: ...
@@ -54,7 +56,7 @@ class Subject(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A case's urgency. `due` is None where the host was never known to be affected."""
+    """A case's urgency. `due` is None where nothing is open that is known of."""
 
     facts: Facts
     due: Due | None
@@ -74,7 +76,7 @@ class Ranked:
             told.append(f"accepted until {str(self.case.accepted_until)[:10]}")
         if self.judged.facts.kev:
             told.append(f"in KEV since {min(entry['added'] for entry in self.judged.facts.kev)}")
-        told.append(_decided(self.judged.due) if self.judged.due else "never known to be affected")
+        told.append(_decided(self.judged.due) if self.judged.due else nothing_open(self.case))
         return "; ".join(told)
 
     @property
@@ -96,7 +98,7 @@ class Judge:
 
     def judge(self, case: Subject) -> Judged:
         about = (case.remedy, case.estate, case.exposure, case.criticality, case.owner)
-        key = (*about, (case.exposed_at or "")[:10])
+        key = (*about, day_exposed(case))
         if key not in self._judged:
             if about not in self._facts:
                 self._facts[about] = self._gathered(*about)
@@ -112,13 +114,22 @@ class Judge:
 
     def _found(self, case: Subject, facts: Facts) -> Judged:
         """The dates hang on fewer facts than are told of a case: those are worked out once for all that share them."""
-        day = (case.exposed_at or "")[:10]
+        day = day_exposed(case)
         if not day:
             return Judged(facts, None)
         key = (case.remedy, case.exposure, day, *(getattr(case, name) for name in self._asked))
         if key not in self._dates:
             self._dates[key] = find_dates(facts, date.fromisoformat(day), self.policy)
         return Judged(facts, as_due(self._dates[key], facts, self.now))
+
+
+def day_exposed(case: Subject) -> str:
+    """When the present episode began; "" where none is open: who was fixed before falling silent owes nothing."""
+    return "" if case.closed_at else (case.exposed_at or "")[:10]
+
+
+def nothing_open(case: Subject) -> str:
+    return "was closed when last heard of" if case.closed_at else "never known to be affected"
 
 
 def asked_of_site(policy: Policy) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """`stopgap status`, `debt` and `ledger` as a user runs them."""
 
+import fcntl
 import json
 import os
 import pty
@@ -102,6 +103,23 @@ def test_debt_fails_on_what_it_was_told_to(fleet, words, code):
     lines = [line for line in done.stderr.splitlines() if "default/" in line]
     assert [line.startswith(f"stopgap: {told}") for line, told in zip(lines, said, strict=True)] == [True] * len(said)
     assert [line.endswith("overdue after its fix, owner ann") for line in lines] == [False, True][: len(said)]
+
+
+@only_sqlite
+@pytest.mark.parametrize("words", [["debt", "--fail-on", "overdue"], ["status", "--fail-on", "exposed"]])
+def test_a_gate_does_not_open_on_a_ledger_that_cannot_know(state, words):
+    done = stopgap(*words)
+    assert (done.returncode, "there is no ledger: sqlite" in done.stderr) == (3, True)
+    with writing(open_ledger()) as connection:
+        book.record(connection, [event(host="web1", verdict="not_affected")])
+    assert stopgap(*words).returncode == 0
+    (state / "spool").mkdir()
+    (state / "spool" / "left.jsonl").write_text("{}\n")
+    done = stopgap(*words)
+    assert (done.returncode, "it has not heard of all: 1 undelivered" in done.stderr) == (3, True)
+    with open(state / "spool" / "left.jsonl", "r+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)  # as a running play does
+        assert stopgap(*words).returncode == 0
 
 
 @only_sqlite

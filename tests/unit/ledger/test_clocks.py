@@ -60,3 +60,11 @@ def test_a_controller_ahead_of_its_ledger_is_told_at_once(spool):
     assert done.stderr == ""
     (case,) = service.all_cases()
     assert (case.state, case.since <= spelled(datetime.now(UTC))) == ("exposed", True)
+
+
+def test_a_play_that_goes_by_an_old_catalogue_is_told(spool):
+    known = raw_event(kind="remedy", verdict="known", estate="", host="", evidence={}, revision=2)
+    assert ingest(spool, known).stderr == ""
+    done = ingest(spool, raw_event(revision=1))
+    assert "CVE-1: this play went by revision 1, the ledger knows revision 2" in done.stderr
+    assert ingest(spool, raw_event(revision=2)).stderr == ""

@@ -15,7 +15,7 @@ CASES = Path(__file__).parents[2] / "cases" / "projection"
 OF_MITIGATION = ("applied_at", "expires_at", "origin")
 TIMES = (
     "since", "exposed_at", "mitigated_at", "installed_at", "effective_at", "lifted_at", "protected_until",
-    "accepted_until", "applied_at", "expires_at",
+    "accepted_until", "applied_at", "closed_at", "expires_at",
 )  # fmt: skip
 
 

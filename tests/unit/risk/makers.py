@@ -49,6 +49,7 @@ def case(said, now=NOW) -> Case:
             state=said.get("state", "exposed"),
             flags=tuple(said.get("flags", ())),
             exposed_at=moment(said.get("exposed_at")),
+            closed_at=moment(said.get("closed_at")),
             protected_until=moment(said.get("protected_until")),
             accepted_until=moment(said.get("accepted_until")),
             exposure=said.get("exposure", ""),

@@ -127,7 +127,7 @@ def test_a_mitigated_an_unknown_and_a_closed_case(fleet, stopgap):
     assert "it does not move the fix's due date" in db1
     assert "`stopgap fix CVE-2024-6387 -i INVENTORY -l db1`" in db1
     old1 = stopgap("risk", "explain", "old1", CVE)[1]
-    assert "No due date: this host was never known to be affected." in old1
+    assert "No due date: never known to be affected." in old1
     assert "`stopgap assess CVE-2021-44228 -i INVENTORY -l old1`" in old1
     app1 = stopgap("risk", "explain", "app1", CVE)[1]
     assert "Nothing is due: the case is not affected." in app1
@@ -245,7 +245,7 @@ def test_the_sites_policy_by_option_and_by_environment(fleet, stopgap, tmp_path,
 
 @only_sqlite
 def test_an_empty_ledger(stopgap, state):
-    assert stopgap("status", "--by-risk", "--fail-on", "overdue")[0] == 0
+    assert stopgap("status", "--by-risk", "--fail-on", "overdue")[0] == 3  # nobody can know
     assert "the ledger is empty" in stopgap("risk", "explain", "web1", CVE)[2]
     assert not state.exists()
 

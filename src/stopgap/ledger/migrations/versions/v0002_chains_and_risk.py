@@ -136,6 +136,7 @@ def _heard(row: dict[str, Any]) -> tuple[str, str]:
 
 def _widen_cases() -> None:
     for column in (
+        sa.Column("closed_at", TIME),
         sa.Column("held", sa.Integer, nullable=False, server_default="0"),
         sa.Column("protected_until", TIME),
         sa.Column("acceptance", sa.Text),
