@@ -1,6 +1,8 @@
 """`ledger check`: what this ledger is, and what whoever asks may do with it."""
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -55,15 +57,21 @@ def _on_postgresql(connection: sa.Connection) -> tuple[str, str, bool, bool, boo
         f"PostgreSQL {version}",
         role,
         all(has[table, "SELECT"] for table in WRITER_MAY),
-        all(has[table, right] for table, rights in WRITER_MAY.items() for right in rights.split(", ")),
+        all(has[table, right] for table, rights in WRITER_MAY.items() for right in re.findall("[A-Z]+", rights)),
         not any(has["events", change] for change in CHANGES) and not _owns_events(connection),
     )
 
 
 def _rights(connection: sa.Connection) -> dict[tuple[str, str], bool]:
     asked = [(table, right) for table in WRITER_MAY for right in ("SELECT", "INSERT", *CHANGES)]
-    query = sa.select(*(sa.func.has_table_privilege(f"{SCHEMA}.{table}", right) for table, right in asked))
+    query = sa.select(*(_has(right)(f"{SCHEMA}.{table}", right) for table, right in asked))
     return dict(zip(asked, connection.execute(query).one(), strict=True))
+
+
+def _has(right: str) -> Any:
+    """Some rights can be had to a few columns; to change one of an event is to change it."""
+    of_columns = right in ("SELECT", "INSERT", "UPDATE")
+    return sa.func.has_any_column_privilege if of_columns else sa.func.has_table_privilege
 
 
 def _owns_events(connection: sa.Connection) -> bool:

@@ -18,9 +18,9 @@ ALL_ROWS = "SELECT, INSERT, UPDATE, DELETE"
 WRITER_MAY = {
     "alembic_version": "SELECT",
     "events": "SELECT, INSERT",
-    "chains": "SELECT, INSERT, UPDATE",
+    "chains": "SELECT, INSERT, UPDATE (seq, hash)",
     "cases": ALL_ROWS,
-    "pen": "SELECT, UPDATE",
+    "pen": "SELECT, UPDATE (taken_at)",  # not whose pen it is
     "machines": ALL_ROWS,
     "feeds": ALL_ROWS,
     "feed_facts": ALL_ROWS,

@@ -34,6 +34,8 @@ FORBIDDEN_TO_WRITERS = [
     "CREATE TRIGGER away BEFORE INSERT ON stopgap.events EXECUTE FUNCTION suppress_redundant_updates_trigger()",
     "CREATE FUNCTION stopgap.now() RETURNS text LANGUAGE sql AS 'select 1'",
     "DELETE FROM stopgap.chains",
+    "UPDATE stopgap.chains SET writer = 'w'",
+    "UPDATE stopgap.pen SET writer = 'w'",
     "DELETE FROM stopgap.pen",
     "INSERT INTO stopgap.pen VALUES (2, '', '')",
     "UPDATE stopgap.alembic_version SET version_num = '9999'",
