@@ -98,7 +98,7 @@ def answer(host: AgentHost, ask: Callable[[], Verdict]) -> Verdict:
 def name_of(kind: str, params: Any) -> str:
     try:
         return f"{kind}:{CHECKS[kind].name(params)}"
-    except (KeyError, TypeError):  # the verdict says what is wrong with these parameters
+    except (KeyError, TypeError, AttributeError):  # the verdict says what is wrong with these parameters
         return kind
 
 
