@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from stopgap.verify.errors import BadRequest
 from stopgap.verify.hostspecs import connections
 from stopgap.verify.prover import Prover, Question
 from stopgap.verify.runner import name_of, plan
+from stopgap.verify.verdict import clean
 
 Remedy = dict[str, Any]
 NAME = "stopgap_proof"  # of the plugin, for who asks pytest for it
@@ -20,6 +22,7 @@ NAME = "stopgap_proof"  # of the plugin, for who asks pytest for it
 TESTINFRA = (
     "connection", "ansible_inventory", "ssh_config", "ssh_identity_file", "ssh_extra_args", "sudo", "sudo_user",
 )  # fmt: skip
+PROPERTIES = (("check", "id"), ("verdict", "verdict"), ("reason", "reason"))  # JUnit's name, and ours
 NO_CHECK = {"type": "no check", "params": {}}
 
 
@@ -38,6 +41,12 @@ class Proof:
         self.is_worker = hasattr(config, "workerinput")
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args = []  # no test file was named: the checks are all that is wanted
+
+    @property
+    def node_id(self) -> str:
+        """`stopgap` in the folder where pytest was started, as test files have theirs: from the root folder down."""
+        here, root = self._config.invocation_params.dir, self._config.rootpath
+        return (here.relative_to(root) / "stopgap").as_posix() if here.is_relative_to(root) else "stopgap"
 
     # --- what is asked, and of whom
 
@@ -96,7 +105,7 @@ class Proof:
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         report = yield
         if isinstance(collector, pytest.Session) and report.passed:
-            report.result.append(Checks.from_parent(collector, name="stopgap", nodeid="stopgap", proof=self))
+            report.result.append(Checks.from_parent(collector, name="stopgap", nodeid=self.node_id, proof=self))
         return report
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -126,7 +135,7 @@ class Proof:
         if reports:
             terminalreporter.write_sep("=", "unknown: neither proven nor refuted", yellow=True, bold=True)
         for report in reports:
-            terminalreporter.write_line(f"{report.nodeid.removeprefix('stopgap::')}: {report.stopgap_unknown}")
+            terminalreporter.write_line(f"{report.nodeid.removeprefix(f'{self.node_id}::')}: {report.stopgap_unknown}")
 
     def pytest_sessionfinish(self) -> None:
         if self._resolved:
@@ -171,7 +180,7 @@ class CheckItem(pytest.Item):
                 if isinstance(item, CheckItem) and item.question.check is not NO_CHECK
             )
         self._result = prover.answer(self.question)
-        self.user_properties += [("verdict", self._result["verdict"]), ("reason", self._result["reason"])]
+        self.user_properties += [(name, self._result[key]) for name, key in PROPERTIES]
         if self._result["verdict"] == "unknown":
             raise Unknown(self._result["reason"], pytrace=False)
 
@@ -186,7 +195,8 @@ class CheckItem(pytest.Item):
 
 
 def _check_name(question: Question) -> str:
-    """`tcp://:::22` as `tcp://[::]:22`: pytest and JUnit split ids at two colons."""
+    """The check's id, where it has nothing that pytest or JUnit would split: `tcp://: : :22`. Its property is exact."""
     if question.check is NO_CHECK:
         return "no check"
-    return name_of(question.check["type"], question.check["params"]).replace("::", "[::]")
+    exact = name_of(question.check["type"], question.check["params"])
+    return re.sub(":(?=:)", ": ", clean(exact, 200)).translate(str.maketrans("[]", "()"))
