@@ -49,7 +49,7 @@ def _known_daemon(value: str) -> str:
     return value
 
 
-KnownDaemon = Annotated[str, AfterValidator(_known_daemon), WithJsonSchema({"enum": list(DAEMONS)})]
+KnownDaemon = Annotated[str, AfterValidator(_known_daemon), WithJsonSchema({"type": "string", "enum": list(DAEMONS)})]
 
 
 class Conditions(OneOf):

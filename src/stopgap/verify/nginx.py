@@ -13,7 +13,7 @@ TOKEN = re.compile(
       | (?P<mark>[{};])
       | "(?P<double>(?:\\.|[^"\\])*)"
       | '(?P<single>(?:\\.|[^'\\])*)'
-      | (?P<word>(?:\\.|\$\{|[^\s{};\\])(?:\\.|\$\{|[^\s{;\\])*)""",
+      | (?P<word>(?:\\.|\$\{|[^\s{};\\"'])(?:\\.|\$\{|[^\s{;\\])*)""",
     re.VERBOSE | re.DOTALL,
 )
 CODE = "_by_lua_block"  # what it holds is no configuration

@@ -87,7 +87,7 @@ def reachable(name, port, timeout):
         raise NoAnswer("%s has no address: %s" % (name, error))
     own = [(one[0], one[4]) for one in found if is_own(one[0], one[4])]
     if not own:
-        raise NoAnswer("%s is %s, which is no address of this host: give `address`" % (name, found[0][4][0]))
+        raise NoAnswer("%s leads to %s, and that is not this host" % (name, found[0][4][0]))
     problem = None
     for address in own:
         try:
@@ -232,7 +232,7 @@ def say_hello(context):
 
 
 def told(error):
-    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(getattr(error, "reason", None) or (error.args and error.args[-1]) or type(error).__name__)
 
 
 if __name__ == "__main__":
