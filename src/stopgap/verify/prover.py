@@ -69,8 +69,12 @@ class Prover:
         ahead = self._ahead.pop(question.key, None)
         return ahead.result() if ahead else self._ask(question)
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Nothing more is asked; what is being asked now ends in its own time."""
         self._stopped = True
+
+    def close(self) -> None:
+        self.stop()
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
         for host in self._hosts.values():
