@@ -50,7 +50,7 @@ def test_the_catalogue_and_the_books_are_there(run):
 
 def test_pytest_knows_the_plugin(run):
     done = run("pytest", "--remedy", "CVE-2023-44487", "--hosts=local://", "--collect-only", "-q")
-    assert "localhost CVE-2023-44487 fix package:nginx" in done.stdout, done.stdout + done.stderr
+    assert "local CVE-2023-44487 fix package:nginx" in done.stdout, done.stdout + done.stderr
 
 
 def test_playbooks_are_found_from_any_folder(run, tmp_path):

@@ -62,7 +62,9 @@ def _ssh(host: str, given: Options) -> dict[str, Connection]:
 
 
 def _local(_host: str, given: Options) -> dict[str, Connection]:
-    return {"localhost": _spec(["/bin/sh", "-c", _become(given, sys.executable)], sys.executable)}
+    return {
+        "local": _spec(["/bin/sh", "-c", _become(given, sys.executable)], sys.executable)
+    }  # testinfra's name for it
 
 
 def _container(engine: str) -> Callable[[str, Options], dict[str, Connection]]:

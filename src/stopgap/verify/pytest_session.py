@@ -130,7 +130,7 @@ class Proof:
             return "unknown", "U", ("UNKNOWN", {"yellow": True})
         return None
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         reports = terminalreporter.getreports("unknown")
         if reports:
             terminalreporter.write_sep("=", "unknown: neither proven nor refuted", yellow=True, bold=True)

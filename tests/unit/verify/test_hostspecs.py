@@ -58,7 +58,7 @@ def test_containers_and_this_machine():
         ["podman", "exec", "-i", "--user", "root", "box", "/bin/sh", "-c", PYTHON],
     )
     assert argv("docker://box") == ("box", ["docker", "exec", "-i", "box", "/bin/sh", "-c", PYTHON])
-    assert argv("local://")[0] == "localhost"
+    assert argv("local://")[0] == "local"
 
 
 @pytest.mark.parametrize("spec", ["web1", "salt://web1", "winrm://web1"])

@@ -69,20 +69,20 @@ def test_pass_fail_and_unknown_are_three_outcomes(site):
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(
         [
-            f"*::localhost SITE-1 fix {YES} PASSED*",
-            f"*::localhost SITE-1 fix {NO} FAILED*",
-            f"*::localhost SITE-1 fix {EXIT} UNKNOWN*",
+            f"*::local SITE-1 fix {YES} PASSED*",
+            f"*::local SITE-1 fix {NO} FAILED*",
+            f"*::local SITE-1 fix {EXIT} UNKNOWN*",
             "*= unknown: neither proven nor refuted =*",
-            f"localhost SITE-1 fix {EXIT}: *exit*3*",
+            f"local SITE-1 fix {EXIT}: *exit*3*",
         ],
         consecutive=False,
     )
     found = told(site.path / "junit.xml")
     assert len(found) == 4
-    assert found[f"localhost SITE-1 fix {YES}"].keys() == {"properties", "check", "verdict", "reason"}
-    assert "failure" in found[f"localhost SITE-1 fix {NO}"]
-    assert "exit 3" in found[f"localhost SITE-1 fix {EXIT}"]["error"]
-    assert found["localhost SITE-1 fix command:echo tcp://: : :22 '(a)'"]["check"] == "command:echo tcp://:::22 '[a]'"
+    assert found[f"local SITE-1 fix {YES}"].keys() == {"properties", "check", "verdict", "reason"}
+    assert "failure" in found[f"local SITE-1 fix {NO}"]
+    assert "exit 3" in found[f"local SITE-1 fix {EXIT}"]["error"]
+    assert found["local SITE-1 fix command:echo tcp://: : :22 '(a)'"]["check"] == "command:echo tcp://:::22 '[a]'"
 
 
 def test_an_unknown_fails_the_run_and_x_stops_at_it(site):
@@ -109,11 +109,15 @@ def test_site_tests_get_fixtures_and_run_beside_the_checks(site):
             assert host.check_output("echo a") == "a"
         def test_case(case):
             assert case is None
+        def test_old_code(processes_on_old_code):
+            assert processes_on_old_code == []
         """
     )
     done = site.runpytest_subprocess(*LOCAL, "--phase=mitigation", "test_site.py")
-    done.assert_outcomes(passed=3)
-    assert done.ret == pytest.ExitCode.OK
+    found = done.parseoutcomes()
+    # where this machine's release has a fix of the package that is not here, nobody can tell what still runs of it
+    assert (found["passed"], found.get("unknown", 0)) in ((4, 0), (3, 1))
+    assert "no connection" not in done.stdout.str()
 
 
 def test_nothing_to_check_is_unknown(site):
