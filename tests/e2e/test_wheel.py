@@ -34,7 +34,9 @@ def run(installed, tmp_path):
     return call
 
 
-@pytest.mark.parametrize("module", ["mitigation", "assess", "patch", "journal_info", "verify", "remedies", "outcome"])
+@pytest.mark.parametrize(
+    "module", ["mitigation", "assess", "patch", "journal_info", "verify", "remedies", "outcome", "connections"]
+)
 def test_ansible_doc_answers(run, module):
     done = run("ansible-doc", f"stopgap.remediation.{module}")
     assert done.returncode == 0, done.stderr
@@ -44,6 +46,11 @@ def test_ansible_doc_answers(run, module):
 def test_the_catalogue_and_the_books_are_there(run):
     assert "CVE-2023-44487" in run("stopgap", "remedy", "list").stdout
     assert run("stopgap", "debt").returncode == 0
+
+
+def test_pytest_knows_the_plugin(run):
+    done = run("pytest", "--remedy", "CVE-2023-44487", "--hosts=local://", "--collect-only", "-q")
+    assert "local CVE-2023-44487 fix package:nginx" in done.stdout, done.stdout + done.stderr
 
 
 def test_playbooks_are_found_from_any_folder(run, tmp_path):

@@ -56,7 +56,7 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
             listen(event)
         return False  # runner need not keep the event on disk
 
-    with tempfile.TemporaryDirectory(prefix="stopgap-", dir=_memory_folder()) as private, _stop_gently() as stopped:
+    with tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder()) as private, _stop_gently() as stopped:
         runner = ansible_runner.run(
             private_data_dir=private,
             project_dir=str(Path.cwd()),
@@ -86,8 +86,8 @@ def _why(runner: Any, result: RunResult) -> str:
     return printed.strip() or f"ansible-playbook ended with exit code {runner.rc} and said nothing"
 
 
-def _memory_folder() -> str | None:
-    """Runner writes passwords and variables to its folder: kept in memory where the system has such a place."""
+def memory_folder() -> str | None:
+    """Where to make a private folder for passwords: in memory, where the system has such a place."""
     places = (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm")  # noqa: S108 - a 0700 folder is made in it
     return next((place for place in places if place and os.access(place, os.W_OK | os.X_OK)), None)
 

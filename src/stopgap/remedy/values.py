@@ -4,6 +4,7 @@ import ipaddress
 import re
 import shlex
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
@@ -22,6 +23,8 @@ DISTROS = {
 }
 RPM_DISTROS = frozenset({"el", "fedora", "amzn", "sles", "opensuse-leap"})
 _DISTRO = re.compile("|".join(f"{name}-{major}" for name, major in DISTROS.items()))
+
+TLS_VERSIONS = ("SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 # deb-version(7) and the NEVR rules of rpm: an epoch, an upstream part that starts with a digit, a revision.
 _DPKG_VERSION = re.compile(r"(\d+:)?\d[A-Za-z0-9.+~-]*")
@@ -92,6 +95,30 @@ def _ports(value: Any) -> Any:
     return str(value)
 
 
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        sound = parts.hostname and parts.port != 0 and parts.username is None and not parts.fragment
+    except ValueError:
+        sound = None
+    if not sound or not re.fullmatch(r"https?://[!-~]+", value):
+        raise ValueError("write http:// or https:// and a host, without a password: https://127.0.0.1:8443/path")
+    return value
+
+
+def _offer(value: str) -> str:
+    if value not in TLS_VERSIONS and not re.fullmatch(r"[A-Z0-9]+(-[A-Z0-9]+)+", value):
+        known = ", ".join(TLS_VERSIONS)
+        raise ValueError(f"write a version ({known}) or a cipher suite before TLS 1.3 as OpenSSL names it: AES128-SHA")
+    return value
+
+
+def _process_name(value: str) -> str:
+    if len(value.encode()) > 15:
+        raise ValueError(f"the kernel keeps 15 bytes of a name: write '{value.encode()[:15].decode(errors='ignore')}'")
+    return value
+
+
 def valid_version(distro: str, version: str) -> bool:
     """Whether `version` can be one of that distribution's package manager."""
     rpm = distro.rpartition("-")[0] in RPM_DISTROS
@@ -112,6 +139,9 @@ Mode = Annotated[str, BeforeValidator(_quoted_mode), WithJsonSchema({"type": "st
 Setting = Annotated[
     str, BeforeValidator(_settled), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
 ]
+Url = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "pattern": "^https?://[!-~]+$"})]
+TlsOffer = Annotated[str, AfterValidator(_offer)]
+ProcessName = Annotated[str, StringConstraints(min_length=1), AfterValidator(_process_name)]
 Network = Annotated[str, AfterValidator(_network)]
 Ports = Annotated[
     str,

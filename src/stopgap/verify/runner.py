@@ -22,7 +22,7 @@ def verify(request: dict[str, Any]) -> dict[str, list[Item]]:
         remedies = {remedy["id"]: remedy for remedy in request["remedies"]}
         timeout = float(request.get("timeout") or 30)
         hosts = {name: open_host(name, request["connections"][name], timeout) for name in request["targets"]}
-        plans = {name: [_plan(remedies, target) for target in targets] for name, targets in request["targets"].items()}
+        plans = {name: [plan(remedies, target) for target in targets] for name, targets in request["targets"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise BadRequest(f"the request is not complete: {type(error).__name__} {error}") from error
     workers = max(1, min(len(hosts), int(request.get("forks") or 5)))
@@ -36,7 +36,7 @@ def verify(request: dict[str, Any]) -> dict[str, list[Item]]:
     return {name: [_sum_up(entry, extra.get(name, [])) for entry in entries] for name, entries in results.items()}
 
 
-def _plan(remedies: dict[str, Item], target: Item) -> tuple[Item, Item, list[Item]]:
+def plan(remedies: dict[str, Item], target: Item) -> tuple[Item, Item, list[Item]]:
     """(what the entry says of itself, the remedy, its checks)"""
     remedy = remedies[target["remedy"]]
     phase, chosen, later = target["phase"], target.get("mitigation"), []
@@ -52,7 +52,7 @@ def _plan(remedies: dict[str, Item], target: Item) -> tuple[Item, Item, list[Ite
         checks = valid[0]["checks"] if valid else []
     head = {"remedy": remedy["id"], "revision": remedy["revision"], "phase": phase, "mitigation": chosen}
     if later:
-        told = ", ".join(_name(check["type"], check["params"]) for check in later)
+        told = ", ".join(name_of(check["type"], check["params"]) for check in later)
         head["later"] = f"{told}: asked once {target['held']} is lifted"
     return head, remedy, checks
 
@@ -79,7 +79,7 @@ def run_check(host: AgentHost, check: Item, context: Context) -> Item:
     verdict = answer(host, lambda: CHECKS[kind].check(host, params, context))
     if owed and verdict.word != "pass":
         verdict = Verdict(verdict.word, f"still owed: {owed} ({verdict.reason})")
-    return _result(_name(kind, params), kind, verdict, time.monotonic() - started)
+    return _result(name_of(kind, params), kind, verdict, time.monotonic() - started)
 
 
 def answer(host: AgentHost, ask: Callable[[], Verdict]) -> Verdict:
@@ -95,10 +95,10 @@ def answer(host: AgentHost, ask: Callable[[], Verdict]) -> Verdict:
         return unknown(f"{type(error).__name__}: {error}")
 
 
-def _name(kind: str, params: Any) -> str:
+def name_of(kind: str, params: Any) -> str:
     try:
         return f"{kind}:{CHECKS[kind].name(params)}"
-    except (KeyError, TypeError):  # the verdict says what is wrong with these parameters
+    except (KeyError, TypeError, AttributeError):  # the verdict says what is wrong with these parameters
         return kind
 
 

@@ -27,6 +27,14 @@ def expect(holds: bool, reason: str) -> Verdict:
     return Verdict("pass" if holds else "fail", reason)
 
 
+def together(verdicts: list[Verdict]) -> Verdict:
+    """Of the parts of one check: the worst one, or all that was seen."""
+    for word in ("fail", "unknown"):
+        if found := [verdict for verdict in verdicts if verdict.word == word]:
+            return found[0]
+    return passed("; ".join(verdict.reason for verdict in verdicts)) if verdicts else unknown("nothing was looked at")
+
+
 def aggregate(checks: Iterable[dict[str, Any]]) -> Verdict:
     """fail > unknown > pass; nothing checked is nothing proven."""
     checks = list(checks)

@@ -10,42 +10,13 @@ import zipfile
 from typing import ClassVar
 
 import pytest
+from tests.unit.verify.asking import ask, word
 
 from stopgap.verify.backend import AgentHost, open_host
 from stopgap.verify.checks import CHECKS
 from stopgap.verify.checks import socket as socket_check
-from stopgap.verify.context import Context
-from stopgap.verify.runner import run_check
 
 NO_DPKG = shutil.which("dpkg-query") is None
-
-
-def ask(host, kind, params, remedy=None):
-    result = run_check(host, {"type": kind, "params": params}, Context(remedy or {"affected": {"packages": []}}, "fix"))
-    return result["verdict"], result["reason"]
-
-
-def word(host, kind, params, remedy=None):
-    return ask(host, kind, params, remedy)[0]
-
-
-@pytest.fixture
-def fake_tool(host, tmp_path, monkeypatch):
-    """Puts a script in front of a tool, on a host of its own."""
-    opened = []
-
-    def put(**scripts):
-        for name, script in scripts.items():
-            (tmp_path / name.replace("_", "-")).write_text(f"#!/bin/sh\n{script}\n")
-            (tmp_path / name.replace("_", "-")).chmod(0o755)
-        spec = host.backend._spec
-        argv = ["/usr/bin/env", f"PATH={tmp_path}:/usr/bin:/bin:/usr/sbin:/sbin", *spec["argv"]]
-        opened.append(open_host("fake", {**spec, "argv": argv}, 10))
-        return opened[-1]
-
-    yield put
-    for one in opened:
-        one.backend.close()
 
 
 class TestCommand:

@@ -8,7 +8,17 @@ from typing import Any
 from stopgap.verify import on_host
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, expect, unknown
+
+ROWS = (
+    Row(
+        "archive_member: {paths, member, archives, found: false}",
+        "no archive below `paths`, nested ones too, has the member (`found: true`: one has)",
+        "one has it; the reason names them",
+        "none is seen to have it, and one cannot be read",
+    ),
+)
 
 ARCHIVES = ["*.jar", "*.war", "*.ear"]
 

@@ -1,20 +1,22 @@
 """`command: CMD`: an argument list, never a shell; an exit code that is not expected is no answer."""
 
-import re
 import shlex
-from collections.abc import Callable
 from typing import Any
 
 from stopgap.verify.backend import AgentHost
+from stopgap.verify.conditions import broken
 from stopgap.verify.context import Context
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, failed, passed
 
-CONDITIONS: dict[str, Callable[[str, str], bool]] = {
-    "stdout_has": lambda wanted, out: wanted in out,
-    "stdout_lacks": lambda wanted, out: wanted not in out,
-    "stdout_matches": lambda wanted, out: bool(re.search(wanted, out, re.MULTILINE)),
-    "stdout_lacks_match": lambda wanted, out: not re.search(wanted, out, re.MULTILINE),
-}
+ROWS = (
+    Row(
+        "command: CMD",
+        "exit code in `rc` and every `stdout_…` holds",
+        "a `stdout_…` does not hold",
+        "any other exit code",
+    ),
+)
 
 
 def name(params: dict[str, Any]) -> str:
@@ -28,8 +30,6 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
         stdin=params.get("stdin"),
         timeout=params.get("timeout"),
     )
-    for key, holds in CONDITIONS.items():
-        wanted = params.get(key)
-        if wanted is not None and not holds(wanted, out.stdout):
-            return failed(f"{key} {wanted!r} does not hold: {out.stdout.strip()[:200] or 'no output'}")
+    if problem := broken(params, out.stdout, "stdout_"):
+        return failed(f"{problem}: {out.stdout.strip()[:200] or 'no output'}")
     return passed(f"exit {out.rc}, output as expected")

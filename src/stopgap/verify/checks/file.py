@@ -6,7 +6,17 @@ from typing import Any
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, expect, failed, passed, unknown
+
+ROWS = (
+    Row(
+        "file: {path, exists?, mode?, matches?, lacks_match?}",
+        "all that is asked for holds",
+        "one does not",
+        "the path may not be looked at",
+    ),
+)
 
 
 def name(params: dict[str, Any]) -> str:

@@ -6,7 +6,17 @@ from stopgap.verify import on_host
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, failed, passed
+
+ROWS = (
+    Row(
+        "firewall: {protocol?, port?, source?, except_from?}",
+        "the kernel has the rules of action `firewall` with these parameters",
+        "the table is not there, or somebody changed it",
+        "`nft` is missing or fails; not root",
+    ),
+)
 
 
 def name(params: dict[str, Any]) -> str:

@@ -9,7 +9,17 @@ from stopgap.verify.backend import AgentHost
 from stopgap.verify.checks.package import Installed, compare, distro, fixed_in, installed
 from stopgap.verify.context import Context
 from stopgap.verify.packages import RPM, family
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, passed, unknown
+
+ROWS = (
+    Row(
+        "kernel: {at_least: fixed|VERSION}",
+        "the package version of the kernel that runs has reached it",
+        "it is older",
+        "the kernel does not tell its package's version; the remedy names none for this release",
+    ),
+)
 
 KERNELS = re.compile(r"(?:linux-image|kernel)(?:-|$)")
 FILES = ("/lib/modules/{}/vmlinuz", "/boot/vmlinuz-{}", "/lib/modules/{}")  # as the collection's rpm.py has them

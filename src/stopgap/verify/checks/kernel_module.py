@@ -10,7 +10,17 @@ from stopgap.verify import on_host
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, failed, passed, unknown
+
+ROWS = (
+    Row(
+        "kernel_module: {name, loadable?, loaded?}",
+        "what is asked for holds",
+        "one does not",
+        "modprobe is missing; a command of somebody's own loads the module",
+    ),
+)
 
 NOTHING = ("false", "true")
 

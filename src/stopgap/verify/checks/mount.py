@@ -8,7 +8,17 @@ from typing import Any
 
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, failed, passed
+
+ROWS = (
+    Row(
+        "mount: {path, options?, lacks?}",
+        "something is mounted there with all of `options` and none of `lacks`",
+        "nothing is, or an option is the other way",
+        "`/proc` is not readable",
+    ),
+)
 
 # Never listed: in effect where the opposite is not.
 HARMLESS = {"exec": "noexec", "suid": "nosuid", "dev": "nodev", "rw": "ro"}

@@ -8,7 +8,25 @@ from typing import Any
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
 from stopgap.verify.packages import Installed, distro, family, meets
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, failed, passed, unknown
+
+ROWS = (
+    Row(
+        "package: {name, at_least: fixed}",
+        "the installed source version has reached the remedy's `fixed_in` for this release, or the release is "
+        "`not_affected`",
+        "it is older, in any architecture",
+        "the remedy names no version for this release; the package is half installed; the host has neither dpkg "
+        "nor rpm",
+    ),
+    Row(
+        "package: {name, at_least: VERSION}",
+        "the installed source version is at least that",
+        "it is older, or the package is not installed",
+        "as above",
+    ),
+)
 
 __all__ = ["Installed", "check", "compare", "distro", "fixed_in", "installed", "name"]
 

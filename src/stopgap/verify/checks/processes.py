@@ -13,7 +13,17 @@ from stopgap.verify.backend import AgentHost
 from stopgap.verify.checks.package import distro, fixed_in, installed
 from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, failed, passed, unknown
+
+ROWS = (
+    Row(
+        "processes: {not_on_old_code: PACKAGE}",
+        "no process maps, holds open or was started with a file the package has replaced",
+        "some do; the reason names them",
+        "one may have read such a file; not root; `/proc` not readable",
+    ),
+)
 
 
 def name(params: dict[str, Any]) -> str:

@@ -9,7 +9,17 @@ from typing import Any
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, failed, passed
+
+ROWS = (
+    Row(
+        "service: {name, running?, enabled?, masked?}",
+        "systemd says what is asked for",
+        "it says anything else",
+        "systemd does not answer",
+    ),
+)
 
 STARTED = ("enabled", "enabled-runtime", "alias", "static", "indirect", "generated", "transient")
 NOT_STARTED = ("disabled", "linked", "linked-runtime", "not-found")

@@ -10,7 +10,17 @@ from testinfra.modules.socket import parse_socketspec
 
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, expect
+
+ROWS = (
+    Row(
+        "socket: {listening, address}",
+        "something (`true`) or nothing (`false`) listens there",
+        "the other way round",
+        "`ss` is missing or fails",
+    ),
+)
 
 WILDCARDS = ("0.0.0.0", "::", "*")  # noqa: S104 - what ss prints, not what we bind
 OPTION = {"tcp": "--tcp", "udp": "--udp", "unix": "--unix"}

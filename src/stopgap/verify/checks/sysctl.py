@@ -4,7 +4,17 @@ from typing import Any
 
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, expect
+
+ROWS = (
+    Row(
+        "sysctl: {name, value}",
+        "the live value is that; blanks count as one",
+        "it is another",
+        "the kernel has no such name",
+    ),
+)
 
 
 def name(params: dict[str, Any]) -> str:

@@ -4,7 +4,17 @@ from typing import Any
 
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
+from stopgap.verify.row import Row
 from stopgap.verify.verdict import Verdict, failed, passed
+
+ROWS = (
+    Row(
+        "user: {name, in_groups?, not_in_groups?, shell?}",
+        "the user is there and all that is asked for holds",
+        "one does not, or there is no such user",
+        "the name service does not answer",
+    ),
+)
 
 NOT_FOUND = 2  # of getent
 

@@ -1,0 +1,41 @@
+"""The options of `pytest --remedy CVE-… --hosts=…`. Every pytest run of this Python loads this: it imports nothing."""
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("stopgap", "proof that a remedy is in effect")
+    group.addoption(
+        "--remedy",
+        action="append",
+        dest="stopgap_remedies",
+        metavar="ID[,ID]",
+        help="check this remedy on each of testinfra's --hosts; may be repeated",
+    )
+    group.addoption(
+        "--remedy-path",
+        action="append",
+        default=[],
+        type=Path,
+        dest="stopgap_remedy_path",
+        metavar="DIR",
+        help="look for remedies here first",
+    )
+    group.addoption(
+        "--phase",
+        choices=("fix", "mitigation"),
+        default="fix",
+        dest="stopgap_phase",
+        help="what has to be in effect: the fix (default) or the mitigation",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("stopgap_remedies"):
+        from stopgap.verify import pytest_fixtures
+        from stopgap.verify.pytest_session import NAME, Proof
+
+        config.pluginmanager.register(Proof(config), NAME)
+        config.pluginmanager.register(pytest_fixtures)

@@ -1,0 +1,98 @@
+"""Which hosts `--hosts` names and how each is reached: testinfra's spelling and options, our connections.
+
+A new kind of connection is one function and one line of KINDS.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from testinfra.backend import parse_hostspec
+from testinfra.backend.base import BaseBackend
+
+from stopgap.verify.agent import BOOTSTRAP
+
+Options = dict[str, Any]
+Connection = dict[str, Any]
+
+
+def connections(hostspecs: list[str], options: Options) -> dict[str, Connection]:
+    """{HOST: CONNECTION of contracts.md §5}. `options` are testinfra's, by their own names; a hostspec's count first.
+
+    What we cannot speak has its reason for a connection, and so ends as unknown. Raises BadRequest.
+    """
+    found: dict[str, Connection] = {}
+    patterns: dict[str | None, list[str]] = {}
+    for spec in hostspecs:
+        host, own = parse_hostspec(spec)
+        given = options | own
+        if given.get("connection") == "ansible":
+            patterns.setdefault(given.get("ansible_inventory"), []).append(host or "all")
+        else:
+            found |= _reached(host, given)
+    for inventory, wanted in patterns.items():
+        from stopgap.verify.inventory import ask_ansible
+
+        found |= ask_ansible(":".join(wanted), inventory)
+    return found
+
+
+def _reached(host: str, given: Options) -> dict[str, Connection]:
+    kind = given.get("connection") or "paramiko"  # as testinfra has it
+    if kind in KINDS:
+        return KINDS[kind](host, given)
+    spoken = ", ".join(["ansible", *KINDS])
+    return {host: {"error": f"stopgap speaks {spoken}, not {kind}: write --hosts=ssh://{host} or ansible://{host}"}}
+
+
+def _ssh(host: str, given: Options) -> dict[str, Connection]:
+    where = BaseBackend.parse_hostspec(host)
+    words = ["ssh", "-T", "-o", "ConnectTimeout=10"]
+    for option, value in (
+        ("-F", given.get("ssh_config")),
+        ("-i", given.get("ssh_identity_file")),
+        ("-l", where.user),
+        ("-p", where.port),
+    ):
+        words += [option, str(value)] if value else []
+    words += shlex.split(given.get("ssh_extra_args") or "")
+    spec = _spec([*words, "--", where.name, _become(given)])
+    return {where.name: spec | ({"password": where.password} if where.password else {})}
+
+
+def _local(_host: str, given: Options) -> dict[str, Connection]:
+    return {
+        "local": _spec(["/bin/sh", "-c", _become(given, sys.executable)], sys.executable)
+    }  # testinfra's name for it
+
+
+def _container(engine: str) -> Callable[[str, Options], dict[str, Connection]]:
+    def enter(host: str, given: Options) -> dict[str, Connection]:
+        user, _at, name = host.rpartition("@")
+        as_user = ["--user", user] if user else []
+        return {name: _spec([engine, "exec", "-i", *as_user, name, "/bin/sh", "-c", _become(given)])}
+
+    return enter
+
+
+def _become(given: Options, python: str = "python3") -> str:
+    """The agent's command line, for the host's shell."""
+    words = [python, "-c", BOOTSTRAP]
+    if given.get("sudo"):
+        user = given.get("sudo_user")
+        words = ["sudo", "-n", *(["-u", str(user)] if user else []), *words]
+    return shlex.join(words)
+
+
+def _spec(argv: list[str], python: str = "python3") -> Connection:
+    return {"argv": argv, "python": python}
+
+
+KINDS: dict[str, Callable[[str, Options], dict[str, Connection]]] = {
+    "ssh": _ssh,
+    "safe-ssh": _ssh,
+    "local": _local,
+    "podman": _container("podman"),
+    "docker": _container("docker"),
+}

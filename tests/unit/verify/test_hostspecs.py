@@ -1,0 +1,95 @@
+"""Hosts as testinfra's options name them, and Ansible asked for its own."""
+
+import json
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stopgap.verify import inventory
+from stopgap.verify.agent import BOOTSTRAP
+from stopgap.verify.errors import BadRequest
+from stopgap.verify.hostspecs import connections
+
+PYTHON = f"python3 -c '{BOOTSTRAP}'"
+
+
+@pytest.fixture
+def no_config(tmp_path, monkeypatch):
+    (tmp_path / "ansible.cfg").touch()
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(tmp_path / "ansible.cfg"))
+
+
+def argv(spec, **options):
+    (name, found), *_more = connections([spec], options).items()
+    return name, found["argv"]
+
+
+def test_ssh_with_all_that_testinfra_takes():
+    options = {"ssh_config": "c", "ssh_identity_file": "k", "ssh_extra_args": "-o 'ProxyJump=a b'", "sudo": True}
+    name, words = argv("ssh://ops@web1:2222", **options, sudo_user="root")
+    assert name == "web1"
+    assert words == [
+        *["ssh", "-T", "-o", "ConnectTimeout=10", "-F", "c", "-i", "k", "-l", "ops", "-p", "2222"],
+        *["-o", "ProxyJump=a b", "--", "web1", f"sudo -n -u root {PYTHON}"],
+    ]
+
+
+def test_a_hostspec_counts_before_an_option():
+    assert argv("ssh://web1?sudo=true", sudo=False)[1][-1] == f"sudo -n {PYTHON}"
+    assert argv("ssh://[2001:db8::1]:23", connection="ansible")[1][-4:] == ["23", "--", "2001:db8::1", PYTHON]
+
+
+def test_a_host_is_never_an_option_of_ssh():
+    words = argv("ssh://-oProxyCommand=true")[1]
+    assert words.index("--") == words.index("-oProxyCommand=true") - 1
+
+
+def test_a_password_is_not_on_the_command_line():
+    found = connections(["ssh://ops:secret@web1"], {})["web1"]
+    assert found["password"] == "secret"  # noqa: S105
+    assert "secret" not in " ".join(found["argv"])
+
+
+def test_containers_and_this_machine():
+    assert argv("podman://root@box") == (
+        "box",
+        ["podman", "exec", "-i", "--user", "root", "box", "/bin/sh", "-c", PYTHON],
+    )
+    assert argv("docker://box") == ("box", ["docker", "exec", "-i", "box", "/bin/sh", "-c", PYTHON])
+    assert argv("local://")[0] == "local"
+
+
+@pytest.mark.parametrize("spec", ["web1", "salt://web1", "winrm://web1"])
+def test_what_we_cannot_speak_says_so(spec):
+    assert "write --hosts=ssh://web1" in connections([spec], {})["web1"]["error"]
+
+
+def test_ansible_tells_its_own_connections_in_a_file_that_only_we_may_read(no_config, tmp_path, monkeypatch):
+    """Ansible is real; what it was asked and what it printed is looked at on the way."""
+    hosts = {"a": {"ansible_host": "192.0.2.7", "ansible_port": 2222, "ansible_password": "geheim"}, "b": {}}
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+    run, seen = subprocess.run, []
+
+    def watched(words, **options):
+        done = run(words, **options)
+        path = Path(json.loads(words[words.index("-a") + 1])["path"])
+        seen.append((words, done.stdout + done.stderr, stat.S_IMODE(path.stat().st_mode), path))
+        return done
+
+    monkeypatch.setattr(inventory.subprocess, "run", watched)
+    found = inventory.ask_ansible("all", str(tmp_path / "hosts.json"))
+    (words, printed, mode, path), *_more = seen
+    assert found.keys() == {"a", "b"}
+    assert found["a"]["password"] == "geheim"  # noqa: S105
+    assert "Port=2222" in found["a"]["argv"]
+    assert found["a"]["argv"][-1].startswith("sudo ")
+    assert "geheim" not in " ".join([*words, *found["a"]["argv"], printed])
+    assert mode == 0o600
+    assert not path.parent.exists()
+
+
+def test_an_inventory_that_is_none_says_so(no_config, tmp_path):
+    with pytest.raises(BadRequest, match="no host for ansible://all"):
+        inventory.ask_ansible("all", str(tmp_path / "none.yml"))

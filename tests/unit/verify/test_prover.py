@@ -1,0 +1,45 @@
+"""Checks asked one at a time, hosts asked at once: on this machine under several names."""
+
+import pytest
+
+from stopgap.verify.context import Context
+from stopgap.verify.prover import Prover, Question
+
+CONTEXT = Context({"id": "CVE-1", "revision": 1, "affected": {"packages": []}}, "fix")
+
+
+def question(host, script, number=0):
+    params = {"run": ["sh", "-c", script], "stdout_has": "yes"}
+    return Question(host, CONTEXT, {"type": "command", "params": params}, number)
+
+
+@pytest.fixture
+def prover(local):
+    prover = Prover({"a": local, "b": local, "gone": {"argv": ["false"], "python": "python3"}})
+    yield prover
+    prover.close()
+
+
+def test_no_host_waits_for_another(prover, tmp_path):
+    """a's first check ends only once b's second has run: asked one host after the other, it would run out of time."""
+    waits = question("a", f"until [ -e {tmp_path}/met ]; do sleep 0.02; done; echo yes")
+    meets = question("b", f": > {tmp_path}/met; echo yes", 1)
+    asked = [waits, question("b", "echo no"), meets, question("gone", "echo yes")]
+    prover.ask_ahead(asked)
+    assert [prover.answer(one)["verdict"] for one in asked] == ["pass", "fail", "pass", "unknown"]
+
+
+def test_who_asks_again_is_answered_anew(prover, tmp_path):
+    count = question("a", f"echo x >> {tmp_path}/asked; [ $(wc -l < {tmp_path}/asked) = 2 ] && echo yes; true")
+    prover.ask_ahead([count])
+    assert [prover.answer(count)["verdict"] for _ in range(3)] == ["fail", "pass", "fail"]
+
+
+def test_closing_ends_what_is_not_asked_yet(prover, tmp_path):
+    first = question("a", f"until [ -e {tmp_path}/go ]; do sleep 0.02; done; echo yes")
+    prover.ask_ahead([first, question("a", f": > {tmp_path}/asked", 1)])
+    prover.stop()
+    (tmp_path / "go").touch()
+    assert prover.answer(first)["verdict"] == "pass"
+    prover.close()
+    assert not (tmp_path / "asked").exists()
