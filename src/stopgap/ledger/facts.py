@@ -182,7 +182,9 @@ def _fix_on_disk(facts: Facts, event: Event) -> Facts:
 
 def _hear_of_mitigation(facts: Facts, event: Event) -> Facts:
     """An assessment reads the journal too: it may name an entry nobody told us of, or find one without effect."""
-    told: Any = event.evidence.get("mitigation")
+    told: Any = event.evidence.get("mitigation", {})
+    if told is None:
+        return _none_held(facts, event)
     name, code = text_of(told, "entry"), event.evidence.get("code")
     if not name or not (told.get("in_force") or code == "mitigation_lost"):
         return facts
@@ -195,6 +197,24 @@ def _hear_of_mitigation(facts: Facts, event: Event) -> Facts:
         facts = _forget_loss(facts, name)
     withdrawn = code == "mitigation_withdrawn"
     return _set_entry(facts, replace(entry, gone=False, withdrawn=withdrawn))
+
+
+def _none_held(facts: Facts, event: Event) -> Facts:
+    """The host has looked: its journal holds nothing of this remedy, whatever we heard. Somebody else may have lifted it.
+
+    One that was put in force while the host was asked is not meant.
+    """
+    meant = {
+        name
+        for name, one in facts.entries.items()
+        if one.in_force and one.applied_at and event.at > later(one.applied_at, SLACK)
+    }
+    if not meant:
+        return facts
+    entries = {
+        name: replace(one, gone=True, back=False) if name in meant else one for name, one in facts.entries.items()
+    }
+    return replace(facts, entries=entries)
 
 
 # --- the journal's own history -------------------------------------------------------------------------------------

@@ -52,6 +52,8 @@ def short_event(minute: int, said: dict) -> Event:
     kind = next(key for key in said if key in KINDS and not (key == "mitigation" and "verified" in said))
     verdict = said.pop(kind)
     at, reason = said.pop("at", minute), said.pop("reason", "")
+    if said.pop("nothing_held", False):
+        said["mitigation"] = None  # as a host says whose journal has nothing of the remedy in force
     if "evidence_mitigation" in said:
         in_effect = said.pop("in_effect", said.get("code") != "mitigation_lost")
         said["mitigation"] = {"id": "m", "entry": said.pop("evidence_mitigation"), "in_force": in_effect}
