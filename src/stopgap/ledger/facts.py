@@ -200,7 +200,7 @@ def _hear_of_mitigation(facts: Facts, event: Event) -> Facts:
 
 
 def _none_held(facts: Facts, event: Event) -> Facts:
-    """The host has looked: its journal holds nothing of this remedy, whatever we heard. Somebody else may have lifted it.
+    """The host has looked: its journal holds nothing of this remedy, whatever we heard: somebody may have lifted it.
 
     One that was put in force while the host was asked is not meant.
     """
