@@ -65,7 +65,7 @@ def test_it_comes_back_when_it_answers(renamed, stopgap):
     [
         (("web9", "--reason", "gone"), "no case of a host 'web9'"),
         (("web1", "--reason", " "), "reason is empty"),
-        (("web1",), "Missing parameter: reason"),
+        (("web1",), "Missing option '--reason'"),
         (("\x1b[31mweb1", "--reason", "gone"), "no case of a host"),
     ],
 )
