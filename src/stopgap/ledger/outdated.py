@@ -5,18 +5,19 @@ from collections.abc import Iterable, Iterator
 import sqlalchemy as sa
 
 from stopgap.ledger.events import Event
+from stopgap.ledger.keeping import chunks
 from stopgap.ledger.tables import events
 
 BY_REVISION = frozenset({"assessed", "patch", "verified"})
 
 
 def outdated(connection: sa.Connection, fresh: Iterable[Event]) -> Iterator[str]:
-    """A sentence for each remedy, of a few: a play is about few remedies."""
+    """A sentence for each remedy."""
     used: dict[str, int] = {}
     for event in fresh:
         if event.kind in BY_REVISION and event.revision:
             used[event.remedy] = max(event.revision, used.get(event.remedy, 0))
-    for remedy, known in sorted(_known(connection, sorted(used)[:400])):
+    for remedy, known in sorted(_known(connection, sorted(used))):
         if known > used[remedy]:
             yield (
                 f"{remedy}: this play went by revision {used[remedy]}, the ledger knows revision {known}: "
@@ -26,5 +27,7 @@ def outdated(connection: sa.Connection, fresh: Iterable[Event]) -> Iterator[str]
 
 def _known(connection: sa.Connection, remedies: list[str]) -> Iterator[tuple[str, int]]:
     nobody = (events.c.estate == "", events.c.host == "", events.c.kind == "remedy")
-    query = sa.select(events.c.remedy, sa.func.max(events.c.revision)).where(*nobody, events.c.remedy.in_(remedies))
-    yield from ((remedy, revision) for remedy, revision in connection.execute(query.group_by(events.c.remedy)))
+    query = sa.select(events.c.remedy, sa.func.max(events.c.revision)).where(*nobody).group_by(events.c.remedy)
+    for part in chunks(remedies):
+        found = connection.execute(query.where(events.c.remedy.in_(part)))
+        yield from ((remedy, revision) for remedy, revision in found)
