@@ -73,6 +73,11 @@ def nothing(filtered: bool) -> str:
 
 def _where() -> str:
     """So that whoever looks into another ledger than meant (cron, sudo, a mistyped variable) sees it."""
+    from stopgap.ledger.paths import ledger_file
+
+    path = ledger_file()
+    if path:
+        return f"sqlite:///{path}"
     from stopgap.ledger.store import ledger_url
     from stopgap.ledger.trouble import shown
 

@@ -5,9 +5,10 @@ import sys
 from typing import Any, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 import stopgap
+from stopgap.cli.lazy import LazyCommand, LazyGroup
 
 VERBS = ("assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", "sync")
 # command -> module that holds it under that attribute; a Typer app for a group, a function for a single command
@@ -25,7 +26,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(TyperGroup):
+class Commands(LazyGroup):
     """Imports a command's module when the command is looked up, so that `stopgap status` stays quick."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -38,13 +39,13 @@ class LazyGroup(TyperGroup):
         found = getattr(importlib.import_module(module), attribute)
         if not isinstance(found, typer.Typer):
             function, found = found, typer.Typer(add_completion=False)
-            found.command(name=cmd_name)(function)
+            found.command(name=cmd_name, cls=LazyCommand)(function)
         command = cast(TyperCommand, typer.main.get_command(found))
         command.name = cmd_name
         return command
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback(invoke_without_command=True)

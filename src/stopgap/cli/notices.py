@@ -1,9 +1,12 @@
 """Hosts that were rebuilt, renamed or cloned, told beside what a command shows. On stderr: they are no part of it."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stopgap.cli.ledger_options import ledger_errors
+
+if TYPE_CHECKING:
+    from stopgap.ledger.notices import Notice
 
 SHOWN = 5  # sentences; JSON has all
 
@@ -33,14 +36,9 @@ def tell_notices(*, host: str = "", estate: str = "") -> None:
         print(f"stopgap: and {len(found) - SHOWN} more such notices: `stopgap status --json`", file=sys.stderr)
 
 
-def _read(host: str, estate: str) -> list[Any]:
+def _read(host: str, estate: str) -> "list[Notice]":
     """None where there is no ledger yet. Ends the command with 1 where it cannot be read."""
-    from stopgap.ledger.debts import utc_now
-    from stopgap.ledger.notices import read_notices
-    from stopgap.ledger.store import exists, open_ledger, reading
+    from stopgap.ledger.readers import current_notices
 
     with ledger_errors():
-        if not exists():
-            return []
-        with reading(open_ledger()) as connection:
-            return read_notices(connection, utc_now(), host=host, estate=estate)
+        return current_notices(host=host, estate=estate)

@@ -9,9 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stopgap.ledger import bulk, keeping, machines
+from stopgap.ledger import as_of, bulk, keeping, machines
 from stopgap.ledger import case as case_as
-from stopgap.ledger.as_of import state_as_of
 from stopgap.ledger.case import Case
 from stopgap.ledger.chain import link
 from stopgap.ledger.clocks import heard_ahead, recorded_ahead, sentence
@@ -165,14 +164,16 @@ def read_cases(
     now: datetime | None = None,
 ) -> list[Case]:
     """Sorted by estate, host, remedy. An empty filter takes all. As kept, or as they are at the moment `now`."""
-    wanted: list[tuple[sa.ColumnElement[str], str]]
-    wanted = [(cases.c.estate, estate), (cases.c.host, host), (cases.c.remedy, remedy)]
-    wanted.append((state_as_of(now) if now else cases.c.state, state))
+    wanted = ((cases.c.estate, estate), (cases.c.host, host), (cases.c.remedy, remedy))
     query = sa.select(*(cases.c[name] for name in case_as.COLUMNS)).where(
         *(column == value for column, value in wanted if value)
     )
+    if state:
+        held = as_of.STATE if now else "state"
+        query = query.where(sa.text(f"{held} = :wanted"))
     query = query.order_by(cases.c.estate, cases.c.host, cases.c.remedy)
-    found = [case_as.from_row(dict(row)) for row in connection.execute(query).mappings()]
+    values = {"wanted": state} | ({"now": spelled(now)} if now else {})
+    found = [case_as.from_row(dict(row)) for row in connection.execute(query, values).mappings()]
     return [case_as.as_of(one, now) for one in found] if now else found
 
 

@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import sqlalchemy as sa
-
+from stopgap.ledger.asking import Asked
 from stopgap.ledger.case import CLOSED
 from stopgap.ledger.events import spelled
-from stopgap.ledger.keeping import by_estate, chunks
-from stopgap.ledger.tables import cases, machines
 
 KINDS = ("rebuilt", "cloned", "renamed")
 RECENT = timedelta(days=2)  # what was seen since then is still seen
@@ -188,10 +185,20 @@ def _wait(count: int) -> str:
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-def read_notices(connection: sa.Connection, now: datetime, *, estate: str = "", host: str = "") -> list[Notice]:
+REBUILT = """
+    SELECT estate, host FROM machines GROUP BY estate, host HAVING COUNT(*) > 1 ORDER BY estate, host LIMIT :most
+"""
+BESIDE = """
+    SELECT DISTINCT estate, host FROM machines WHERE host_id IN (
+        SELECT host_id FROM machines GROUP BY host_id HAVING COUNT(*) > 1 ORDER BY host_id LIMIT :most
+    ) ORDER BY estate, host LIMIT :most_beside
+"""
+
+
+def read_notices(ledger: Asked, now: datetime, *, estate: str = "", host: str = "") -> list[Notice]:
     """Of the whole ledger; with a filter those that name this estate or host."""
-    suspects = _suspects(connection)
-    found = notices(_seen(connection, suspects), _owing(connection, suspects), now)
+    suspects = _suspects(ledger)
+    found = notices(_seen(ledger, suspects), _owing(ledger, suspects), now)
     return [one for one in found if _names_one_of(one, estate, host)]
 
 
@@ -202,42 +209,27 @@ def _names_one_of(notice: Notice, estate: str, host: str) -> bool:
     )
 
 
-def _suspects(connection: sa.Connection) -> set[Name]:
+def _suspects(ledger: Asked) -> list[Name]:
     """Names with several machines, and names whose machine has several."""
-    own, machine = (machines.c.estate, machines.c.host), machines.c.host_id
-    several = sa.func.count() > 1
-    names = sa.select(*own).group_by(*own).having(several).order_by(*own).limit(MOST)
-    found = {Name(*row) for row in connection.execute(names)}
-    shared = list(
-        connection.scalars(sa.select(machine).group_by(machine).having(several).order_by(machine).limit(MOST))
-    )
-    beside = sa.select(*own).where(machine.in_(shared)).order_by(*own).limit(MOST * NAMES_SHOWN)
-    return found | {Name(*row) for row in connection.execute(beside)}
+    limits = {"most": MOST, "most_beside": MOST * NAMES_SHOWN}
+    return sorted({Name(*row) for query in (REBUILT, BESIDE) for row in ledger.execute(query, limits)})
 
 
-def _seen(connection: sa.Connection, suspects: set[Name]) -> list[Seen]:
-    columns = (machines.c.host_id, machines.c.first_seen, machines.c.last_seen)
-    found = []
-    for estate, hosts in by_estate(suspects):
-        for part in chunks(hosts):
-            query = sa.select(machines.c.host, *columns).where(machines.c.estate == estate, machines.c.host.in_(part))
-            found += [Seen(Name(estate, row.host), *row[1:]) for row in connection.execute(query)]
-    return found
+def _seen(ledger: Asked, suspects: Iterable[Name]) -> list[Seen]:
+    query = "SELECT host_id, first_seen, last_seen FROM machines WHERE estate = :estate AND host = :host"
+    return [Seen(name, *row) for name in suspects for row in ledger.execute(query, name._asdict())]
 
 
-def _owing(connection: sa.Connection, suspects: set[Name]) -> dict[Name, Owing]:
-    told: dict[Name, list[sa.RowMapping]] = defaultdict(list)
-    for estate, hosts in by_estate(suspects):
-        for part in chunks(hosts):
-            query = sa.select(cases.c.host, cases.c.state, cases.c.held, cases.c.flags, cases.c.answered_at)
-            for row in connection.execute(query.where(cases.c.estate == estate, cases.c.host.in_(part))).mappings():
-                told[Name(estate, row["host"])].append(row)
+def _owing(ledger: Asked, suspects: Iterable[Name]) -> dict[Name, Owing]:
+    query = "SELECT state, held, flags, answered_at FROM cases WHERE estate = :estate AND host = :host"
+    told = ((name, list(ledger.execute(query, name._asdict()))) for name in suspects)
     return {
         name: Owing(
-            open=sum(row["state"] not in CLOSED for row in rows),
-            held=sum(row["held"] for row in rows),
-            retired=all('"retired"' in row["flags"] for row in rows),
-            answered=tuple(row["answered_at"] for row in rows if row["answered_at"]),
+            open=sum(state not in CLOSED for state, _, _, _ in rows),
+            held=sum(held for _, held, _, _ in rows),
+            retired=all('"retired"' in flags for _, _, flags, _ in rows),
+            answered=tuple(answered for _, _, _, answered in rows if answered),
         )
-        for name, rows in told.items()
+        for name, rows in told
+        if rows
     }

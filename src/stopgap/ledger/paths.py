@@ -15,3 +15,13 @@ def state_dir() -> Path:
 
 def spool_dir() -> Path:
     return state_dir() / "spool"
+
+
+def ledger_file() -> Path | None:
+    """The SQLite file that holds the ledger; None where STOPGAP_LEDGER_URL says more than a file's path."""
+    given = os.environ.get("STOPGAP_LEDGER_URL")
+    if not given:
+        return state_dir() / "ledger.sqlite"
+    path = given.removeprefix("sqlite:///")
+    is_plain = path not in ("", given) and path.isprintable() and not set(path) & set("?%#:")
+    return Path(path) if is_plain else None

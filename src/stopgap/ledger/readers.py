@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stopgap.ledger import reading as questions
+from stopgap.ledger.asking import asking
 from stopgap.ledger.case import Case
 from stopgap.ledger.counts import OwedCounts, Tally
+from stopgap.ledger.notices import Notice, read_notices
 from stopgap.ledger.reading import ALL, Filter
-from stopgap.ledger.store import exists, open_ledger, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +26,31 @@ class Overview:
 
 def every_case(wanted: Filter = ALL) -> Iterator[Case]:
     """As they are now, by estate, host and remedy; read as they are asked for, so any number of them."""
-    if not exists():
-        return
-    with reading(open_ledger()) as connection:
-        yield from questions.every(connection, datetime.now(UTC), wanted)
+    with asking() as ledger:
+        if ledger:
+            yield from questions.every(ledger, datetime.now(UTC), wanted)
 
 
 def overview(wanted: Filter, most: int) -> Overview:
     """The worst cases, at most so many (0: all), and how many there are in all."""
-    if not exists():
-        return Overview([], Tally(), OwedCounts())
     now = datetime.now(UTC)
-    with reading(open_ledger()) as connection:
-        counted = questions.tally(connection, now, wanted)
-        owed = questions.owed_counts(connection, now, wanted)
-        return Overview(questions.worst(connection, now, most, wanted), counted, owed)
+    with asking() as ledger:
+        if not ledger:
+            return Overview([], Tally(), OwedCounts())
+        counted = questions.tally(ledger, now, wanted)
+        owed = questions.owed_counts(ledger, now, wanted)
+        return Overview(questions.worst(ledger, now, most, wanted), counted, owed)
 
 
 def owing_cases(wanted: Filter) -> list[Case] | None:
     """Those with something in force, as they are now; None where there is no case at all."""
-    if not exists():
-        return None
     now = datetime.now(UTC)
-    with reading(open_ledger()) as connection:
-        found = questions.owing(connection, now, wanted)
-        return None if not found and questions.is_empty(connection, now, wanted) else found
+    with asking() as ledger:
+        found = questions.owing(ledger, now, wanted) if ledger else []
+        return None if not found and (not ledger or questions.is_empty(ledger, now, wanted)) else found
+
+
+def current_notices(*, estate: str = "", host: str = "") -> list[Notice]:
+    """Of hosts that were rebuilt, renamed or cloned."""
+    with asking() as ledger:
+        return read_notices(ledger, datetime.now(UTC), estate=estate, host=host) if ledger else []

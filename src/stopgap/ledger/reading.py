@@ -1,18 +1,18 @@
 """What readers ask of the ledger, so that the database does the counting: nothing here holds all cases in memory."""
+# ruff: noqa: S608 - queries are put together from our own words; what anybody said is bound by name
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-import sqlalchemy as sa
-
+from stopgap.ledger import as_of
 from stopgap.ledger import case as case_as
-from stopgap.ledger.as_of import accepted_as_of, expired_as_of, state_as_of
+from stopgap.ledger.asking import Asked
 from stopgap.ledger.case import Case
 from stopgap.ledger.counts import OwedCounts, Tally
 from stopgap.ledger.events import spelled
-from stopgap.ledger.tables import cases
 
 PAGE = 1000  # cases in memory together
 
@@ -20,10 +20,9 @@ PAGE = 1000  # cases in memory together
 LOUD = ("mitigation_lost", "regressed")
 BY_URGENCY = ("exposed", "unknown", "patched", "mitigated", "not_affected", "fixed")
 
-KEY = (cases.c.estate, cases.c.host, cases.c.remedy)
-COLUMNS = tuple(cases.c[name] for name in case_as.COLUMNS)
-# Spelled as the partial index `cases_with_debt` has it: a bound value would hide it from the planner.
-OWES = sa.text("held > 0")
+KEY = "estate, host, remedy"
+COLUMNS = ", ".join(case_as.COLUMNS)
+OWES = "held > 0"  # as the partial index `cases_with_debt` has it: a bound value would hide it from the planner
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +37,26 @@ class Filter:
     def __bool__(self) -> bool:
         return bool(self.estate or self.host or self.remedy or self.state)
 
-    def where(self, now: datetime) -> list[sa.ColumnElement[bool]]:
-        pairs = [(cases.c.estate, self.estate), (cases.c.host, self.host), (cases.c.remedy, self.remedy)]
-        wanted = [column == value for column, value in pairs if value]
-        return [*wanted, state_as_of(now) == self.state] if self.state else wanted
+    def where(self, *more: str) -> str:
+        """The WHERE clause; `values` has what it names."""
+        named = [f"{name} = :{name}" for name in ("estate", "host", "remedy") if getattr(self, name)]
+        named += [f"{as_of.STATE} = :state"] if self.state else []
+        return f"WHERE {' AND '.join([*more, *named]) or 'true'}"
+
+    def values(self, now: datetime) -> dict[str, str]:
+        return asdict(self) | {"now": spelled(now)}
 
 
 ALL = Filter()
 
 
-def tally(connection: sa.Connection, now: datetime, wanted: Filter = ALL) -> Tally:
+def tally(ledger: Asked, now: datetime, wanted: Filter = ALL) -> Tally:
     """Counted in the database."""
-    flags = {name: _flagged(name) for name in LOUD} | {"expired": expired_as_of(now), "accepted": accepted_as_of(now)}
-    state = state_as_of(now).label("now")
-    counted = [sa.func.sum(sa.case((holds, 1), else_=0)) for holds in flags.values()]
+    flags = {name: _flagged(name) for name in LOUD} | {"expired": as_of.EXPIRED, "accepted": as_of.ACCEPTED}
+    counted = ", ".join(f"SUM(CASE WHEN {holds} THEN 1 ELSE 0 END)" for holds in flags.values())
+    query = f"SELECT {as_of.STATE}, COUNT(*), {counted} FROM cases {wanted.where()} GROUP BY 1"
     found = Tally()
-    query = sa.select(state, sa.func.count(), *counted).where(*wanted.where(now)).group_by("now")
-    for name, count, *flagged in connection.execute(query):
+    for name, count, *flagged in ledger.execute(query, wanted.values(now)):
         found.cases += count
         found.states[name] = count
         for flag, number in zip(flags, flagged, strict=True):
@@ -62,55 +64,59 @@ def tally(connection: sa.Connection, now: datetime, wanted: Filter = ALL) -> Tal
     return found
 
 
-def worst(connection: sa.Connection, now: datetime, most: int, wanted: Filter = ALL) -> list[Case]:
+def worst(ledger: Asked, now: datetime, most: int, wanted: Filter = ALL) -> list[Case]:
     """At most so many cases (0: all) as they are now: what is lost, regressed or exposed before all others."""
-    query = sa.select(*COLUMNS).where(*wanted.where(now)).order_by(_urgency(now), *KEY)
-    rows = connection.execute(query.limit(most) if most else query).mappings()
-    return [case_as.as_of(case_as.from_row(dict(row)), now) for row in rows]
+    limit = f" LIMIT {int(most)}" if most else ""
+    query = f"SELECT {COLUMNS} FROM cases {wanted.where()} ORDER BY {_urgency()}, {KEY}{limit}"
+    return _cases(ledger.execute(query, wanted.values(now)), now)
 
 
-def every(connection: sa.Connection, now: datetime, wanted: Filter = ALL) -> Iterator[Case]:
+def every(ledger: Asked, now: datetime, wanted: Filter = ALL) -> Iterator[Case]:
     """All cases as they are now, by estate, host and remedy, a page at a time.
 
     Each page is a question of its own, asked where the last one ended: who reads slowly holds no transaction open.
     """
-    where, after = wanted.where(now), ("", "", "")
+    where = wanted.where(f"({KEY}) > (:after_estate, :after_host, :after_remedy)")
+    after = ("", "", "")
     while True:
-        query = sa.select(*COLUMNS).where(*where, sa.tuple_(*KEY) > sa.tuple_(*after)).order_by(*KEY).limit(PAGE)
-        page = [case_as.from_row(dict(row)) for row in connection.execute(query).mappings()]
-        connection.commit()
-        for one in page:
-            yield case_as.as_of(one, now)
+        place = dict(zip(("after_estate", "after_host", "after_remedy"), after, strict=True))
+        query = f"SELECT {COLUMNS} FROM cases {where} ORDER BY {KEY} LIMIT {int(PAGE)}"
+        page = _cases(ledger.execute(query, wanted.values(now) | place), now)
+        ledger.commit()
+        yield from page
         if len(page) < PAGE:
             return
         after = page[-1].key
 
 
-def owing(connection: sa.Connection, now: datetime, wanted: Filter = ALL) -> list[Case]:
+def owing(ledger: Asked, now: datetime, wanted: Filter = ALL) -> list[Case]:
     """The cases with something in force, as they are now. What is not owed is not looked at."""
-    rows = connection.execute(sa.select(*COLUMNS).where(OWES, *wanted.where(now))).mappings()
-    return [case_as.as_of(case_as.from_row(dict(row)), now) for row in rows]
+    return _cases(ledger.execute(f"SELECT {COLUMNS} FROM cases {wanted.where(OWES)}", wanted.values(now)), now)
 
 
-def owed_counts(connection: sa.Connection, now: datetime, wanted: Filter = ALL) -> OwedCounts:
+def owed_counts(ledger: Asked, now: datetime, wanted: Filter = ALL) -> OwedCounts:
     found, moment = OwedCounts(), spelled(now)
-    query = sa.select(cases.c.state, cases.c.mitigations).where(OWES, *wanted.where(now))
-    for state, mitigations in connection.execute(query):
+    query = f"SELECT state, mitigations FROM cases {wanted.where(OWES)}"
+    for state, mitigations in ledger.execute(query, wanted.values(now)):
         found.add(state, [one["expires_at"] for one in json.loads(mitigations)], moment)
     return found
 
 
-def is_empty(connection: sa.Connection, now: datetime, wanted: Filter = ALL) -> bool:
-    return connection.scalar(sa.select(cases.c.host).where(*wanted.where(now)).limit(1)) is None
+def is_empty(ledger: Asked, now: datetime, wanted: Filter = ALL) -> bool:
+    return not list(ledger.execute(f"SELECT host FROM cases {wanted.where()} LIMIT 1", wanted.values(now)))
 
 
-def _urgency(now: datetime) -> sa.ColumnElement[int]:
-    state = state_as_of(now)
-    loud = [(_flagged(name), place) for place, name in enumerate(LOUD)]
-    by_state = [(state == name, place) for place, name in enumerate(BY_URGENCY, start=len(loud))]
-    return sa.case(*loud, *by_state, else_=len(loud) + len(by_state))
+def _cases(rows: Iterable[Sequence[Any]], now: datetime) -> list[Case]:
+    told = (dict(zip(case_as.COLUMNS, row, strict=True)) for row in rows)
+    return [case_as.as_of(case_as.from_row(row), now) for row in told]
 
 
-def _flagged(name: str) -> sa.ColumnElement[bool]:
+def _urgency() -> str:
+    conditions = [*map(_flagged, LOUD), *(f"{as_of.STATE} = '{state}'" for state in BY_URGENCY)]
+    places = " ".join(f"WHEN {holds} THEN {place}" for place, holds in enumerate(conditions))
+    return f"CASE {places} ELSE {len(conditions)} END"
+
+
+def _flagged(name: str) -> str:
     """`flags` is JSON text."""
-    return cases.c.flags.contains(f'"{name}"', autoescape=True)
+    return f"flags LIKE '%\"{name}\"%'"

@@ -15,8 +15,8 @@ from alembic.script import ScriptDirectory
 
 from stopgap.ledger import postgresql, roles
 from stopgap.ledger.errors import LedgerTooNew, NoLedger, NotAllowed
+from stopgap.ledger.migrations import HEAD
 from stopgap.ledger.store import engine_of, ledger_url, translated, version_at
-from stopgap.ledger.tables import HEAD
 from stopgap.ledger.trouble import shown, what_it_said
 
 TURN = 0x5709_6A9  # the advisory lock of those who make and upgrade; any number of our own

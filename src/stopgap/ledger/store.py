@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from stopgap.ledger import postgresql, sqlite
 from stopgap.ledger.errors import LedgerError, LedgerUnavailable, NoLedger
+from stopgap.ledger.migrations import HEAD
 from stopgap.ledger.paths import state_dir
-from stopgap.ledger.tables import HEAD
 from stopgap.ledger.trouble import sentence, shown
 
 

@@ -5,8 +5,6 @@ Times are text in one fixed-width spelling (see events.Event), JSON is text: bot
 
 import sqlalchemy as sa
 
-HEAD = "0002"  # the newest migration; known here so that alembic is imported only when there is something to do
-
 metadata = sa.MetaData()
 
 TIME = sa.String(27)

@@ -8,8 +8,9 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
-from stopgap.ledger.as_of import expired_as_of, state_as_of
+from stopgap.ledger import as_of
 from stopgap.ledger.case import CLOSED
+from stopgap.ledger.reading import KEY, Filter
 from stopgap.ledger.tables import cases
 
 
@@ -30,21 +31,18 @@ class OpenCase:
     owner: str
 
 
-KEY = (cases.c.estate, cases.c.host, cases.c.remedy)
-REST = tuple(cases.c[name] for name in OpenCase.__slots__[5:])
+REST = ", ".join(OpenCase.__slots__[5:])
+OPEN = " AND ".join(f"state <> '{state}'" for state in sorted(CLOSED))
 
 
 def open_cases(
     connection: sa.Connection, now: datetime, *, estate: str = "", host: str = "", remedy: str = "", state: str = ""
 ) -> Iterator[OpenCase]:
     """An empty filter takes all; a closed state takes none."""
-    held, expired = state_as_of(now), expired_as_of(now)
-    wanted = {cases.c.estate: estate, cases.c.host: host, cases.c.remedy: remedy, held: state}
-    query = sa.select(*KEY, held.label("state"), cases.c.flags, expired.label("expired"), *REST)
-    query = query.where(
-        cases.c.state.not_in(sorted(CLOSED)), *(name == value for name, value in wanted.items() if value)
-    )
-    for name_of_estate, name, vulnerability, current, flags, ran_out, *rest in connection.execute(query):
+    wanted = Filter(estate, host, remedy, state)
+    query = f"SELECT {KEY}, {as_of.STATE}, flags, {as_of.EXPIRED}, {REST} FROM cases {wanted.where(OPEN)}"  # noqa: S608
+    rows = connection.execute(sa.text(query), wanted.values(now))
+    for name_of_estate, name, vulnerability, current, flags, ran_out, *rest in rows:
         told = _flags(flags)
         yield OpenCase(name_of_estate, name, vulnerability, current, (*told, "expired") if ran_out else told, *rest)
 

@@ -13,6 +13,7 @@ from tests.unit.ledger.makers import START, event, moment
 
 from stopgap.cli.main import main
 from stopgap.ledger import book, machines
+from stopgap.ledger.asking import asking
 from stopgap.ledger.notices import Name, Owing, Seen, notices, read_notices
 from stopgap.ledger.store import open_ledger, reading, writing
 from stopgap.ledger.tables import machines as table
@@ -69,6 +70,11 @@ def kept():
     return [(host, machine, first, last) for _estate, host, machine, first, last in rows]
 
 
+def told_notices(**only):
+    with asking() as ledger:
+        return read_notices(ledger, START, **only)
+
+
 def test_first_and_last_whatever_comes_first(state):
     told = [assessed("web1", 3, "aaa"), journal("web1", 1, "aaa"), journal("web1", 9, "bbb"), journal("web2", 5, "aaa")]
     for one in reversed(told):
@@ -119,22 +125,19 @@ def test_what_the_ledger_owes_is_in_the_notice(state):
         journal("web2", 8, "aaa"),
         assessed("db1", 1, "ccc"),
     )
-    with reading(open_ledger()) as connection:
-        (told,) = read_notices(connection, START)
-        assert read_notices(connection, START, host="db1") == []
-        assert read_notices(connection, START, host="web1") == [told]
-        assert read_notices(connection, START, estate="elsewhere") == []
+    (told,) = told_notices()
+    assert told_notices(host="db1") == []
+    assert told_notices(host="web1") == [told]
+    assert told_notices(estate="elsewhere") == []
     assert told.kind == "renamed"
     assert "The 1 mitigation and the 1 open case the ledger holds for web1 stay listed under web1" in told.sentence
 
 
 def test_rebuilt_until_all_its_cases_are_assessed_again(state):
     record(assessed("web1", 1, "aaa"), assessed("web1", 1, "aaa", remedy="CVE-2"), journal("web1", 5, "bbb"))
-    with reading(open_ledger()) as connection:
-        assert [(one.kind, one.name.host) for one in read_notices(connection, START)] == [("rebuilt", "web1")]
+    assert [(one.kind, one.name.host) for one in told_notices()] == [("rebuilt", "web1")]
     record(assessed("web1", 6, "bbb"), assessed("web1", 6, "bbb", remedy="CVE-2"))
-    with reading(open_ledger()) as connection:
-        assert read_notices(connection, START) == []
+    assert told_notices() == []
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.ledger.makers import START, event, moment
 
 from stopgap.ledger import book, debts, reading
+from stopgap.ledger.asking import asking
 from stopgap.ledger.case import CLOSED
 from stopgap.ledger.counts import OwedCounts, Tally
 from stopgap.ledger.events import spelled
@@ -52,34 +53,41 @@ def ledger(state):
         yield connection
 
 
+@pytest.fixture
+def asked(ledger):
+    """As readers reach it: an SQLite file without SQLAlchemy."""
+    with asking() as found:
+        yield found
+
+
 @pytest.mark.parametrize("wanted", [Filter(), Filter(state="exposed"), Filter(host="h07"), Filter(state="mitigated")])
-def test_counted_by_the_database_is_counted_one_by_one(ledger, wanted):
+def test_counted_by_the_database_is_counted_one_by_one(ledger, asked, wanted):
     found = book.read_cases(ledger, host=wanted.host, state=wanted.state, now=NOW)
     tally, owed = Tally(), OwedCounts()
     for one in found:
         tally.add(one.state, one.flags)
         owed.add(one.state, [each.expires_at for each in one.mitigations], spelled(NOW))
-    by_database = reading.tally(ledger, NOW, wanted)
-    assert debts.summary(by_database, reading.owed_counts(ledger, NOW, wanted)) == debts.summary(tally, owed)
+    by_database = reading.tally(asked, NOW, wanted)
+    assert debts.summary(by_database, reading.owed_counts(asked, NOW, wanted)) == debts.summary(tally, owed)
     assert debts.counts(debts.owed(found, NOW)) == owed
     if not wanted:
         assert set(tally.flags) == {"mitigation_lost", "expired", "accepted", "regressed"}
         assert owed.debt > owed.overdue > 0 < owed.orphans
 
 
-def test_every_case_once_whatever_the_page(ledger, monkeypatch):
+def test_every_case_once_whatever_the_page(ledger, asked, monkeypatch):
     told = book.read_cases(ledger, now=NOW)
     for size in (1, 7, CASES, 1000):
         monkeypatch.setattr(reading, "PAGE", size)
-        assert list(reading.every(ledger, NOW)) == told
+        assert list(reading.every(asked, NOW)) == told
 
 
-def test_the_worst_come_first_and_no_more_than_were_asked_for(ledger):
-    told = reading.worst(ledger, NOW, 0)
+def test_the_worst_come_first_and_no_more_than_were_asked_for(ledger, asked):
+    told = reading.worst(asked, NOW, 0)
     assert {one.key for one in told} == {one.key for one in book.read_cases(ledger)}
     ranks = [rank(one) for one in told]
     assert ranks == sorted(ranks)
-    assert reading.worst(ledger, NOW, 5) == told[:5]
+    assert reading.worst(asked, NOW, 5) == told[:5]
 
 
 def rank(case):
@@ -87,15 +95,15 @@ def rank(case):
     return (reading.LOUD.index(loud[0]) if loud else 2 + reading.BY_URGENCY.index(case.state), case.host)
 
 
-def test_what_owes_nothing_is_not_read(ledger):
-    owing = reading.owing(ledger, NOW)
+def test_what_owes_nothing_is_not_read(ledger, asked):
+    owing = reading.owing(asked, NOW)
     assert {one.key for one in owing} == {one.key for one in book.read_cases(ledger) if one.mitigations}
     assert any(one.state in CLOSED for one in owing)
     explain = "EXPLAIN QUERY PLAN"
     if ledger.dialect.name == "postgresql":
         explain = "EXPLAIN"
         ledger.exec_driver_sql("SET LOCAL enable_seqscan = off")  # a table this small is read whole
-    plan = ledger.exec_driver_sql(f"{explain} SELECT * FROM cases WHERE {reading.OWES.text}")
+    plan = ledger.exec_driver_sql(f"{explain} SELECT * FROM cases WHERE {reading.OWES}")
     assert "cases_with_debt" in str(plan.all())
 
 

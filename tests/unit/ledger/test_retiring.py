@@ -9,8 +9,8 @@ from tests.unit.ledger.makers import START, event, moment, only_sqlite
 from tests.unit.ledger.test_machines import assessed, journal, record
 
 from stopgap.cli.main import main
+from stopgap.ledger.asking import asking
 from stopgap.ledger.notices import read_notices
-from stopgap.ledger.store import open_ledger, reading
 
 APPLIED = {"mitigation": "limits", "entry": "E1"}
 
@@ -55,8 +55,8 @@ def test_it_comes_back_when_it_answers(renamed, stopgap):
     record(assessed("web1", 500 * 366 * 24 * 60, "aaa"))  # counts from when it is written down
     states = {one["remedy"]: one["state"] for one in json.loads(stopgap("status", "--json").stdout)["cases"]}
     assert states["CVE-1"] == "exposed"
-    with reading(open_ledger()) as connection:
-        assert [one.kind for one in read_notices(connection, START)] == ["cloned"]
+    with asking() as ledger:
+        assert [one.kind for one in read_notices(ledger, START)] == ["cloned"]
 
 
 @only_sqlite
