@@ -91,6 +91,7 @@ def rename(lab, books, inventory):
     inventory.write_text(yaml.safe_dump(told))
     said = books.command("stopgap", "sync", "-i", str(inventory))
     assert "renamed: shop1 answers with the machine-id of web1" in said.stderr, said.stdout
+    assert f"shop1: found mitigation notice of {ID}, in force since" in said.stdout
     assert "The 1 mitigation and the 1 open case the ledger holds for web1 stay listed under web1" in said.stderr
     assert books.owed() == {("web1", ID), ("shop1", ID)}
     done = books.command("stopgap", "ledger", "retire", "web1", "--reason", "renamed to shop1")
@@ -109,6 +110,8 @@ def clone(lab, books):
     lab.exec("web2", ["sh", "-c", "base64 -d | tar -C / -x"], input=copy.stdout)
     said = books.stopgap("sync")
     assert "rebuilt: web2 answers as another machine since" in said.stderr, said.stdout
+    assert f"web2: found mitigation notice of {ID}, in force since" in said.stdout
+    assert "web1: found" not in said.stdout
     assert "that machine is known as" in said.stderr
     assert ("cloned", "web1") in notices(books) or ("renamed", "web2") in notices(books), "who answered first?"
     assert books.owed() == {("web1", ID), ("web2", ID)}, "each holds what its own disk holds"

@@ -1,15 +1,21 @@
 """The verbs: each is a playbook over an inventory, run through the engine and shown as it goes."""
 
 import json
+import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from stopgap.cli.delivered import tell_delivered, told_delivered
 from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.progress import Progress, show_result
-from stopgap.engine.model import EngineError, ExitCode, RunRequest
+from stopgap.engine.model import EngineError, ExitCode, RunRequest, RunResult
+from stopgap.ledger.events import spelled
+from stopgap.ledger.ids import new_id
 
 Remedies = Annotated[list[str] | None, typer.Argument(help="Remedy ids or aliases; 'all' is the whole catalogue.")]
 Inventory = Annotated[list[str] | None, typer.Option("--inventory", "-i", help="Inventory file, folder or plugin.")]
@@ -30,7 +36,7 @@ Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Show 
 PROVING = ("fix", "remediate", "verify", "recheck", "lift")
 
 
-def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Callable[..., None]:
+def _verb(name: str, text: str) -> Callable[..., None]:
     """A command for one verb. All verbs share one set of options: they are one flow that stops at different points."""
 
     def command(
@@ -66,19 +72,9 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
         verbose: Verbose = 0,
         ansible: Annotated[list[str] | None, typer.Option(help="One more argument for ansible-playbook.")] = None,
     ) -> None:
-        ids = _chosen(name, remedies)
-        if force and not reason:
-            raise typer.BadParameter("--force needs --reason: it is recorded with the lifting")
-        if extend and name != "recheck":
-            raise typer.BadParameter("--extend goes with recheck: only fresh proof gives a mitigation more time")
-        if extend and not reason:
-            raise typer.BadParameter("--extend needs --reason: it is recorded with your name")
-        if attest and name not in PROVING:
-            raise typer.BadParameter(f"--attest goes with a verb that proves a fix: {', '.join(PROVING)}")
-        if attest and not reason:
-            raise typer.BadParameter("--attest needs --reason: it is recorded with your name")
+        _check_words(name, reason, force=force, extend=bool(extend), attest=bool(attest))
         variables: dict[str, Any] = {
-            "stopgap_remedies": ids,
+            "stopgap_remedies": _chosen(name, remedies),
             "stopgap_remedy_path": [str(p.absolute()) for p in remedy_path or []],
             "stopgap_mitigation": mitigation,
             "stopgap_owner": owner,
@@ -113,6 +109,20 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
     return command
 
 
+def _check_words(verb: str, reason: str, *, force: bool, extend: bool, attest: bool) -> None:
+    """Which options go with which verbs, and which need a reason."""
+    if force and not reason:
+        raise typer.BadParameter("--force needs --reason: it is recorded with the lifting")
+    if extend and verb != "recheck":
+        raise typer.BadParameter("--extend goes with recheck: only fresh proof gives a mitigation more time")
+    if extend and not reason:
+        raise typer.BadParameter("--extend needs --reason: it is recorded with your name")
+    if attest and verb not in PROVING:
+        raise typer.BadParameter(f"--attest goes with a verb that proves a fix: {', '.join(PROVING)}")
+    if attest and not reason:
+        raise typer.BadParameter("--attest needs --reason: it is recorded with your name")
+
+
 def _chosen(verb: str, remedies: list[str] | None) -> list[str]:
     if remedies or verb == "sync":
         return remedies or []
@@ -137,12 +147,12 @@ def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
     from stopgap.engine.run import run
 
     _check_inventory(request.inventory)
+    request = replace(request, run=os.environ.get("STOPGAP_RUN", "").lower() or new_id(spelled(datetime.now(UTC))))
     with Progress(request, quiet=as_json) as progress:
         try:
             result = run(request, progress.take)
         except EngineError as error:
             raise typer.TyperException(str(error)) from error
-    code = result.exit_code()
     if result.refused:
         raise typer.TyperException(result.refused.removeprefix("Task failed: ").strip())
     if result.no_hosts:
@@ -150,24 +160,31 @@ def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
             "the inventory gives no host to work on: check -i and -l ('ansible-inventory --list' shows what is read)"
         )
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "exit_code": int(code),
-                    "cases": result.cases,
-                    "verdicts": result.verdicts,
-                    "failures": result.failures,
-                    "unreachable": result.unreachable,
-                    **({"notices": told_notices()} if request.verb == "sync" else {}),
-                },
-                indent=2,
-            )
-        )
+        _print_json(request, result)
     else:
-        show_result(request, result)
-        if request.verb == "sync":
-            tell_notices()
-    return code
+        _show(request, result)
+    return result.exit_code()
+
+
+def _print_json(request: RunRequest, result: RunResult) -> None:
+    told = {
+        "exit_code": int(result.exit_code()),
+        "cases": result.cases,
+        "verdicts": result.verdicts,
+        "failures": result.failures,
+        "unreachable": result.unreachable,
+    }
+    if request.verb == "sync":
+        told |= {"delivered": told_delivered(request.run), "notices": told_notices()}
+    typer.echo(json.dumps(told, indent=2))
+
+
+def _show(request: RunRequest, result: RunResult) -> None:
+    if request.verb == "sync":
+        tell_delivered(request.run)
+    show_result(request, result)
+    if request.verb == "sync":
+        tell_notices()
 
 
 def _check_inventory(sources: tuple[str, ...]) -> None:

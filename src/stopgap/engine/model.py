@@ -22,7 +22,10 @@ class EngineError(RuntimeError):
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One verb over an inventory. *variables* are play variables; *passthrough* goes to ansible-playbook as it is."""
+    """One verb over an inventory. *variables* are play variables; *passthrough* goes to ansible-playbook as it is.
+
+    *run* is the id its events are to have; one is made where none is given.
+    """
 
     verb: str
     inventory: tuple[str, ...] = ()
@@ -34,6 +37,7 @@ class RunRequest:
     variables: dict[str, Any] = field(default_factory=dict)
     passthrough: tuple[str, ...] = ()
     passwords: dict[str, str] = field(default_factory=dict)
+    run: str = ""
 
 
 HostStatus = Literal["ok", "failed", "unreachable", "skipped"]

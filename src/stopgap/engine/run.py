@@ -63,7 +63,7 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
             playbook=str(playbook(request.verb)),
             cmdline=shlex.join(command_line(request)),
             extravars=request.variables,
-            envvars=environment(os.environ),
+            envvars=environment(os.environ) | ({"STOPGAP_RUN": request.run} if request.run else {}),
             passwords=request.passwords or None,
             verbosity=request.verbosity or None,
             event_handler=handle,

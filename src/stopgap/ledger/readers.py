@@ -11,6 +11,7 @@ from stopgap.ledger import reading as questions
 from stopgap.ledger.asking import asking
 from stopgap.ledger.case import Case
 from stopgap.ledger.counts import OwedCounts, Tally
+from stopgap.ledger.delivered import Delivered, delivered
 from stopgap.ledger.notices import Notice, read_notices
 from stopgap.ledger.reading import ALL, Filter
 
@@ -54,3 +55,9 @@ def current_notices(*, estate: str = "", host: str = "") -> list[Notice]:
     """Of hosts that were rebuilt, renamed or cloned."""
     with asking() as ledger:
         return read_notices(ledger, datetime.now(UTC), estate=estate, host=host) if ledger else []
+
+
+def brought_by(run: str) -> list[Delivered]:
+    """What one run brought, host by host."""
+    with asking() as ledger:
+        return delivered(ledger, run) if ledger else []
