@@ -11,6 +11,21 @@ from tests.books import Books
 from tests.postgres import NoPostgreSQL, Server
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Under `--dist loadfile` a file's tests stay on one worker with its lab hosts; contracts, which have a host each,
+    go wherever one is free. (`loadgroup` would say the same, but xdist 3.8 does not group under pytest 9.)"""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class FilesAndContracts(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid if "test_contract.py::" in nodeid else super()._split_scope(nodeid)
+
+    return FilesAndContracts(config, log)
+
+
 @pytest.fixture(scope="session")
 def postgres():
     """One PostgreSQL server for this worker's whole session, started for the first test that wants it."""
