@@ -4,21 +4,21 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import astuple
 
 from stopgap.ledger import as_of, bulk, keeping, machines
 from stopgap.ledger import case as case_as
 from stopgap.ledger.case import Case
-from stopgap.ledger.chain import link
+from stopgap.ledger.chain import link_values
 from stopgap.ledger.clocks import heard_ahead, recorded_ahead, sentence
 from stopgap.ledger.events import FIELDS, Event, spelled
+from stopgap.ledger.garbage import not_collected
 from stopgap.ledger.keeping import (
     CHUNK,
     by_estate,
-    chunks,
     clock_limits,
     fold_on,
     refresh,
@@ -34,7 +34,8 @@ __all__ = [
     "tell_clocks", "touched_by",
 ]  # fmt: skip
 
-_fields_of = attrgetter(*FIELDS)
+_EVIDENCE = FIELDS.index("evidence")
+_HASH = 1  # in a row of the table
 _evidence_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 AT_ONCE = 10000  # events in memory together: more of them make fewer visits to each case
@@ -59,16 +60,17 @@ def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[st
     known = _known_ahead(connection, now)
     taken_at = _taken_at(connection)
     stream, count = iter(given), 0
-    while part := list(islice(stream, AT_ONCE)):
-        fresh = _unknown(connection, part)
-        ahead = recorded_ahead(connection, taken_at, now, fresh, known) + heard_ahead(fresh, now, known)
-        _write_down(connection, fresh + ahead, writer, now)
-        count, taken_at = count + len(fresh), now
-        for event in ahead:
-            known.add(event.run)
-            warn(sentence(event))
-        for told in outdated(connection, fresh):
-            warn(told)
+    with not_collected():
+        while part := list(islice(stream, AT_ONCE)):
+            fresh = _unknown(connection, part)
+            ahead = recorded_ahead(connection, taken_at, now, fresh, known) + heard_ahead(fresh, now, known)
+            _write_down(connection, fresh + ahead, writer, now)
+            count, taken_at = count + len(fresh), now
+            for event in ahead:
+                known.add(event.run)
+                warn(sentence(event))
+            for told in outdated(connection, fresh):
+                warn(told)
     connection.execute(sa.update(pen).values(taken_at=taken_at))
     return count
 
@@ -118,20 +120,17 @@ def append(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: 
     rows = []
     for event in fresh:
         seq, last = heads.get((event.estate, event.host), (0, ""))
-        row = _event_row(event) | {"writer": writer, "seq": seq + 1, "recorded_at": now}
-        row["hash"] = link(last, row)
-        heads[event.estate, event.host] = (row["seq"], row["hash"])
-        rows.append(row)
+        place, said = (writer, seq + 1, now), _said(event)
+        hash_ = link_values(last, (*place, event.id, *said))
+        heads[event.estate, event.host] = (seq + 1, hash_)
+        rows.append((event.id, hash_, *place, *said))
     bulk.insert(connection, events, rows)
     set_heads(connection, writer, heads)
-    return [str(row["hash"]) for row in rows]
+    return [row[_HASH] for row in rows]
 
 
 def set_heads(connection: sa.Connection, writer: str, heads: Mapping[tuple[str, str], tuple[int, str]]) -> None:
-    rows = [
-        {"writer": writer, "estate": estate, "host": host, "seq": seq, "hash": last}
-        for (estate, host), (seq, last) in heads.items()
-    ]
+    rows = [(writer, estate, host, seq, last) for (estate, host), (seq, last) in heads.items()]
     bulk.upsert(connection, chains, rows)
 
 
@@ -178,8 +177,7 @@ def read_cases(
 
 
 def _known_ids(connection: sa.Connection, ids: list[str]) -> Iterator[str]:
-    for part in chunks(ids):
-        yield from connection.scalars(sa.select(events.c.id).where(events.c.id.in_(part)))
+    yield from connection.scalars(sa.select(events.c.id).where(bulk.one_of(connection, events.c.id, ids)))
 
 
 def _heads(
@@ -187,15 +185,16 @@ def _heads(
 ) -> dict[tuple[str, str], tuple[int, str]]:
     found = {}
     for estate, names in by_estate(hosts):
-        for part in chunks(names):
-            same = (chains.c.writer == writer, chains.c.estate == estate, chains.c.host.in_(part))
-            for row in connection.execute(sa.select(chains).where(*same)):
-                found[row.estate, row.host] = (row.seq, row.hash)
+        same = (chains.c.writer == writer, chains.c.estate == estate, bulk.one_of(connection, chains.c.host, names))
+        for host, seq, last in connection.execute(sa.select(chains.c.host, chains.c.seq, chains.c.hash).where(*same)):
+            found[estate, host] = (seq, last)
     return found
 
 
-def _event_row(event: Event) -> dict[str, Any]:
-    return dict(zip(FIELDS, _fields_of(event), strict=True)) | {"evidence": _evidence_text(event.evidence)}
+def _said(event: Event) -> tuple[Any, ...]:
+    """What the event says, but for its id: as chain.SPELLED and the table have it at their ends."""
+    fields = astuple(event)
+    return (*fields[1:_EVIDENCE], _evidence_text(event.evidence), *fields[_EVIDENCE + 1 :])
 
 
 def _this_moment() -> str:

@@ -1,10 +1,11 @@
 """A case: one host × one vulnerability, as the ledger sees it."""
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+import msgspec
+from msgspec.structs import asdict, replace
 
 from stopgap.ledger.events import REASON_LIMIT, clean, spelled
 
@@ -13,8 +14,7 @@ CLOSED = frozenset({"fixed", "not_affected"})
 STATES = ("unknown", "not_affected", "exposed", "mitigated", "patched", "fixed")
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(msgspec.Struct, frozen=True):
     """A later expiry, by a fresh proof. `at` is when it was proven."""
 
     until: str
@@ -23,16 +23,14 @@ class Extension:
     at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(msgspec.Struct, frozen=True):
     until: str
     by: str = ""
     why: str = ""
     at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mitigation:
+class Mitigation(msgspec.Struct, frozen=True):
     """One journal entry in force. Times are text as in events; None where the host did not say."""
 
     id: str
@@ -49,8 +47,7 @@ class Mitigation:
     extended: Extension | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Episode(msgspec.Struct, frozen=True):
     """An earlier time of being affected, by its clocks. `ended_at` is when the case was closed."""
 
     exposed_at: str
@@ -61,8 +58,7 @@ class Episode:
     ended_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """`since` is when the state began; the clocks are those of the present episode, see docs/reference/ledger.md.
 
     What is kept knows no clock: `as_of` says what it means at a moment.
@@ -99,8 +95,13 @@ class Case:
         return self.estate, self.host, self.remedy
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-COLUMNS = tuple(field.name for field in fields(Case))
+COLUMNS = Case.__struct_fields__
+
+_text_of = msgspec.json.Encoder().encode
+_flags_in = msgspec.json.Decoder(tuple[str, ...]).decode
+_mitigations_in = msgspec.json.Decoder(tuple[Mitigation, ...]).decode
+_acceptance_in = msgspec.json.Decoder(Acceptance).decode
+_episodes_in = msgspec.json.Decoder(tuple[Episode, ...]).decode
 
 
 # --- by the clock --------------------------------------------------------------------------------------------------
@@ -168,21 +169,17 @@ def ago(moment: str | None, now: datetime) -> str:
 
 def to_dict(case: Case) -> dict[str, Any]:
     """Plain JSON values, for `--json`."""
-    return {name: getattr(case, name) for name in COLUMNS} | {
-        "flags": list(case.flags),
-        "mitigations": [_plain(one) for one in case.mitigations],
-        "acceptance": _plain(case.acceptance) if case.acceptance else None,
-        "episodes": [_plain(one) for one in case.episodes],
-    }
+    plain: dict[str, Any] = msgspec.json.decode(_text_of(case))
+    return plain
 
 
 def to_row(case: Case) -> dict[str, Any]:
-    return {name: getattr(case, name) for name in COLUMNS} | {
-        "flags": _text(case.flags),
-        "mitigations": _text([_plain(one) for one in case.mitigations]),
-        "acceptance": _text(_plain(case.acceptance)) if case.acceptance else None,
-        "episodes": _text([_plain(one) for one in case.episodes]),
-    }
+    row = asdict(case)
+    for name in ("flags", "mitigations", "episodes"):
+        row[name] = _text_of(row[name]).decode() if row[name] else "[]"
+    if case.acceptance:
+        row["acceptance"] = _text_of(case.acceptance).decode()
+    return row
 
 
 def from_row(row: Mapping[str, Any]) -> Case:
@@ -190,27 +187,9 @@ def from_row(row: Mapping[str, Any]) -> Case:
     return Case(
         **{
             **row,
-            "flags": tuple(json.loads(row["flags"])),
-            "mitigations": tuple(_mitigations(json.loads(row["mitigations"]))),
-            "acceptance": Acceptance(**json.loads(accepted)) if accepted else None,
-            "episodes": tuple(Episode(**one) for one in json.loads(row["episodes"])),
+            "flags": _flags_in(row["flags"]),
+            "mitigations": _mitigations_in(row["mitigations"]),
+            "acceptance": _acceptance_in(accepted) if accepted else None,
+            "episodes": _episodes_in(row["episodes"]),
         }
     )
-
-
-def _plain(one: Mitigation | Acceptance | Extension | Episode) -> dict[str, Any]:
-    """asdict copies deeply, and takes longer than all the rest of a row."""
-    plain = {name: getattr(one, name) for name in one.__slots__}
-    if isinstance(one, Mitigation) and one.extended:
-        plain["extended"] = _plain(one.extended)
-    return plain
-
-
-def _mitigations(told: Iterable[dict[str, Any]]) -> Iterable[Mitigation]:
-    for one in told:
-        extended = one.get("extended")
-        yield Mitigation(**{**one, "extended": Extension(**extended) if extended else None})
-
-
-def _text(value: Any) -> str:
-    return _encode(value) if value else "[]"

@@ -5,10 +5,11 @@ events may follow the same one: then a ledger was copied and both copies were wr
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from stopgap.ledger.events import clean
 
@@ -19,7 +20,7 @@ SPELLED = (
 COLUMNS = (*SPELLED, "hash")  # of a row as Walk.take wants it
 SEQ, ID, HASH = COLUMNS.index("seq"), COLUMNS.index("id"), COLUMNS.index("hash")
 
-_spell = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_spell = msgspec.json.Encoder().encode  # compact, all characters as they are
 
 # kind -> what to do about it. `fork` is told, and breaks nothing.
 ADVICE = {
@@ -80,7 +81,7 @@ def link(previous: str, row: Mapping[str, Any]) -> str:
 
 
 def link_values(previous: str, spelled: Sequence[Any]) -> str:
-    return hashlib.sha256(_spell([previous, *spelled]).encode()).hexdigest()
+    return hashlib.sha256(_spell([previous, *spelled])).hexdigest()
 
 
 @dataclass(slots=True)
@@ -153,6 +154,8 @@ class Walk:
 
     def _previous(self, before: Place, row: Sequence[Any]) -> str | None:
         """The hash this row was linked to."""
+        if not all(isinstance(value, str | int) for value in row[:HASH]):
+            return None  # bytes would be spelled like a text
         due = set()
         try:
             for previous in before.kept:
@@ -163,7 +166,7 @@ class Walk:
             for previous in before.due:
                 if link_values(previous, row[:HASH]) == row[HASH]:
                     return previous
-        except (TypeError, ValueError):  # bytes, or half a character: no row of ours
+        except ValueError:  # half a character: no row of ours
             return None
         self._here.due |= due
         return None
@@ -184,7 +187,7 @@ class HeadsDigest:
 
     def add(self, name: Name, head: Head) -> None:
         self.count += 1
-        self._sum.update(_spell([*name, *head]).encode() + b"\n")
+        self._sum.update(_spell([*name, *head]) + b"\n")
 
     def hexdigest(self) -> str:
         return self._sum.hexdigest()

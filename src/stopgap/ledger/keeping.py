@@ -28,18 +28,19 @@ _EVIDENCE = FIELDS.index("evidence")
 # --- which cases an event is about ---------------------------------------------------------------------------------
 
 
-def touched_by(connection: sa.Connection, fresh: Iterable[Event]) -> set[Key]:
+def touched_by(
+    connection: sa.Connection, fresh: Iterable[Event], moved: set[tuple[str, str]] | None = None
+) -> set[Key]:
     """What a host's journal holds in all is about each of its cases, and so is that another machine answers;
     knowledge of a remedy about each of that remedy's, and a clock that was ahead about all its run spoke of.
 
-    What machines answered has been observed already.
+    What machines answered has been observed already; `moved`, of their hosts, may have been asked for as well.
     """
     fresh = list(fresh)
     named = {(event.estate, event.host, event.remedy) for event in fresh if event.remedy and event.host}
     named |= _cases_of_hosts(connection, {(event.estate, event.host) for event in fresh if event.kind in OF_HOST})
-    named |= _cases_of_hosts(
-        connection, machines.moved(connection, {(one.estate, one.host) for one in fresh if one.machine})
-    )
+    answered = {(event.estate, event.host) for event in fresh if event.machine}
+    named |= _cases_of_hosts(connection, machines.moved(connection, answered) if moved is None else answered & moved)
     named |= _cases_of_remedies(connection, _new_knowledge(connection, fresh))
     return named | _cases_of_runs(connection, {event.run for event in fresh if event.kind == "clock"})
 
@@ -100,8 +101,11 @@ def fold_on(connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]]) 
     machines.observe(connection, [(event, recorded_at) for event, recorded_at, _ in fresh])
     unclear = {event.run for event, _, _ in fresh if event.kind == "clock"}
     again = _cases_of_runs(connection, unclear)  # events that were folded already count from another moment now
-    keys = touched_by(connection, [event for event, _, _ in fresh if event.kind != "clock"])
-    moved = machines.moved(connection, {(estate, host) for estate, host, _ in keys})
+    told = [event for event, _, _ in fresh if event.kind != "clock"]
+    heard_of = {(event.estate, event.host) for event in told if event.host}
+    moved = machines.moved(connection, heard_of)
+    keys = touched_by(connection, told, moved)
+    moved |= machines.moved(connection, {key[:2] for key in keys} - heard_of)
     again |= {key for key in keys if key[:2] in moved}  # what other cases heard of its machines counts here too
     refresh(connection, again)
     news = News(connection, fresh)
@@ -161,7 +165,9 @@ def _fold_on_hosts(connection: sa.Connection, estate: str, hosts: list[str], key
 
 def _kept_folds(connection: sa.Connection, estate: str, hosts: list[str], remedies: set[str]) -> dict[Key, Fold | None]:
     """None where what is kept is no fold of this format."""
-    wanted = [cases.c.estate == estate, cases.c.host.in_(hosts), *_if_few(cases.c.remedy, remedies)]
+    wanted = [cases.c.estate == estate, bulk.one_of(connection, cases.c.host, hosts)]
+    if len(remedies) <= CHUNK:
+        wanted.append(bulk.one_of(connection, cases.c.remedy, remedies))
     query = sa.select(cases.c.host, cases.c.remedy, cases.c.folded).where(*wanted)
     return {(estate, host, remedy): folded.from_text(text) for host, remedy, text in connection.execute(query)}
 
@@ -268,7 +274,7 @@ def _row(key: Key, told: Fold) -> dict[str, Any]:
 
 
 def _write(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    bulk.upsert(connection, cases, rows)
+    bulk.upsert(connection, cases, bulk.rows_of(cases, rows))
 
 
 def clock_limits(connection: sa.Connection) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stopgap.ledger import bulk
 from stopgap.ledger.events import OF_MACHINE, Event, machine_in
 from stopgap.ledger.tables import events, machines
 
@@ -18,8 +19,13 @@ Seen = tuple[str, str, str, str]  # estate, host, host_id, when
 Row = dict[str, Any]  # of the table
 
 AT_ONCE = 2000
-CHUNK = 400  # bound values in a list
 COLUMNS = tuple(column.name for column in machines.c)
+
+# Times are text of one width, so they sort as text.
+WIDER = ", ".join(
+    f"{name} = CASE WHEN excluded.{name} {is_wider} machines.{name} THEN excluded.{name} ELSE machines.{name} END"
+    for name, is_wider in (("first_seen", "<"), ("last_seen", ">"))
+)
 
 
 def observe(connection: sa.Connection, fresh: Iterable[tuple[Event, str]]) -> None:
@@ -36,8 +42,7 @@ def moved(connection: sa.Connection, hosts: Iterable[tuple[str, str]]) -> set[tu
     return {
         (estate, row.host)
         for estate, names in by_estate.items()
-        for start in range(0, len(names), CHUNK)
-        for row in connection.execute(_several(estate, names[start : start + CHUNK]))
+        for row in connection.execute(_several(connection, estate, names))
     }
 
 
@@ -60,8 +65,8 @@ def sighting(event: Event) -> Event:
     )
 
 
-def _several(estate: str, hosts: list[str]) -> sa.Select[tuple[str]]:
-    same = (machines.c.estate == estate, machines.c.host.in_(hosts))
+def _several(connection: sa.Connection, estate: str, hosts: list[str]) -> sa.Select[tuple[str]]:
+    same = (machines.c.estate == estate, bulk.one_of(connection, machines.c.host, hosts))
     return sa.select(machines.c.host).where(*same).group_by(machines.c.host).having(sa.func.count() > 1)
 
 
@@ -103,14 +108,4 @@ def _seen(rows: Iterable[sa.Row[Any]]) -> Iterator[Seen]:
 
 
 def _write(connection: sa.Connection, rows: list[Row]) -> None:
-    if not rows:
-        return
-    from sqlalchemy.dialects import postgresql, sqlite  # readers come here too, and do without
-
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(machines)
-    new, old = insert.excluded, machines.c
-    wider = {
-        "first_seen": sa.case((new.first_seen < old.first_seen, new.first_seen), else_=old.first_seen),
-        "last_seen": sa.case((new.last_seen > old.last_seen, new.last_seen), else_=old.last_seen),
-    }
-    connection.execute(insert.on_conflict_do_update(index_elements=list(machines.primary_key), set_=wider), rows)
+    bulk.upsert(connection, machines, bulk.rows_of(machines, rows), WIDER)

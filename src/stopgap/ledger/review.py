@@ -1,8 +1,6 @@
 """The ledger held against the catalogue: what is new is recorded, and what it reopens is told. No host is asked."""
 
-import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +9,7 @@ import sqlalchemy as sa
 
 from stopgap.ledger import book, say
 from stopgap.ledger.events import Event
+from stopgap.ledger.garbage import not_collected
 from stopgap.ledger.store import exists, open_ledger, writing
 from stopgap.ledger.tables import cases, events
 
@@ -58,23 +57,13 @@ def review(knowledge: Sequence[Mapping[str, Any]], now: datetime, *, dry_run: bo
     if not exists():
         return Review((), (), ())
     try:
-        with writing(open_ledger()) as connection, _no_search_for_cycles():
+        with writing(open_ledger()) as connection, not_collected():
             outcome = _review(connection, knowledge, now)
             if dry_run:
                 raise _NotKept(outcome)
     except _NotKept as dry:
         return dry.outcome
     return outcome
-
-
-@contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """A hundred thousand cases make none, and looking through all of them again and again takes a tenth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _review(connection: sa.Connection, knowledge: Sequence[Mapping[str, Any]], now: datetime) -> Review:

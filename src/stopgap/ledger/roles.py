@@ -4,7 +4,7 @@ Two group roles without log-in; a login is let in with `GRANT stopgap_writer TO 
 `stopgap ledger init`: a role of its own, not the plays' one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -39,6 +39,7 @@ def prepare(connection: sa.Connection) -> None:
     _check_encoding(connection)
     for statement in wanted:
         _create(connection, statement)
+    _grant_temporary(connection, (owner or _me(connection), WRITER))
     if owner:
         _become(connection, owner)
 
@@ -57,6 +58,43 @@ def _grants() -> Iterator[str]:
     for table, rights in WRITER_MAY.items():
         yield f"GRANT {rights} ON {SCHEMA}.{table} TO {WRITER}"
         yield f"GRANT SELECT ON {SCHEMA}.{table} TO {READER}"
+
+
+def _grant_temporary(connection: sa.Connection, who: Sequence[str]) -> None:
+    """Rows that take the place of others come by a temporary table (see bulk.py). As a rule everybody may have one."""
+    if _may_have_temporary(connection, who):
+        return
+    database = str(connection.scalar(sa.text("SELECT current_database()")))
+    statement = _temporary(database, who)
+    try:
+        with connection.begin_nested():
+            _run(connection, statement)
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", "") != "42501":
+            raise
+    if not _may_have_temporary(connection, who):  # who may grant other things is only warned
+        raise NotAllowed(_wants_temporary(statement))
+
+
+def temporary_wanted(url: sa.URL) -> str:
+    """Before there is a schema, who may not have temporary tables cannot even ask."""
+    return _wants_temporary(_temporary(str(url.database), [str(url.username)]))
+
+
+def _temporary(database: str, who: Sequence[str]) -> str:
+    return f"GRANT TEMPORARY ON DATABASE {_quoted(database)} TO {', '.join(map(_quoted, who))};"
+
+
+def _wants_temporary(statement: str) -> str:
+    return (
+        f"a ledger needs temporary tables, which this database gives to nobody: let its owner run {statement} "
+        "then try again"
+    )
+
+
+def _may_have_temporary(connection: sa.Connection, who: Sequence[str]) -> bool:
+    query = sa.text("SELECT has_database_privilege(:who, current_database(), 'TEMPORARY')")
+    return all(connection.scalar(query, {"who": one}) for one in who)
 
 
 def _missing_roles(connection: sa.Connection) -> list[str]:

@@ -87,6 +87,8 @@ def _owners_work(url: sa.URL) -> Iterator[None]:
         if getattr(error.orig, "sqlstate", "") != "42501":
             raise
         said = what_it_said(error.orig) if error.orig else ""
+        if "current_schema" in (error.statement or ""):  # asked at the very start; where ours is not there, of pg_temp
+            raise NotAllowed(f"{shown(url)}: {roles.temporary_wanted(url)}") from error
         raise NotAllowed(f"{shown(url)}: {said}; only the ledger's owner or an administrator may do this") from error
 
 

@@ -1,5 +1,6 @@
 """Chains: whatever is done to a row of the books behind the ledger's back is found, and at the right place."""
 
+import base64
 import random
 
 import pytest
@@ -277,6 +278,13 @@ def test_a_hash_covers_all_and_whats_before():
     assert len(others | {one["hash"], link(one["hash"], one)}) == len(COLUMNS) + 1
     assert link("p", one) == link_values("p", [one[name] for name in COLUMNS[:-1]])
     assert Head(1, "0") > NO_HEAD
+
+
+def test_bytes_in_the_place_of_the_text_that_spells_them_are_found():
+    told = row(1, "", verdict="pass")
+    changed = {**told, "verdict": base64.b64decode("pass")}
+    assert link("", changed) == told["hash"], "JSON spells bytes as base64: the hash alone would not tell"
+    assert [one.kind for one in walked(changed)[0]] == ["changed"]
 
 
 # --- heads saved elsewhere -----------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 import json
 
 import pytest
-from tests.unit.ledger.makers import raw_event
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.ledger.makers import RUN, raw_event
 
+from stopgap.ledger import events
 from stopgap.ledger.errors import BadEvent
-from stopgap.ledger.events import EVIDENCE_LIMIT, LINE_LIMIT, REASON_LIMIT, parse_line
+from stopgap.ledger.events import EVIDENCE_LIMIT, LINE_LIMIT, REASON_LIMIT, parse_event, parse_line
 
 DEEP = "[" * 100_000
 
@@ -81,3 +84,60 @@ def test_heard_at_orders_and_a_bad_one_is_ignored():
 def test_no_host_chooses_the_place_of_its_assessment():
     event = parse_line(line(evidence={"code": "below_fixed", "heard_at": "2026-01-01T00:00:00.000000Z"}))
     assert event.heard_at == event.at
+
+
+# --- two ways to read a line, and one meaning ----------------------------------------------------------------------
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([2**63 - 1, 2**63, -(2**63), 1 - 2**63, 1e300, 1e-7, 0.5]),
+    st.text(alphabet='ab\x7f\u202e\u00e9\\"\n', max_size=4),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["k", "x" * 199, "x" * 201]), inner),
+    max_leaves=12,
+)
+ODD = {
+    "id": [RUN, "", 1],
+    "at": ["2026-11-21T17:00:00.123456Z\n", "2026-02-30T00:00:00.000000Z", "2026-11-21"],
+    "estate": ["", "e" * 64, "e" * 65],
+    "host": ["", "h" * 255, "h" * 256, None],
+    "remedy": ["", "CVE-2026-1", "-", "CVE-2026-1\n"],
+    "revision": [0, 999_999, 1_000_000, -1, 1.0, True],
+    "kind": ["journal", "remedy", "clock", "verified", "strange"],
+    "verdict": ["seen", "pass", "known", "strange"],
+    "reason": ["r" * 1000, "r" * 1001, "\x1b[31m", 5],
+    "actor": ["", "a" * 256],
+    "run": ["", RUN.upper()],
+    "origin": ["awx", "strange"],
+    "surplus": [1],
+}
+
+
+def read(reader, line):
+    try:
+        return reader(line)
+    except BadEvent as error:
+        return str(error)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    evidence=st.dictionaries(st.sampled_from(["a", "b", "x" * 201]), VALUES, max_size=3),
+    changes=st.dictionaries(st.sampled_from(sorted(ODD)), st.integers(0, 5), max_size=2),
+    escaped=st.booleans(),
+)
+def test_the_quick_way_reads_what_the_thorough_one_does(evidence, changes, escaped):
+    odd = {name: ODD[name][place % len(ODD[name])] for name, place in changes.items()}
+    raw = {**raw_event(), "evidence": evidence, **odd}
+    line = json.dumps(raw, ensure_ascii=escaped).encode()
+    assert read(parse_line, line) == read(lambda text: parse_event(json.loads(text)), line)
+
+
+def test_a_usual_line_is_read_the_quick_way(monkeypatch):
+    """Or else the test above compares the thorough way with itself."""
+    monkeypatch.setattr(events, "parse_event", None)
+    assert parse_line(line()).host == "web1"

@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from tests.typed import ingest, stopgap
 from tests.unit.ledger.makers import RUN, event, raw_event
 
 from stopgap.ledger import book, roles, schema, service, store
@@ -77,12 +76,6 @@ def spool_one(folder, **changes):
     return path
 
 
-def ingest():
-    return subprocess.run(
-        [sys.executable, "-m", "stopgap.ledger", "ingest"], capture_output=True, text=True, check=False
-    )
-
-
 def test_a_writer_appends_and_changes_nothing(team, postgres, team_ledger, tmp_path):
     path = spool_one(tmp_path, host="web2")
     done = ingest()
@@ -123,8 +116,7 @@ def test_a_reader_reads(team):
     assert [case.host for case in service.all_cases()] == ["web1"]
     assert service.check() == []
     for verb, said in (("status", "1 case: 1 exposed"), ("debt", "debt 0")):
-        command = [sys.executable, "-m", "stopgap", verb]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = stopgap(verb)
         assert (done.returncode, done.stderr) == (0, "")
         assert said in done.stdout
 
@@ -166,6 +158,32 @@ def test_init_takes_back_what_was_granted_too_much(team, postgres, team_ledger):
             assert refused(postgres, team_ledger, login, "UPDATE stopgap.events SET verdict = 'fixed'")
             assert refused(postgres, team_ledger, login, "CREATE TABLE stopgap.mine (a int)")
         assert refused(postgres, team_ledger, "stranger", "SELECT FROM stopgap.cases")
+
+
+def test_where_nobody_may_have_temporary_tables_writers_get_them(postgres, monkeypatch):
+    database = postgres.create_database()
+    postgres.sql(f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC')
+    schema.init(sa.make_url(postgres.url(database)))
+    writer = postgres.create_login("tower", "stopgap_writer")
+    monkeypatch.setenv("STOPGAP_LEDGER_URL", postgres.url(database, writer))
+    with store.writing(store.open_ledger()) as connection:
+        assert book.record(connection, [event()]) == 1
+    postgres.drop_database(database)
+
+
+def test_who_may_not_give_temporary_tables_is_told_the_sql(postgres):
+    keeper, database = postgres.create_login("keeper", options="CREATEROLE"), postgres.create_database()
+    postgres.sql(f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC')
+    postgres.sql(f'GRANT CREATE, CONNECT ON DATABASE "{database}" TO {keeper}')
+    url = sa.make_url(postgres.url(database, keeper))
+    for whose in ("keeper", "writers"):
+        with pytest.raises(NotAllowed, match="let its owner run GRANT TEMPORARY ON DATABASE") as raised:
+            schema.init(url)
+        statement = re.search("GRANT TEMPORARY [^;]+;", str(raised.value))[0]
+        assert ("stopgap_writer" in statement) == (whose == "writers")
+        postgres.sql(statement, database=database)
+    schema.init(url)
+    postgres.drop_database(database)
 
 
 def test_only_the_owner_upgrades(team):
