@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stopgap.ledger.case import Acceptance, Extension
-from stopgap.ledger.events import REASON_LIMIT, TIME_FORMAT, Event, clean, is_time
+from stopgap.ledger.events import OF_MACHINE, REASON_LIMIT, TIME_FORMAT, Event, clean, is_time
 from stopgap.ledger.reopening import Basis, know, weigh
 
 # The states of an entry's own history. Its order is the journal's (evidence.step), whatever the clocks of hosts say;
@@ -94,6 +94,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     rebuilt: str = ""  # another machine answers, and has not been assessed: what was known is of the one before
     proven_before: bool = False  # on that one the fix was in effect
     retired: str = ""  # somebody said that the host is gone; until it answers again
+    anew: bool = False  # it has, and for all we know as another machine: what it is affected by begins anew
 
     basis: Basis = Basis()  # what the answers rest on, and what is known since
 
@@ -106,7 +107,7 @@ def learn(facts: Facts, event: Event) -> Facts:
     handle = HANDLERS.get(event.kind)
     if handle is None:
         return facts
-    after = handle(_hear_of_retirement(_hear_machine(facts, event), event), event)
+    after = handle(_hear_machine(_hear_of_retirement(facts, event), event), event)
     if event.kind in ANSWERS:
         after = weigh(facts, after, event)
     if event.kind == "remedy" or (event.kind == "mitigation" and facts.revision):
@@ -119,11 +120,13 @@ def _hear_machine(facts: Facts, event: Event) -> Facts:
     machine = event.machine
     if machine in ("", facts.machine):
         return facts
+    anew = facts.anew or facts.retired != ""
     if not facts.machine:
-        return replace(facts, machine=machine)
+        return replace(facts, machine=machine, anew=anew)
     return replace(
         _proven_elsewhere(facts),
         machine=machine,
+        anew=anew,
         rebuilt=f"answers as another machine since {event.at[:10]} {event.at[11:16]}: it was rebuilt; assess it again",
         proofs={},
     )
@@ -141,7 +144,11 @@ def _hear_of_retirement(facts: Facts, event: Event) -> Facts:
     if event.kind == "journal" and event.evidence.get("retired") is True:
         return replace(facts, retired=clean(f"retired by {event.actor}: {event.reason}", REASON_LIMIT))
     answered = event.kind in OF_A_HOST and event.verdict not in ("unknown", "failed")
-    return replace(facts, retired="") if answered and facts.retired else facts
+    if not (answered and facts.retired):
+        return facts
+    tells = event.kind in OF_MACHINE
+    is_same = facts.machine != "" and (event.machine == facts.machine or not tells)
+    return replace(facts, retired="", anew=facts.anew or not is_same)
 
 
 # --- assessments ---------------------------------------------------------------------------------------------------

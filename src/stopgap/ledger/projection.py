@@ -107,10 +107,15 @@ def advance(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
     state = judge_state(facts)
     if state != story.state:
         story = replace(story, state=state, since=when)
+    if facts.retired:  # somebody's word: `known` stays, and so does the episode should it have been a mistake
+        return facts, replace(story, closed_at=story.closed_at or when)
+    if story.closed_at and story.known not in CLOSED and not facts.anew:  # a mistake
+        story = replace(story, closed_at=None)
     if state == "unknown":
         return facts, story
-    if _opens(story.known, state, facts):
+    if _opens("not_affected" if facts.anew else story.known, state, facts):
         facts, story = _new_episode(facts, story, when)
+    facts = replace(facts, anew=False) if facts.anew else facts
     return facts, replace(_run_clocks(story, facts, when), known=state)
 
 

@@ -88,3 +88,27 @@ def test_a_name_in_several_estates_is_asked_about(renamed, stopgap):
 def test_nothing_to_retire(state, stopgap):
     done = stopgap("ledger", "retire", "web1", "--reason", "gone")
     assert (done.returncode, done.stderr) == (1, "stopgap: the ledger is empty: there is no host 'web1' to retire\n")
+
+
+def test_retired_by_mistake_the_due_date_and_what_was_accepted_stay(state, stopgap):
+    began = assessed("web1", 1, "aaa")
+    record(began)
+    stopgap("accept", "web1", "CVE-1", "--until", "14d", "--why", "frozen", "--who", "ann")
+    stopgap("ledger", "retire", "web1", "--reason", "taken down")
+    (retired,) = json.loads(stopgap("status", "--json").stdout)["cases"]
+    assert retired["closed_at"] is not None
+    record(assessed("web1", 500 * 366 * 24 * 60, "aaa"))
+    (back,) = json.loads(stopgap("status", "--json").stdout)["cases"]
+    assert (back["state"], back["exposed_at"], back["closed_at"]) == ("exposed", began.at, None)
+    assert (back["acceptance"]["by"], back["flags"], back["episodes"]) == ("ann", ["accepted"], [])
+    assert stopgap("ledger", "check").returncode == 0
+
+
+def test_its_name_given_to_another_machine_begins_anew(state, stopgap):
+    record(assessed("web1", 1, "aaa"))
+    stopgap("ledger", "retire", "web1", "--reason", "taken down")
+    record(assessed("web1", 500 * 366 * 24 * 60, "bbb"))
+    (case,) = json.loads(stopgap("status", "--json").stdout)["cases"]
+    assert [one["exposed_at"] for one in case["episodes"]] == [moment(1)]
+    assert case["exposed_at"] > moment(1)
+    assert stopgap("ledger", "check").returncode == 0
