@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from tests import typed
 
 
 def stopgap(*words, **more):
@@ -39,8 +40,9 @@ def stopgap(*words, **more):
         (["status", "--limit", "many"], "--limit"),
     ],
 )
-def test_usage_errors(words, says, tmp_path):
-    done = stopgap(*words, cwd=tmp_path)
+def test_usage_errors(words, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = typed.stopgap(*words)
     assert done.returncode == 1
     assert says in done.stderr
     assert "Traceback" not in done.stderr

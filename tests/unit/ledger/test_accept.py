@@ -3,15 +3,13 @@
 import getpass
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from tests.typed import stopgap
 from tests.unit.ledger.makers import event, moment, only_sqlite
 
-from stopgap.cli import main as cli
 from stopgap.ledger import accepting, book, say, service
 from stopgap.ledger.as_of import ACCEPTED
 from stopgap.ledger.errors import BadWord, NoSuchCase
@@ -21,11 +19,6 @@ from stopgap.ledger.tables import events
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WORDS = accepting.Words("ann", "frozen until the fair", NOW + timedelta(days=3650))
-
-
-def stopgap(*words, **more):
-    command = [sys.executable, "-m", "stopgap", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
 
 
 @pytest.fixture
@@ -85,14 +78,11 @@ def test_an_acceptance_is_an_event_in_the_chain_and_shows_in_status(fleet):
         (["web1", "CVE-1", "--why", "x", "--until", "14d", "--estate", "moon"], "no case of CVE-1 on 'web1'"),
     ],
 )
-def test_what_cannot_be_accepted_is_one_sentence_and_nothing_is_written(fleet, words, says, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["stopgap", "accept", *words])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 1
-    told = capsys.readouterr().err
-    assert says in told
-    assert len(told.strip().splitlines()) == 1
+def test_what_cannot_be_accepted_is_one_sentence_and_nothing_is_written(fleet, words, says):
+    done = stopgap("accept", *words)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert said() == []
 
 

@@ -10,6 +10,7 @@ import sys
 from datetime import timedelta
 
 import pytest
+from tests.typed import stopgap
 from tests.unit.ledger.makers import START, event, moment, only_sqlite
 
 from stopgap.cli import ledger_view as view
@@ -21,12 +22,6 @@ from stopgap.ledger.store import open_ledger, writing
 LATE = "2026-11-21T13:00:00.000000Z"
 APPLIED = {"mitigation": "limits", "entry": "E1", "owner": "ann", "persists": "until_reboot", "expires_at": LATE}
 PROVEN = {"phase": "mitigation", "mitigation": "limits"}
-
-
-def stopgap(*words, **more):
-    return subprocess.run(
-        [sys.executable, "-m", "stopgap", *words], capture_output=True, text=True, check=False, **more
-    )
 
 
 @pytest.fixture
@@ -118,8 +113,8 @@ def test_a_gate_does_not_open_on_a_ledger_that_cannot_know(state, words):
     done = stopgap(*words)
     assert (done.returncode, "it has not heard of all: 1 undelivered" in done.stderr) == (3, True)
     with open(state / "spool" / "left.jsonl", "r+b") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)  # as a running play does
-        assert stopgap(*words).returncode == 0
+        fcntl.lockf(file, fcntl.LOCK_EX)  # as a running play does: another process, whose locks are none of ours
+        assert subprocess.run([sys.executable, "-m", "stopgap", *words], check=False).returncode == 0
 
 
 @only_sqlite
@@ -167,8 +162,8 @@ def test_the_ledger_group(fleet):
 def test_an_undelivered_spool_is_mentioned(fleet):
     (fleet / "spool").mkdir()
     (fleet / "spool" / "x.jsonl").write_text("")
-    assert "1 spool files are not in the ledger yet" in stopgap("status").stderr
-    assert "1 files delivered" in stopgap("ledger", "ingest").stdout
+    assert "not in the ledger yet: 1 spool file, of running plays" in stopgap("status").stderr
+    assert "1 file delivered" in stopgap("ledger", "ingest").stdout
 
 
 @only_sqlite

@@ -6,13 +6,12 @@ import json
 import os
 import random
 import stat
-import subprocess
-import sys
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import typed
 from tests.unit.ledger.makers import RUN, event, event_id, moment, only_sqlite, raw_event
 from tests.unit.ledger.test_book import an_event
 
@@ -319,7 +318,7 @@ def test_all_that_ingest_takes_survives_the_journey():
 
 
 def stopgap(*words, check=True, **more):
-    done = subprocess.run([sys.executable, "-m", "stopgap", "ledger", *words], capture_output=True, check=False, **more)
+    done = typed.stopgap("ledger", *words, text=False, **more)
     assert not check or done.returncode == 0, done.stderr
     return done
 

@@ -2,11 +2,10 @@
 
 import json
 import random
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
+from tests import typed
 from tests.unit.ledger.makers import START, event, moment
 
 from stopgap.ledger import book, debts, reading
@@ -129,5 +128,4 @@ def test_debt_shows_so_many_and_says_how_many_more(ledger):
 
 
 def stopgap(*words):
-    done = subprocess.run([sys.executable, "-m", "stopgap", *words], capture_output=True, text=True, check=True)
-    return done.stdout
+    return typed.stopgap(*words, check=True).stdout

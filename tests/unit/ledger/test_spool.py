@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.typed import ingest
 from tests.unit.ledger.makers import RUN, only_sqlite, raw_event
 
 from stopgap.ledger import service
@@ -16,11 +17,6 @@ def write(spool, *events, name=RUN, end="\n"):
     path = spool / f"{name}.jsonl"
     path.write_text("\n".join(json.dumps(one) for one in events) + end)
     return path
-
-
-def ingest(*words, **more):
-    command = [sys.executable, "-m", "stopgap.ledger", "ingest", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
 
 
 def test_delivered_and_gone(spool):
