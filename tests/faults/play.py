@@ -29,7 +29,6 @@ LOOK = 0.01  # seconds between two looks
 NOT_DELIVERED = ("are not in the ledger yet", "is not recorded")  # of a cut line or a wrong clock it may well tell
 ENDED = (0, 2, 3)  # exit codes of a command that came to its own end, whatever hosts said
 TRACEBACK = "Traceback (most recent call last)"
-INTERNAL = "internal error of stopgap"
 HUNG = f"HUNG for {LIMIT:g} s"
 SILENT = "SILENT: events stay in the spool, and not a word of it"
 TEMPLATE = "empty_ledger"
@@ -215,7 +214,7 @@ def _findings(record: Record) -> list[str]:
     """What no fault excuses."""
     found = []
     for number, one in enumerate(record.steps, 1):
-        found += [f"step {number}: {sign}" for sign in (TRACEBACK, INTERNAL, HUNG, SILENT) if sign in one.said]
+        found += [f"step {number}: {sign}" for sign in (TRACEBACK, HUNG, SILENT) if sign in one.said]
     return found
 
 

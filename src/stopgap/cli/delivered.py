@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from stopgap.cli.ledger_options import ledger_errors
+from stopgap.cli.ledger_options import ledger_errors, many
 from stopgap.ledger.events import clean
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ def tell_delivered(run: str) -> None:
     several = len({one.estate for one in hosts}) > 1
     for one in sorted(news, key=lambda one: not one.found)[:MOST]:
         name = clean(f"{one.estate}/{one.host}" if several else one.host, NAME_LIMIT)
-        print(f"{name}: {_many(one.events, 'new event')}")
+        print(f"{name}: {many(one.events, 'new event')}")
         for each in one.found:
             print(f"{name}: {_found(each)}")
     if len(news) > MOST:
-        print(f"and {_many(len(news) - MOST, 'host')} more with new events: `stopgap sync --json` has all")
+        print(f"and {many(len(news) - MOST, 'host')} more with new events: `stopgap sync --json` has all")
     if len(hosts) > len(news):
-        print(f"{_many(len(hosts) - len(news), 'host')}: nothing new")
+        print(f"{many(len(hosts) - len(news), 'host')}: nothing new")
 
 
 def _found(one: "Found") -> str:
@@ -44,7 +44,3 @@ def _read(run: str) -> "list[Delivered]":
 
     with ledger_errors():
         return brought_by(run)
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

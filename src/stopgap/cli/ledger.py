@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stopgap.cli import ledger_exchange, ledger_retire, ledger_review
-from stopgap.cli.ledger_options import ledger_errors
+from stopgap.cli.ledger_options import AsJson, ledger_errors, many, print_json
+
+if TYPE_CHECKING:
+    from stopgap.ledger.health import Health
 
 app = typer.Typer(name="ledger", help="The fleet's books: make, deliver, check.", no_args_is_help=True)
 
@@ -35,7 +38,7 @@ def ingest(
                 print(f"{delivery.file}, {sentence}; put aside in {folder / 'bad'}", file=sys.stderr)
             for sentence in delivery.warnings:
                 print(f"stopgap: {sentence}", file=sys.stderr)
-    print(f"{count} files delivered" if count else f"nothing to deliver in {folder}")
+    print(f"{many(count, 'file')} delivered" if count else f"nothing to deliver in {folder}")
 
 
 @app.command()
@@ -44,7 +47,7 @@ def rebuild() -> None:
     from stopgap.ledger import service
 
     with ledger_errors():
-        print(f"{service.rebuild()} cases rebuilt")
+        print(f"{many(service.rebuild(), 'case')} rebuilt")
 
 
 @app.command()
@@ -70,30 +73,41 @@ def upgrade() -> None:
 
 
 @app.command()
-def check() -> None:
+def check(as_json: AsJson = False) -> None:
     """Say what this ledger is and what you may do with it; compare its cases with what their events say."""
+    from dataclasses import asdict
+
     from stopgap.ledger import service
 
     with ledger_errors():
         found = service.look()
-    if found is None:
+    if as_json:
+        print_json(asdict(found) if found else {"differences": []})
+    elif found is None:
         print("there is no ledger yet")
-        return
+    else:
+        _show_health(found)
+    if found and found.differences:
+        raise typer.Exit(1)
+
+
+def _show_health(found: "Health") -> None:
     print(f"{found.url}: {found.server}, schema {found.schema}")
     print(_rights(found))
     for estate, host, remedy in found.differences:
         print(f"{estate}/{host} {remedy}: kept otherwise than its events say")
-    if found.differences:
+    count = len(found.differences)
+    if count:
         print(
-            f"{len(found.differences)} cases differ; `stopgap ledger verify` says whether the events can be trusted, "
-            "then `stopgap ledger rebuild` makes the cases what they say",
+            f"{many(count, 'case')} {'differs' if count == 1 else 'differ'}; `stopgap ledger verify` says whether the "
+            "events can be trusted, then `stopgap ledger rebuild` makes the cases what they say",
             file=sys.stderr,
         )
-        raise typer.Exit(1)
-    print("every case is what its events say")
+    else:
+        print("every case is what its events say")
 
 
-def _rights(found: Any) -> str:
+def _rights(found: "Health") -> str:
     if not found.role:
         return "whoever may write to the file may change events: `stopgap ledger verify` tells"
     may = "reads and writes" if found.writes else "reads" if found.reads else "lacks grants: see `stopgap ledger init`"

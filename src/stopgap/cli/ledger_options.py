@@ -38,8 +38,8 @@ def tell_undelivered() -> None:
     undelivered = waiting(spool_dir())
     if undelivered:
         print(
-            f"stopgap: {undelivered} spool files are not in the ledger yet, of running plays or of broken deliveries; "
-            "`stopgap ledger ingest` delivers them",
+            f"stopgap: not in the ledger yet: {many(undelivered, 'spool file')}, of running plays or of broken "
+            "deliveries; `stopgap ledger ingest` delivers what is left",
             file=sys.stderr,
         )
 
@@ -63,6 +63,11 @@ def _why_unsure() -> str:
         return f"there is no ledger: {_where()}"
     behind = left_behind(spool_dir())
     return f"it has not heard of all: {behind} undelivered in {spool_dir()}" if behind else ""
+
+
+def many(count: int, noun: str) -> str:
+    """`1 host`, `2 hosts`"""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def nothing(filtered: bool) -> str:

@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stopgap.ledger.errors import LedgerError
-from stopgap.ledger.events import clean
 from stopgap.ledger.paths import spool_dir
-
-INTERNAL_ERROR = "internal error of stopgap, please report it"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,10 +30,6 @@ def main(argv: list[str] | None = None) -> int:
         return VERBS[arguments.verb](arguments)
     except LedgerError as error:
         print(error, file=sys.stderr)
-        return 1
-    except Exception as error:  # a fault of ours: the play's warning has room for one sentence
-        what = clean(repr(error), 300)
-        print(f"{INTERNAL_ERROR}: {what}; `stopgap ledger {arguments.verb}` shows where", file=sys.stderr)
         return 1
 
 

@@ -5,7 +5,7 @@ Pure. Kaplan and Meier 1958; at a tie, what happened comes before what is still 
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -53,11 +53,6 @@ class Curve:
     def cases(self) -> int:
         return self.happened + self.censored
 
-    def share_after(self, seconds: int) -> float:
-        """The share that is still waiting after so many seconds."""
-        passed = bisect_left(self.steps, seconds + 1, key=lambda step: step.seconds)
-        return self.steps[passed - 1].share if passed else 1.0
-
 
 def estimate(durations: Durations) -> Curve:
     happened = len(durations.happened)
@@ -74,14 +69,6 @@ def estimate(durations: Durations) -> Curve:
     if kept and kept[-1] is not last:
         kept.append(last)
     return Curve(happened, len(durations.censored), reached.get(0.5), reached.get(0.1), tuple(kept))
-
-
-def estimate_pairs(pairs: Iterable[tuple[int, bool]]) -> Curve:
-    """From (seconds, happened) pairs."""
-    durations = Durations()
-    for seconds, happened in pairs:
-        durations.add(seconds, happened)
-    return estimate(durations)
 
 
 def _steps(durations: Durations) -> Iterator[Step]:

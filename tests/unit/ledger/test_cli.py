@@ -10,6 +10,7 @@ import sys
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from tests.typed import stopgap
 from tests.unit.ledger.makers import START, event, moment, only_sqlite
 
@@ -156,6 +157,16 @@ def test_the_ledger_group(fleet):
     assert stopgap("ledger", "check").stdout.splitlines()[-1] == "every case is what its events say"
     assert stopgap("ledger", "rebuild").stdout == "3 cases rebuilt\n"
     assert "nothing to deliver" in stopgap("ledger", "ingest").stdout
+
+
+def test_check_as_json(fleet):
+    told = json.loads(stopgap("ledger", "check", "--json").stdout)
+    assert (told["differences"], told["reads"]) == ([], True)
+    with writing(open_ledger()) as connection:
+        connection.execute(sa.text("UPDATE cases SET state = 'fixed' WHERE host = 'web1'"))
+    done = stopgap("ledger", "check", "--json")
+    assert (done.returncode, json.loads(done.stdout)["differences"]) == (1, [["default", "web1", "CVE-1"]])
+    assert "1 case differs;" in stopgap("ledger", "check").stderr
 
 
 @only_sqlite

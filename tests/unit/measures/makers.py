@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from stopgap.measures.survival import Durations, estimate
+
 ZERO = datetime(2026, 2, 28, tzinfo=UTC)  # so that day 1 is the first of March, at midnight
 CLOCKS = ("exposed", "mitigated", "installed", "effective", "lifted")
 
@@ -34,3 +36,11 @@ def row(told):
         "episodes": [clocks(one) for one in told.get("earlier", [])],
         **clocks(told),
     }
+
+
+def curve_of(pairs):
+    """The curve of (seconds, happened) pairs."""
+    durations = Durations()
+    for seconds, happened in pairs:
+        durations.add(seconds, happened)
+    return estimate(durations)

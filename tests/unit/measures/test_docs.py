@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.unit.measures.makers import curve_of
 from tests.unit.measures.test_figures import DAY, check
 
 from stopgap.measures.show import NOT_REACHED
-from stopgap.measures.survival import estimate_pairs
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "measures.md"
 EXAMPLES = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.S)]
@@ -28,8 +28,8 @@ def test_every_time_has_an_example():
 def test_the_curve():
     (told,) = [one["curve"] for one in EXAMPLES if "curve" in one]
     pairs = [(days * DAY, name == "happened") for name in ("happened", "open") for days in told[name]]
-    curve = estimate_pairs(pairs)
+    curve = curve_of(pairs)
     assert {step.seconds // DAY: round(step.share, 4) for step in curve.steps} == told["waiting"]
     assert curve.median == told["median"] * DAY
     assert (curve.ninetieth, told["ninetieth"]) == (None, NOT_REACHED)
-    assert estimate_pairs(pair for pair in pairs if pair[1]).median == 3 * DAY
+    assert curve_of(pair for pair in pairs if pair[1]).median == 3 * DAY

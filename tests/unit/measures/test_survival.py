@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.measures.makers import curve_of
 
-from stopgap.measures.survival import MOST_STEPS, Durations, estimate, estimate_pairs
+from stopgap.measures.survival import MOST_STEPS, Durations, estimate
 
 # Freireich et al., Blood 21 (1963) 699: weeks in remission of 42 children with leukaemia, half of them under
 # 6-mercaptopurine. The estimates are in every textbook of survival analysis (Collett; Kleinbaum & Klein, table 2.2).
@@ -17,7 +18,7 @@ PLACEBO = [(weeks, True) for weeks in (1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11
 
 
 def test_the_published_curve_of_the_treated():
-    curve = estimate_pairs(TREATED)
+    curve = curve_of(TREATED)
     seen = [(step.seconds, step.at_risk, step.happened, round(step.share, 4)) for step in curve.steps]
     assert seen == [
         (6, 21, 3, 0.8571),
@@ -34,9 +35,10 @@ def test_the_published_curve_of_the_treated():
 
 
 def test_the_published_curve_of_the_placebo():
-    curve = estimate_pairs(PLACEBO)
+    curve = curve_of(PLACEBO)
     assert (curve.median, curve.ninetieth, curve.censored) == (8, 17, 0)
-    assert {weeks: round(curve.share_after(weeks), 4) for weeks in (1, 5, 8, 12, 22, 23)} == {
+    shares = {step.seconds: round(step.share, 4) for step in curve.steps}
+    assert {weeks: shares[weeks] for weeks in (1, 5, 8, 12, 22, 23)} == {
         1: 0.9048,
         5: 0.5714,
         8: 0.3810,
@@ -47,18 +49,17 @@ def test_the_published_curve_of_the_placebo():
 
 
 def test_dropping_the_open_ones_would_lie():
-    assert estimate_pairs(pair for pair in TREATED if pair[1]).median == 10
+    assert curve_of(pair for pair in TREATED if pair[1]).median == 10
 
 
 @pytest.mark.parametrize("many", [2, 6, 10, 14, 98, 1002])
 def test_half_is_half_whatever_the_last_bit_says(many):
-    assert estimate_pairs((seconds, True) for seconds in range(1, many + 1)).median == many // 2
+    assert curve_of((seconds, True) for seconds in range(1, many + 1)).median == many // 2
 
 
 def test_nobody_is_no_curve():
     curve = estimate(Durations())
     assert (curve.cases, curve.median, curve.ninetieth, curve.steps) == (0, None, None, ())
-    assert curve.share_after(10) == 1.0
 
 
 PAIRS = st.lists(st.tuples(st.integers(0, 60) | st.integers(0, 10**8), st.booleans()), max_size=60)
@@ -77,7 +78,7 @@ def by_definition(pairs):
 
 @given(PAIRS)
 def test_it_is_the_product_limit(pairs):
-    exact, curve = by_definition(pairs), estimate_pairs(pairs)
+    exact, curve = by_definition(pairs), curve_of(pairs)
     assert [(step.seconds, step.at_risk, step.happened) for step in curve.steps] == [point[:3] for point in exact]
     assert [step.share for step in curve.steps] == pytest.approx([float(point[3]) for point in exact], abs=1e-12)
     assert curve.median == next((point[0] for point in exact if point[3] <= Fraction(1, 2)), None)
@@ -86,19 +87,19 @@ def test_it_is_the_product_limit(pairs):
 
 @given(PAIRS)
 def test_the_curve_only_falls_and_stays_between_one_and_nothing(pairs):
-    shares = [1.0, *(step.share for step in estimate_pairs(pairs).steps)]
+    shares = [1.0, *(step.share for step in curve_of(pairs).steps)]
     assert all(0.0 <= later < earlier <= 1.0 for earlier, later in pairwise(shares))
 
 
 @given(PAIRS)
 def test_where_nothing_ever_happened_there_is_no_median(pairs):
-    curve = estimate_pairs((seconds, False) for seconds, _ in pairs)
+    curve = curve_of((seconds, False) for seconds, _ in pairs)
     assert (curve.median, curve.ninetieth, curve.happened, curve.censored) == (None, None, 0, len(pairs))
 
 
 @given(PAIRS, st.integers(0, 10**8))
 def test_one_more_open_case_never_shortens_the_median(pairs, seconds):
-    before, after = estimate_pairs(pairs).median, estimate_pairs([*pairs, (seconds, False)]).median
+    before, after = curve_of(pairs).median, curve_of([*pairs, (seconds, False)]).median
     assert before is None or after is None or after >= before
     assert before is not None or after is None
 
@@ -106,11 +107,11 @@ def test_one_more_open_case_never_shortens_the_median(pairs, seconds):
 @given(PAIRS, st.randoms())
 def test_the_order_of_the_cases_does_not_matter(pairs, random):
     shuffled = random.sample(pairs, len(pairs))
-    assert estimate_pairs(shuffled) == estimate_pairs(pairs)
+    assert curve_of(shuffled) == curve_of(pairs)
 
 
 def test_a_curve_of_very_many_keeps_its_ends_and_its_median():
-    curve = estimate_pairs((seconds, True) for seconds in range(1, 10_001))
+    curve = curve_of((seconds, True) for seconds in range(1, 10_001))
     assert len(curve.steps) <= MOST_STEPS + 1
     assert (curve.steps[0].seconds, curve.steps[-1].seconds) == (1, 10_000)
     assert (curve.median, curve.ninetieth, curve.happened) == (5_000, 9_000, 10_000)
