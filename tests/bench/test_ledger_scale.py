@@ -22,7 +22,7 @@ from tests.postgres import Server
 
 from stopgap.ledger import schema, service, store
 from stopgap.ledger.case import CLOSED
-from stopgap.ledger.tables import cases, chains, events
+from stopgap.ledger.tables import cases, chains, events, machines
 
 pytestmark = pytest.mark.bench
 
@@ -113,7 +113,7 @@ class Raced:
     new: int
     ingest: float
     bare: float
-    kept: float  # for the rows of cases and chains that each run left as well
+    kept: float  # for the rows of cases, chains and machines that each run wrote as well
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -159,14 +159,18 @@ def insert_bare(engine, rows):
 
 
 def kept_rows_of(engine, run):
-    """What the ledger keeps of the hosts and cases that a run spoke of: (table, rows)."""
+    """What ingest wrote of the hosts and cases that a run spoke of: (table, rows).
+
+    A journal speaks of all cases of its host.
+    """
     told = sa.select(events.c.host, events.c.remedy).where(events.c.run == run).distinct().subquery()
-    of_case = sa.and_(cases.c.host == told.c.host, cases.c.remedy == told.c.remedy)
+    of_case = sa.and_(cases.c.host == told.c.host, sa.or_(cases.c.remedy == told.c.remedy, told.c.remedy == ""))
     hosts = sa.select(told.c.host).distinct()
     with store.reading(engine) as connection:
         for one, query in (
-            (cases, sa.select(cases).join(told, of_case)),
+            (cases, sa.select(cases).distinct().join(told, of_case)),
             (chains, sa.select(chains).where(chains.c.host.in_(hosts))),
+            (machines, sa.select(machines).where(machines.c.host.in_(hosts))),
         ):
             yield one, [dict(row) for row in connection.execute(query).mappings()]
 
@@ -187,10 +191,11 @@ def test_ingest_keeps_a_third_of_the_speed_of_bare_inserts(filled, table):
     name = filled.ledger.backend
     table.figure(f"{name}: ingest", f"{filled.new / filled.ingest:,.0f} new events/s")
     table.figure(f"{name}: lines of spool files, known ones too", f"{filled.lines / filled.ingest:,.0f} lines/s")
-    table.figure(f"{name}: bare bulk inserts of the same rows", f"{filled.new / filled.bare:,.0f} rows/s")
-    table.ratio(f"{name}: ingest / bare inserts", filled.bare / filled.ingest, least=1 / 3)
-    everything = (filled.bare + filled.kept) / filled.ingest
-    table.figure("   / bare writes of all rows it left: events, cases, chains", f"{everything:.2f}")
+    table.figure(
+        f"{name}: bare bulk writes of the same rows", f"{filled.new / (filled.bare + filled.kept):,.0f} events/s"
+    )
+    table.ratio(f"{name}: ingest / bare writes", (filled.bare + filled.kept) / filled.ingest, least=1 / 3)
+    table.figure("   / bare inserts of the rows of events alone", f"{filled.bare / filled.ingest:.2f}")
     assert not table.failed, table.failed.pop()
 
 

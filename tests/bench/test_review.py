@@ -47,7 +47,7 @@ def _fill(engine):
     with writing(engine) as connection:
         for first in range(0, CASES, 10_000):
             rows = [row | {"host": f"web{number:06}"} for number in range(first, first + 10_000)]
-            bulk.insert(connection, cases, rows)
+            bulk.insert(connection, cases, bulk.rows_of(cases, rows))
 
 
 def test_a_hundred_thousand_closed_cases_are_reopened_within_seconds(ledger):
