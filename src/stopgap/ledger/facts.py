@@ -112,7 +112,8 @@ def learn(facts: Facts, event: Event) -> Facts:
         after = weigh(facts, after, event)
     if event.kind == "remedy" or (event.kind == "mitigation" and facts.revision):
         return after  # of the catalogue's own revision, or of the one that an entry was made under
-    return replace(after, revision=event.revision or facts.revision)
+    revision = event.revision or facts.revision
+    return after if after.revision == revision else replace(after, revision=revision)
 
 
 def _hear_machine(facts: Facts, event: Event) -> Facts:

@@ -1,6 +1,7 @@
 """From events to the case: the heart of the ledger. Pure, and the same whatever order the events arrived in."""
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -69,10 +70,13 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     place: Place = ("", "", "")  # of the last event
 
 
+_order = itemgetter(0, 1, 2, 3)  # without the event, which has none
+
+
 def fold(start: Fold, told: Iterable[Told]) -> Fold:
     """`told` in any order, all of it after `start.place`. What two writers say of one event counts once."""
     facts, story, place = start.facts, start.story, start.place
-    for one in once(sorted(told, key=lambda one: one[:4])):
+    for one in once(sorted(told, key=_order)):
         before, facts = facts, learn(facts, one.event)
         if facts is before and one.event.kind in OF_NOBODY:
             continue  # knowledge that says nothing new leaves no trace, see keeping.touched_by
@@ -116,7 +120,8 @@ def advance(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
     if _opens("not_affected" if facts.anew else story.known, state, facts):
         facts, story = _new_episode(facts, story, when)
     facts = replace(facts, anew=False) if facts.anew else facts
-    return facts, replace(_run_clocks(story, facts, when), known=state)
+    story = _run_clocks(story, facts, when)
+    return facts, story if story.known == state else replace(story, known=state)
 
 
 def _new_episode(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
