@@ -13,7 +13,7 @@ from tests.unit.collection.target import Target, remedy
 from tests.unit.collection.zips import DEFLATED, MEMBER, STORED, archive
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import modprobe
-from ansible_collections.stopgap.remediation.plugins.module_utils.actions import kernel_module, sysctl
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions import archive_member, kernel_module, sysctl
 
 OLD = 1_600_000_000_123_456_789
 KEY = "net.ipv4.conf.all.accept_redirects"
@@ -83,6 +83,10 @@ def live_value(host):
 
 
 def some_archives(host, monkeypatch):
+    """And a /proc of one process, ours: a busy machine's many are read anew after each write."""
+    (host.root.parent / "processes").mkdir()
+    (host.root.parent / "processes" / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
+    monkeypatch.setattr(archive_member, "PROC", str(host.root.parent / "processes"))
     jar = archive((MEMBER, b"class", DEFLATED), ("other", b"other", DEFLATED))
     for name, data in (("app/a.jar", jar), ("app/shop.war", archive(("lib/log4j.jar", jar, STORED)))):
         write(host, name, data, 0o640)
