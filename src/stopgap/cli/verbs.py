@@ -9,7 +9,7 @@ import typer
 
 from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.progress import Progress, show_result
-from stopgap.engine.model import EngineError, ExitCode, RunRequest
+from stopgap.engine.model import EngineError, ExitCode, RunRequest, RunResult
 
 Remedies = Annotated[list[str] | None, typer.Argument(help="Remedy ids or aliases; 'all' is the whole catalogue.")]
 Inventory = Annotated[list[str] | None, typer.Option("--inventory", "-i", help="Inventory file, folder or plugin.")]
@@ -48,6 +48,12 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
         extend: Annotated[
             str, typer.Option(metavar="14d", help="recheck: more time for mitigations that are proven to hold.")
         ] = "",
+        due: Annotated[
+            bool, typer.Option("--due", help="recheck: only what was proven too long ago for how urgent it is.")
+        ] = False,
+        at_most: Annotated[
+            int, typer.Option(min=0, metavar="HOSTS", help="recheck --due: so many hosts in one run; 0 is all.")
+        ] = 500,
         attest: Annotated[list[str] | None, typer.Option(help="Vouch for an obligation of the fix.")] = None,
         conffiles: Annotated[
             Literal["keep", "replace"], typer.Option(help="fix: which side of an edited configuration file.")
@@ -73,6 +79,8 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
             raise typer.BadParameter("--extend goes with recheck: only fresh proof gives a mitigation more time")
         if extend and not reason:
             raise typer.BadParameter("--extend needs --reason: it is recorded with your name")
+        if due and name != "recheck":
+            raise typer.BadParameter("--due goes with recheck: only what was proven before can be due again")
         if attest and name not in PROVING:
             raise typer.BadParameter(f"--attest goes with a verb that proves a fix: {', '.join(PROVING)}")
         if attest and not reason:
@@ -106,6 +114,10 @@ def _verb(name: str, text: str, *, fixed: dict[str, Any] | None = None) -> Calla
             passthrough=tuple(more + flags + (ansible or [])),
             passwords=passwords,
         )
+        if due:
+            from stopgap.cli.recheck_due import run_due  # it reads the ledger, which the verbs do not
+
+            raise typer.Exit(run_due(request, ids, at_most, as_json=as_json))
         raise typer.Exit(run_verb(request, as_json=as_json))
 
     command.__name__ = name
@@ -132,17 +144,23 @@ def _ask(ssh: bool, become: bool) -> tuple[dict[str, str], list[str]]:
     return passwords, flags
 
 
-def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
-    """Run it, show it, give the exit code."""
+def run_verb(
+    request: RunRequest,
+    *,
+    as_json: bool = False,
+    told: dict[str, Any] | None = None,
+    judge: Callable[[RunResult], ExitCode] = RunResult.exit_code,
+) -> ExitCode:
+    """Run it, show it, give the exit code. *told* goes before the outcome in JSON."""
     from stopgap.engine.run import run
 
-    _check_inventory(request.inventory)
+    check_inventory(request.inventory)
     with Progress(request, quiet=as_json) as progress:
         try:
             result = run(request, progress.take)
         except EngineError as error:
             raise typer.TyperException(str(error)) from error
-    code = result.exit_code()
+    code = judge(result)
     if result.refused:
         raise typer.TyperException(result.refused.removeprefix("Task failed: ").strip())
     if result.no_hosts:
@@ -153,6 +171,7 @@ def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
         typer.echo(
             json.dumps(
                 {
+                    **(told or {}),
                     "exit_code": int(code),
                     "cases": result.cases,
                     "verdicts": result.verdicts,
@@ -170,7 +189,7 @@ def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
     return code
 
 
-def _check_inventory(sources: tuple[str, ...]) -> None:
+def check_inventory(sources: tuple[str, ...]) -> None:
     for source in sources:
         if "," not in source and not Path(source).exists():
             raise typer.BadParameter(f"inventory {source} does not exist")
