@@ -124,7 +124,7 @@ class Channel:
         if agent.PROMPT in self._inbox:
             return True
         if prompt := self._spec.get("become_prompt"):
-            self._answer_prompt(len(re.findall(prompt, (self._errors + self._inbox).decode("utf-8", "replace"))))
+            self._answer_prompt(sum(_asked(prompt, bytes(said)) for said in (self._errors, self._inbox)))
         return False
 
     def _answer_prompt(self, asked: int) -> None:
@@ -151,6 +151,13 @@ class Channel:
         if self._spec.get("password") and not shutil.which("sshpass"):
             lines.append("a password is given for ssh, and sshpass is not installed here")
         raise ConnectionLost(clean("; ".join([*lines[-3:], f"exit {rc}"])))
+
+
+def _asked(prompt: str, said: bytes) -> int:
+    """How often it asks. A prompt starts a line or ends all that was said; su's is a word that a login may say, too."""
+    text = said.decode("utf-8", "replace")
+    found = [match.span() for match in re.finditer(prompt, text)]
+    return sum(start == 0 or text[start - 1] in "\r\n" or not text[end:].strip(" ") for start, end in found)
 
 
 def _start(spec: dict[str, Any]) -> subprocess.Popen[bytes]:
