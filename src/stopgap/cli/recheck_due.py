@@ -14,8 +14,8 @@ from stopgap.cli.ledger_options import print_json, where_it_is
 from stopgap.cli.risk_options import risk_errors, tell_doubts
 from stopgap.cli.verbs import check_inventory, run_verb
 from stopgap.engine.hosts import hosts_of
+from stopgap.engine.memory import memory_folder
 from stopgap.engine.model import EngineError, ExitCode, RunRequest, RunResult
-from stopgap.engine.run import memory_folder
 from stopgap.ledger import debts
 from stopgap.ledger.events import clean, spelled
 from stopgap.recheck.alone import alone

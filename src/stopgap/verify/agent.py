@@ -96,3 +96,8 @@ for line in iter(sys.stdin.readline, ""):
 def program() -> bytes:
     """The agent as the single ASCII line that BOOTSTRAP reads."""
     return f"exec({SOURCE.replace('LIMIT', str(OUTPUT_LIMIT))!a})\n".encode("ascii")
+
+
+def request(command: str, stdin: str, timeout: float) -> bytes:
+    """The line that asks it to run `command`."""
+    return f"{(command, stdin, timeout)!a}\n".encode("ascii")

@@ -50,20 +50,15 @@ class Channel:
 
     def call(self, command: str, stdin: str, timeout: float) -> Answer:
         """Runs `command` with the host's /bin/sh."""
-        self._outbox += f"{(command, stdin, timeout)!a}\n".encode("ascii")
+        self._outbox += agent.request(command, stdin, timeout)
         end = timeout + GRACE
         try:
             self._pump(lambda: b"\n" in self._inbox, end)
-            word, rc, sizes = _header(self._take(self._inbox.find(b"\n") + 1))
+            word, rc, sizes = header_of(self._take(self._inbox.find(b"\n") + 1))
             self._pump(lambda: len(self._inbox) >= sum(sizes), end)
         except TimeoutError:
             raise ConnectionLost(f"no answer in {end:g} s") from None
-        stdout, stderr = self._take(sizes[0]), self._take(sizes[1])
-        if word == "done":
-            return Answer(rc, stdout, stderr)
-        if word == "timeout":
-            raise CommandTimeout(f"no end after {timeout:.3g} s: {command[:80]}")
-        raise OSError("too much output" if word == "flood" else stderr.decode("utf-8", "replace"))
+        return answer_of(word, Answer(rc, self._take(sizes[0]), self._take(sizes[1])), command, timeout)
 
     def close(self) -> None:
         """The agent ends with its standard input."""
@@ -188,7 +183,16 @@ def _start(spec: dict[str, Any]) -> subprocess.Popen[bytes]:
             os.close(read_end)
 
 
-def _header(line: bytes) -> tuple[str, int, tuple[int, int]]:
+def answer_of(word: str, answer: Answer, command: str, timeout: float) -> Answer:
+    """Raises CommandTimeout or OSError where the agent's word is another than done."""
+    if word == "done":
+        return answer
+    if word == "timeout":
+        raise CommandTimeout(f"no end after {timeout:.3g} s: {command[:80]}")
+    raise OSError("too much output" if word == "flood" else answer.stderr.decode("utf-8", "replace"))
+
+
+def header_of(line: bytes) -> tuple[str, int, tuple[int, int]]:
     """Whatever is not an agent's header ends the connection: the bytes after it mean nothing."""
     match = re.fullmatch(rb"(done|timeout|flood|error) (\d{1,4}) (\d{1,9}) (\d{1,9})\n", line)
     if not match:
