@@ -7,13 +7,14 @@ from tests.bench.fleet import build
 from tests.bench.table import Table
 
 HOSTS = int(os.environ.get("STOPGAP_BENCH_HOSTS", "100"))  # containers; a smaller run is for trying things out
+KEPT = os.environ.get("STOPGAP_BENCH_LAB")  # the name of a lab that is used again and stays
 
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory):
-    fleet = build(f"speed{os.getpid()}", HOSTS, tmp_path_factory.mktemp("speed"))
+    fleet = build(KEPT or f"speed{os.getpid()}", HOSTS, tmp_path_factory.mktemp("speed"))
     yield fleet
-    fleet.remove()
+    fleet.remove(keep=bool(KEPT))
 
 
 @pytest.fixture

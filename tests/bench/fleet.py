@@ -21,7 +21,7 @@ CROWD = "MaxStartups 200\n"  # sshd drops connections at random once ten have no
 
 @dataclass
 class Run:
-    """`memory` in MB, where asked for: the peak of the command's own processes; `warm` that of ssh's warm connections."""
+    """In MB, where asked for: `memory` is the peak of the command's own processes, `warm` that of ssh's connections."""
 
     seconds: float
     said: str
@@ -68,7 +68,13 @@ class Fleet:
         with open(stdin or os.devnull) as source, tempfile.TemporaryFile("w+") as output:
             started = time.monotonic()
             process = subprocess.Popen(
-                words, env=self.environment | more, cwd=TOP, stdin=source, stdout=output, stderr=output, text=True
+                words,
+                env=self.environment | more,
+                cwd=self.folder,
+                stdin=source,
+                stdout=output,
+                stderr=output,
+                text=True,
             )
             run = Run(0.0, "")
             while weigh and process.poll() is None:
@@ -92,10 +98,11 @@ class Fleet:
         mine = f"ssh: {self.sockets}"
         return sum(memory(pid) for pid in processes() if command_line(pid).startswith(mine))
 
-    def remove(self):
+    def remove(self, keep=False):
         self.cool()
         shutil.rmtree(self.sockets, ignore_errors=True)
-        self.lab.down()
+        if not keep:
+            self.lab.down()
 
 
 def build(name, hosts, folder):
