@@ -136,6 +136,33 @@ def test_every_kind_of_connection(lab, ask):
     assert password not in output[0]
 
 
+def test_a_connection_that_cannot_be_kept_open_is_asked_through_ansible(lab, ask, monkeypatch):
+    """Slower, with the same verdicts, and told once; where Ansible cannot reach a host either, that is the reason."""
+    monkeypatch.setenv("ANSIBLE_CONNECTION_PLUGINS", str(Path(__file__).parents[1] / "connection_plugins"))
+    a = address(lab, "a")
+    password = (lab.inventory.parent / "opspw.password").read_text().strip()
+    of_site = {"ansible_connection": "site_ssh", "ansible_host": a}
+    hosts = {
+        "slow": of_site,
+        "slow_password": {**of_site, "ansible_user": "opspw", "ansible_become_password": password},
+        "slow_refused": {**of_site, "ansible_user": "opspw", "ansible_become_password": "wrong"},
+        "slow_port": {**of_site, "ansible_port": 9, "ansible_ssh_args": "-o ControlPath=none"},
+        "fast": {"ansible_host": a},
+    }
+    output = []
+    found = ask(hosts, output=output, checks=(WHO, {"type": "service", "params": {"name": "ssh", "running": True}}))
+    reasons = {host: entry["reason"] for host, entry in found.items()}
+    verdicts = {host: entry["verdict"] for host, entry in found.items()}
+    good = dict.fromkeys(("slow", "slow_password", "fast"), "pass")
+    assert verdicts == good | dict.fromkeys(("slow_refused", "slow_port"), "unknown"), reasons
+    assert "assword" in reasons["slow_refused"]
+    assert "Connection refused" in reasons["slow_port"]
+    said = " ".join(output[0].split())
+    told = "site_ssh cannot be kept open: each command costs about a second on"
+    assert said.count(f"[WARNING]: {told} slow, slow_password, slow_port, slow_refused") == 1
+    assert password not in output[0]
+
+
 def test_p04_a_dead_host_costs_its_own_timeout(lab, ask):
     a = address(lab, "a")
     lab.pause("b")

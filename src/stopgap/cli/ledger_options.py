@@ -60,7 +60,7 @@ def _why_unsure() -> str:
     from stopgap.ledger.store import exists
 
     if not exists():
-        return f"there is no ledger: {_where()}"
+        return f"there is no ledger: {where_it_is()}"
     behind = left_behind(spool_dir())
     return f"it has not heard of all: {behind} undelivered in {spool_dir()}" if behind else ""
 
@@ -73,10 +73,10 @@ def many(count: int, noun: str) -> str:
 def nothing(filtered: bool) -> str:
     if filtered:
         return "No case matches; `stopgap status` shows all."
-    return f"The ledger is empty: `stopgap assess REMEDY -i INVENTORY` writes the first cases. It is {_where()}"
+    return f"The ledger is empty: `stopgap assess REMEDY -i INVENTORY` writes the first cases. It is {where_it_is()}"
 
 
-def _where() -> str:
+def where_it_is() -> str:
     """So that whoever looks into another ledger than meant (cron, sudo, a mistyped variable) sees it."""
     from stopgap.ledger.paths import ledger_file
 

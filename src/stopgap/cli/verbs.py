@@ -54,6 +54,12 @@ def _verb(name: str, text: str) -> Callable[..., None]:
         extend: Annotated[
             str, typer.Option(metavar="14d", help="recheck: more time for mitigations that are proven to hold.")
         ] = "",
+        due: Annotated[
+            bool, typer.Option("--due", help="recheck: only what was proven too long ago for how urgent it is.")
+        ] = False,
+        at_most: Annotated[
+            int, typer.Option(min=0, metavar="HOSTS", help="recheck --due: so many hosts in one run; 0 is all.")
+        ] = 500,
         attest: Annotated[list[str] | None, typer.Option(help="Vouch for an obligation of the fix.")] = None,
         conffiles: Annotated[
             Literal["keep", "replace"], typer.Option(help="fix: which side of an edited configuration file.")
@@ -72,9 +78,10 @@ def _verb(name: str, text: str) -> Callable[..., None]:
         verbose: Verbose = 0,
         ansible: Annotated[list[str] | None, typer.Option(help="One more argument for ansible-playbook.")] = None,
     ) -> None:
-        _check_words(name, reason, force=force, extend=bool(extend), attest=bool(attest))
+        ids = _chosen(name, remedies)
+        _check_words(name, reason, force=force, extend=bool(extend), due=due, attest=bool(attest))
         variables: dict[str, Any] = {
-            "stopgap_remedies": _chosen(name, remedies),
+            "stopgap_remedies": ids,
             "stopgap_remedy_path": [str(p.absolute()) for p in remedy_path or []],
             "stopgap_mitigation": mitigation,
             "stopgap_owner": owner,
@@ -102,6 +109,10 @@ def _verb(name: str, text: str) -> Callable[..., None]:
             passthrough=tuple(more + flags + (ansible or [])),
             passwords=passwords,
         )
+        if due:
+            from stopgap.cli.recheck_due import run_due  # it reads the ledger, which the verbs do not
+
+            raise typer.Exit(run_due(request, ids, at_most, as_json=as_json))
         raise typer.Exit(run_verb(request, as_json=as_json))
 
     command.__name__ = name
@@ -109,7 +120,7 @@ def _verb(name: str, text: str) -> Callable[..., None]:
     return command
 
 
-def _check_words(verb: str, reason: str, *, force: bool, extend: bool, attest: bool) -> None:
+def _check_words(verb: str, reason: str, *, force: bool, extend: bool, due: bool, attest: bool) -> None:
     """Which options go with which verbs, and which need a reason."""
     if force and not reason:
         raise typer.BadParameter("--force needs --reason: it is recorded with the lifting")
@@ -117,6 +128,8 @@ def _check_words(verb: str, reason: str, *, force: bool, extend: bool, attest: b
         raise typer.BadParameter("--extend goes with recheck: only fresh proof gives a mitigation more time")
     if extend and not reason:
         raise typer.BadParameter("--extend needs --reason: it is recorded with your name")
+    if due and verb != "recheck":
+        raise typer.BadParameter("--due goes with recheck: only what was proven before can be due again")
     if attest and verb not in PROVING:
         raise typer.BadParameter(f"--attest goes with a verb that proves a fix: {', '.join(PROVING)}")
     if attest and not reason:
@@ -142,17 +155,24 @@ def _ask(ssh: bool, become: bool) -> tuple[dict[str, str], list[str]]:
     return passwords, flags
 
 
-def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
-    """Run it, show it, give the exit code."""
+def run_verb(
+    request: RunRequest,
+    *,
+    as_json: bool = False,
+    told: dict[str, Any] | None = None,
+    judge: Callable[[RunResult], ExitCode] = RunResult.exit_code,
+) -> ExitCode:
+    """Run it, show it, give the exit code. *told* goes before the outcome in JSON."""
     from stopgap.engine.run import run
 
-    _check_inventory(request.inventory)
+    check_inventory(request.inventory)
     request = replace(request, run=os.environ.get("STOPGAP_RUN", "").lower() or new_id(spelled(datetime.now(UTC))))
     with Progress(request, quiet=as_json) as progress:
         try:
             result = run(request, progress.take)
         except EngineError as error:
             raise typer.TyperException(str(error)) from error
+    code = judge(result)
     if result.refused:
         raise typer.TyperException(result.refused.removeprefix("Task failed: ").strip())
     if result.no_hosts:
@@ -160,15 +180,15 @@ def run_verb(request: RunRequest, *, as_json: bool = False) -> ExitCode:
             "the inventory gives no host to work on: check -i and -l ('ansible-inventory --list' shows what is read)"
         )
     if as_json:
-        _print_json(request, result)
+        _print_json(request, result, code, told or {})
     else:
         _show(request, result)
-    return result.exit_code()
+    return code
 
 
-def _print_json(request: RunRequest, result: RunResult) -> None:
-    told = {
-        "exit_code": int(result.exit_code()),
+def _print_json(request: RunRequest, result: RunResult, code: ExitCode, before: dict[str, Any]) -> None:
+    told = before | {
+        "exit_code": int(code),
         "cases": result.cases,
         "verdicts": result.verdicts,
         "failures": result.failures,
@@ -187,7 +207,7 @@ def _show(request: RunRequest, result: RunResult) -> None:
         tell_notices()
 
 
-def _check_inventory(sources: tuple[str, ...]) -> None:
+def check_inventory(sources: tuple[str, ...]) -> None:
     for source in sources:
         if "," not in source and not Path(source).exists():
             raise typer.BadParameter(f"inventory {source} does not exist")

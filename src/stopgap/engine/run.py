@@ -16,6 +16,7 @@ from typing import Any
 import ansible_runner
 
 from stopgap.collection import collection_root
+from stopgap.engine.memory import memory_folder
 from stopgap.engine.model import (
     Changed,
     EngineError,
@@ -84,12 +85,6 @@ def _why(runner: Any, result: RunResult) -> str:
         return "\n".join(result.errors)
     printed: str = runner.stdout.read() if runner.stdout else ""
     return printed.strip() or f"ansible-playbook ended with exit code {runner.rc} and said nothing"
-
-
-def memory_folder() -> str | None:
-    """Where to make a private folder for passwords: in memory, where the system has such a place."""
-    places = (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm")  # noqa: S108 - a 0700 folder is made in it
-    return next((place for place in places if place and os.access(place, os.W_OK | os.X_OK)), None)
 
 
 def command_line(request: RunRequest) -> list[str]:

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from stopgap.remedy.basis import Strict
 from stopgap.remedy.errors import InvalidRemedy, RemedyError
 from stopgap.remedy.load import read, validated
 from stopgap.remedy.nodes import parse
-from stopgap.remedy.values import Text
+from stopgap.remedy.values import Text, parse_ttl
 from stopgap.risk.errors import InvalidPolicy
 
 Exposure = Literal["internet", "internal", "isolated"]
@@ -60,6 +60,16 @@ class Rule(Strict):
         return self
 
 
+class Recheck(Strict):
+    """How old a proof may get, in seconds, of a case that may stay open for so many days; without `days` any other."""
+
+    days: Annotated[int, Field(ge=0, le=3650)] | None = None
+    every: Annotated[int, BeforeValidator(parse_ttl), Field(le=31 * 24 * 3600)]
+
+
+RECHECK = [Recheck(days=3, every="1h"), Recheck(days=14, every="6h"), Recheck(every="1d")]  # type: ignore[arg-type]
+
+
 class Policy(Strict):
     """`kev_due_date`: KEV's own date binds if it is the `earliest` and was still to come when the host was found
     affected; `always`, also where it had passed by then; or `ignore` it."""
@@ -68,6 +78,16 @@ class Policy(Strict):
     assume: Assume = Assume()
     kev_due_date: Literal["earliest", "always", "ignore"] = "earliest"
     rules: list[Rule] = []
+    recheck: list[Recheck] = RECHECK
+
+    @field_validator("recheck")
+    @classmethod
+    def _leaves_nobody_out(cls, given: list[Recheck]) -> list[Recheck]:
+        *some, rest = [one.days for one in given] or [0]
+        days = [day for day in some if day is not None]
+        if rest is not None or len(days) < len(some) or days != sorted(set(days)):
+            raise ValueError("write it by rising days, and the last one without days, for all the rest")
+        return given
 
 
 NONE = Policy(apiVersion="stopgap/v1")

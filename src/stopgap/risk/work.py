@@ -83,7 +83,7 @@ def work(policy: Policy, now: datetime, **filters: str) -> Work:
         if connection is None:
             return Work([], (), now)
         found = list(open_cases(connection, now, **filters))
-        judge, kept = _judge(connection, {one.remedy for one in found}, policy, now)
+        judge, kept = judge_of(connection, {one.remedy for one in found}, policy, now)
         return Work(order_of_work(found, judge), tuple(shelf.doubts(kept, now)) if found else (), now)
 
 
@@ -97,11 +97,11 @@ def explain(host: str, vulnerability: str, policy: Policy, now: datetime, estate
             raise UnknownCase(_no_host(connection, host, estate))
         remedies = read_remedies(connection, {one.remedy for one in cases})
         case = as_of(_named(cases, remedies, host, vulnerability), now)
-        judge, kept = _judge(connection, {case.remedy}, policy, now)
+        judge, kept = judge_of(connection, {case.remedy}, policy, now)
         return Story(case, remedies[case.remedy], judge.judge(case), tuple(shelf.doubts(kept, now)), now)
 
 
-def _judge(connection: sa.Connection, ids: set[str], policy: Policy, now: datetime) -> tuple[Judge, dict[str, Kept]]:
+def judge_of(connection: sa.Connection, ids: set[str], policy: Policy, now: datetime) -> tuple[Judge, dict[str, Kept]]:
     remedies = read_remedies(connection, ids)
     names = {name for remedy in remedies.values() for name in remedy.names}
     feeds = shelf.read_feeds(connection, names)

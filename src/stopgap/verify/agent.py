@@ -2,7 +2,7 @@
 
 A connection is an argv that ends in `python3 -c BOOTSTRAP` on the host. BOOTSTRAP has no line break, backslash or
 single quote, so every login shell passes it on unharmed. It prints PROMPT; the controller answers with one line of
-Python, the agent. From then on each request is one line of JSON, each answer a line `WORD RC STDOUT-LENGTH
+Python, the agent. From then on each request is one line, a Python tuple, each answer a line `WORD RC STDOUT-LENGTH
 STDERR-LENGTH` and the raw bytes.
 """
 
@@ -12,49 +12,80 @@ BOOTSTRAP = 'exec(input("stopgap> "))'  # plugin_utils/connections.py has the sa
 # More than a check can want and less than hurts a small host.
 OUTPUT_LIMIT = 32 * 1024 * 1024
 
+# Importing subprocess and json would cost a host more than Python's own start does.
 SOURCE = r"""
-import json, os, selectors, signal, subprocess, sys, threading, time
+import _signal, os, select, sys, time
 
 env = dict(os.environ, LC_ALL="C", PATH=os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin")
+started = []
 
-def feed(pipe, data):
+def start(command, streams):
+    argv = ["/bin/sh", "-c", command.encode("utf-8", "surrogateescape")]
+    moves = [(getattr(os, "POSIX_SPAWN_DUP2", 0), stream, number) for number, stream in enumerate(streams)]
     try:
-        with pipe:
-            pipe.write(data)
-    except OSError:
-        pass  # the command did not want it all
+        defaults = (_signal.SIGPIPE, _signal.SIGXFSZ)
+        return os.posix_spawn(argv[0], argv, env, file_actions=moves, setsid=True, setsigdef=defaults)
+    except (AttributeError, NotImplementedError):  # before Python 3.8, before glibc 2.26
+        import subprocess
+        process = subprocess.Popen(argv, env=env, start_new_session=True, stdin=streams[0], stdout=streams[1],
+                                   stderr=streams[2])
+        started.append(process)  # collected as garbage it would take the exit code with it
+        return process.pid
 
-def collect(process, end):
-    got = {process.stdout: bytearray(), process.stderr: bytearray()}
-    with selectors.DefaultSelector() as waiting:
-        for pipe in got:
-            waiting.register(pipe, selectors.EVENT_READ)
-        while waiting.get_map():
-            if time.monotonic() >= end:
-                return "timeout", b"", b""
-            for key, _ in waiting.select(max(0, end - time.monotonic())):
-                data = os.read(key.fd, 65536)
-                got[key.fileobj] += data
-                if not data:
-                    waiting.unregister(key.fileobj)
-            if sum(map(len, got.values())) > LIMIT:
-                return "flood", b"", b""
-    return "done", got[process.stdout], got[process.stderr]
+def collect(ours, data, got, end):
+    waiting = select.poll()
+    for stream in got:
+        waiting.register(stream, select.POLLIN)
+    waiting.register(ours[0], select.POLLOUT)
+    reading = len(got)
+    while reading:
+        if time.monotonic() >= end:
+            return "timeout"
+        for stream, _ in waiting.poll(1 + 1000 * max(0, end - time.monotonic())):
+            if stream in got:
+                piece = os.read(stream, 65536)
+                got[stream] += piece
+                done = not piece
+                reading -= done
+            else:
+                try:
+                    data = data[os.write(stream, data[:4096]):]  # a ready pipe takes as much without blocking
+                    done = not data
+                except OSError:
+                    done = True  # the command did not want it all
+                if done:
+                    os.close(ours.pop(0))
+            if done:
+                waiting.unregister(stream)
+        if sum(map(len, got.values())) > LIMIT:
+            return "flood"
+    return "done"
 
 def run(command, stdin, timeout):
-    process = subprocess.Popen(["/bin/sh", "-c", command.encode("utf-8", "surrogateescape")], env=env, bufsize=0,
-                               start_new_session=True, stdin=-1, stdout=-1, stderr=-1)
-    threading.Thread(target=feed, args=(process.stdin, stdin.encode("utf-8", "surrogateescape")), daemon=True).start()
-    with process.stdout, process.stderr:
-        word, out, err = collect(process, time.monotonic() + timeout)
-    if word != "done":
-        os.killpg(process.pid, signal.SIGKILL)
-    rc = process.wait()
-    return word, rc if rc >= 0 else 128 - rc, out, err
+    ours, theirs, end = [], [], time.monotonic() + timeout
+    try:
+        for number in range(3):
+            read, write = os.pipe()
+            ours.append(read if number else write)
+            theirs.append(write if number else read)
+        pid = start(command, theirs)
+        while theirs:
+            os.close(theirs.pop())
+        out, err = bytearray(), bytearray()
+        data = memoryview(stdin.encode("utf-8", "surrogateescape"))
+        word = collect(ours, data, {ours[1]: out, ours[2]: err}, end)
+        if word != "done":
+            os.killpg(pid, 9)
+            del out[:], err[:]
+        status = os.waitpid(pid, 0)[1]
+    finally:
+        for one in ours + theirs:
+            os.close(one)
+    return word, 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), out, err
 
 for line in iter(sys.stdin.readline, ""):
     try:
-        word, rc, out, err = run(**json.loads(line))
+        word, rc, out, err = run(*eval(line))
     except OSError as error:
         word, rc, out, err = "error", 0, b"", str(error).encode("utf-8", "replace")
     sys.stdout.buffer.write(("%s %d %d %d\n" % (word, rc, len(out), len(err))).encode() + out + err)
@@ -65,3 +96,8 @@ for line in iter(sys.stdin.readline, ""):
 def program() -> bytes:
     """The agent as the single ASCII line that BOOTSTRAP reads."""
     return f"exec({SOURCE.replace('LIMIT', str(OUTPUT_LIMIT))!a})\n".encode("ascii")
+
+
+def request(command: str, stdin: str, timeout: float) -> bytes:
+    """The line that asks it to run `command`."""
+    return f"{(command, stdin, timeout)!a}\n".encode("ascii")

@@ -1,6 +1,5 @@
 """One process on the controller whose far end is an agent on a host; many commands go over it, one at a time."""
 
-import json
 import os
 import re
 import selectors
@@ -51,20 +50,15 @@ class Channel:
 
     def call(self, command: str, stdin: str, timeout: float) -> Answer:
         """Runs `command` with the host's /bin/sh."""
-        self._outbox += json.dumps({"command": command, "stdin": stdin, "timeout": timeout}).encode("ascii") + b"\n"
+        self._outbox += agent.request(command, stdin, timeout)
         end = timeout + GRACE
         try:
             self._pump(lambda: b"\n" in self._inbox, end)
-            word, rc, sizes = _header(self._take(self._inbox.find(b"\n") + 1))
+            word, rc, sizes = header_of(self._take(self._inbox.find(b"\n") + 1))
             self._pump(lambda: len(self._inbox) >= sum(sizes), end)
         except TimeoutError:
             raise ConnectionLost(f"no answer in {end:g} s") from None
-        stdout, stderr = self._take(sizes[0]), self._take(sizes[1])
-        if word == "done":
-            return Answer(rc, stdout, stderr)
-        if word == "timeout":
-            raise CommandTimeout(f"no end after {timeout:.3g} s: {command[:80]}")
-        raise OSError("too much output" if word == "flood" else stderr.decode("utf-8", "replace"))
+        return answer_of(word, Answer(rc, self._take(sizes[0]), self._take(sizes[1])), command, timeout)
 
     def close(self) -> None:
         """The agent ends with its standard input."""
@@ -125,7 +119,7 @@ class Channel:
         if agent.PROMPT in self._inbox:
             return True
         if prompt := self._spec.get("become_prompt"):
-            self._answer_prompt(len(re.findall(prompt, (self._errors + self._inbox).decode("utf-8", "replace"))))
+            self._answer_prompt(sum(_asked(prompt, bytes(said)) for said in (self._errors, self._inbox)))
         return False
 
     def _answer_prompt(self, asked: int) -> None:
@@ -152,6 +146,13 @@ class Channel:
         if self._spec.get("password") and not shutil.which("sshpass"):
             lines.append("a password is given for ssh, and sshpass is not installed here")
         raise ConnectionLost(clean("; ".join([*lines[-3:], f"exit {rc}"])))
+
+
+def _asked(prompt: str, said: bytes) -> int:
+    """How often it asks. A prompt starts a line or ends all that was said; su's is a word that a login may say, too."""
+    text = said.decode("utf-8", "replace")
+    found = [match.span() for match in re.finditer(prompt, text)]
+    return sum(start == 0 or text[start - 1] in "\r\n" or not text[end:].strip(" ") for start, end in found)
 
 
 def _start(spec: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -182,7 +183,16 @@ def _start(spec: dict[str, Any]) -> subprocess.Popen[bytes]:
             os.close(read_end)
 
 
-def _header(line: bytes) -> tuple[str, int, tuple[int, int]]:
+def answer_of(word: str, answer: Answer, command: str, timeout: float) -> Answer:
+    """Raises CommandTimeout or OSError where the agent's word is another than done."""
+    if word == "done":
+        return answer
+    if word == "timeout":
+        raise CommandTimeout(f"no end after {timeout:.3g} s: {command[:80]}")
+    raise OSError("too much output" if word == "flood" else answer.stderr.decode("utf-8", "replace"))
+
+
+def header_of(line: bytes) -> tuple[str, int, tuple[int, int]]:
     """Whatever is not an agent's header ends the connection: the bytes after it mean nothing."""
     match = re.fullmatch(rb"(done|timeout|flood|error) (\d{1,4}) (\d{1,9}) (\d{1,9})\n", line)
     if not match:

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from stopgap.engine.run import environment, memory_folder
+from stopgap.engine.memory import memory_folder
+from stopgap.engine.run import environment
 from stopgap.verify.errors import BadRequest
 
 ACTION = "stopgap.remediation.connections"

@@ -4,6 +4,7 @@ What the answers mean is the collection's own code, so that what acts and what p
 """
 
 from collections.abc import Callable
+from functools import cache, partial
 from typing import NamedTuple
 
 from stopgap.collection import shared_code
@@ -98,6 +99,6 @@ RPM = Family(rpm_installed, rpm_compare)
 
 def meets(host: AgentHost, version: str, fixes: list[str]) -> tuple[bool, str]:
     """(is it fixed, the fixed version that applies), where a release has several valid ones."""
-    compare = family(host).compare
-    fixed, required = shared_code("streams").meets(version, fixes, lambda left, right: compare(host, left, right))
+    compare = cache(partial(family(host).compare, host))  # the same pair is wanted more than once
+    fixed, required = shared_code("streams").meets(version, fixes, compare)
     return bool(fixed), str(required)

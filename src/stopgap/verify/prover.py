@@ -29,11 +29,12 @@ class Question(NamedTuple):
 
 
 class Prover:
-    """One connection a host for the whole session, used by one thread at a time."""
+    """One connection a host, used by one thread at a time. Each is a process: never many more than FORKS are open."""
 
     def __init__(self, connections: dict[str, dict[str, Any]]):
         self.connections = connections
         self._hosts: dict[str, AgentHost] = {}
+        self._kept: list[str] = []  # hosts whose connection somebody may want again, the latest last
         self._locks = {name: threading.Lock() for name in connections}
         self._ahead: dict[tuple[str, str, int], Future[Item]] = {}
         self._pool: ThreadPoolExecutor | None = None
@@ -41,6 +42,16 @@ class Prover:
 
     @contextmanager
     def on(self, name: str) -> Iterator[AgentHost]:
+        """For the session's own thread."""
+        with self._alone_with(name) as host:
+            yield host
+        self._kept = [*(one for one in self._kept if one != name), name]
+        if len(self._kept) > FORKS:
+            with self._alone_with(self._kept.pop(0)) as host:
+                host.backend.close()
+
+    @contextmanager
+    def _alone_with(self, name: str) -> Iterator[AgentHost]:
         with self._locks[name]:
             if name not in self._hosts:
                 self._hosts[name] = open_host(name, self.connections[name], TIMEOUT)
@@ -82,13 +93,15 @@ class Prover:
         self._hosts = {}
 
     def _ask_all(self, questions: list[tuple[Question, Future[Item]]]) -> None:
-        for one, future in questions:
-            if self._stopped:
-                return
-            try:
-                future.set_result(self._ask(one))
-            except BaseException as error:  # whoever waits for this answer has to hear of it
-                future.set_exception(error)
+        with self._alone_with(questions[0][0].host) as host:
+            for one, future in questions:
+                if self._stopped:
+                    break
+                try:
+                    future.set_result(run_check(host, one.check, one.context))
+                except BaseException as error:  # whoever waits for this answer has to hear of it
+                    future.set_exception(error)
+            host.backend.close()
 
     def _ask(self, question: Question) -> Item:
         with self.on(question.host) as host:

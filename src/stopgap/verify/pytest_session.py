@@ -91,6 +91,9 @@ class Proof:
 
     # --- what pytest calls
 
+    def pytest_report_collectionfinish(self) -> list[str]:
+        return [] if self.is_worker else slow_hosts(self.prover.connections)
+
     def pytest_collection(self) -> None:
         self._all()  # here a bad option is still a usage error
 
@@ -140,6 +143,16 @@ class Proof:
     def pytest_sessionfinish(self) -> None:
         if self._resolved:
             self.prover.close()
+
+
+def slow_hosts(connections: dict[str, dict[str, Any]]) -> list[str]:
+    """Once: which hosts are asked by an `ansible` for every command."""
+    kinds = {host: told["ansible"]["ansible_connection"] for host, told in connections.items() if "ansible" in told}
+    if not kinds:
+        return []
+    names = ", ".join([*sorted(kinds)[:5], *(["…"] if len(kinds) > 5 else [])])
+    plugins = ", ".join(sorted(set(kinds.values())))
+    return [f"stopgap: {plugins} cannot be kept open: each command costs about a second on {names}"]
 
 
 class Checks(pytest.Collector):

@@ -28,7 +28,9 @@ def verify(request: dict[str, Any]) -> dict[str, list[Item]]:
     workers = max(1, min(len(hosts), int(request.get("forks") or 5)))
     try:
         with ThreadPoolExecutor(workers) as pool:
-            results = dict(zip(hosts, pool.map(lambda name: _ask(hosts[name], plans[name]), hosts), strict=True))
+            results = dict(
+                zip(hosts, pool.map(lambda name: _ask_and_hang_up(hosts[name], plans[name]), hosts), strict=True)
+            )
         extra = _site_tests(request.get("tests") or [], hosts)
     finally:
         for host in hosts.values():
@@ -62,6 +64,14 @@ def _owed(obligation: Item) -> list[Item]:
     vouched = [{"type": ATTESTATION, "params": {"obligation": obligation["id"]}}] if obligation["attest"] else []
     checks = [*obligation["checks"], *vouched]
     return [{**check, "obligation": obligation["title"]} for check in checks]
+
+
+def _ask_and_hang_up(host: AgentHost, plan: Iterable[tuple[Item, Item, list[Item]]]) -> list[Item]:
+    """A connection is a process: there are never more of them than forks, however many hosts there are."""
+    try:
+        return _ask(host, plan)
+    finally:
+        host.backend.close()
 
 
 def _ask(host: AgentHost, plan: Iterable[tuple[Item, Item, list[Item]]]) -> list[Item]:

@@ -1,4 +1,4 @@
-"""A site's own test_*.py, run by pytest over the connections that are open already."""
+"""A site's own test_*.py, run by pytest over one connection a host, one host after the other."""
 
 import io
 import os
@@ -31,10 +31,15 @@ class SiteTests:
     def __init__(self, hosts: dict[str, AgentHost]):
         self.hosts = hosts
         self.results: dict[str, list[Item]] = {name: [] for name in hosts}
+        self._latest: AgentHost | None = None
 
     @pytest.fixture
     def host(self, _stopgap_host: str) -> AgentHost:
         host = self.hosts[_stopgap_host]
+        if self._latest is not host:  # pytest runs all tests of a host before the next one's
+            if self._latest:
+                self._latest.backend.close()
+            self._latest = host
         host.backend.connect()
         host.backend.start_clock()
         return host

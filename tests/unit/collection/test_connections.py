@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -231,9 +232,33 @@ def test_what_cannot_be_resolved_is_said_of_that_host_only(resolve):
     found = resolve({**hosts, "win": {"ansible_connection": "winrm"}})
     assert "nowhere" in found.bad["error"]
     assert "no.such.plugin" in found.worse["error"]
-    assert "not winrm" in found.win["error"]
+    assert found.win["ansible"]["ansible_connection"] == "winrm"
     assert found.nobody == {"error": "the inventory has no host nobody"}
     assert found.good["argv"][0] == "ssh"
+
+
+def test_what_has_no_command_line_is_told_by_the_variables_that_ansible_reaches_it_by(resolve, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_CONNECTION_PLUGINS", str(Path(__file__).parents[2] / "connection_plugins"))
+    site = {"ansible_connection": "site_ssh", "ansible_ssh_common_args": "-J {{ jump }}", "jump": "door", "other": 1}
+    hosts = {
+        "a": {**site, "ansible_host": "10.0.0.7", "ansible_port": 2222, "ansible_user": "ops"},
+        "b": {**site, "ansible_become_method": "su", "ansible_become_password": "{{ 'ge' + 'heim' }}"},
+        "c": {**site, "ansible_become": False, "ansible_python_interpreter": "/opt/python3"},
+    }
+    found = resolve(hosts, become=True, passwords={"conn_pass": "typed"})
+    plain = {"ansible_connection": "site_ssh", "ansible_ssh_common_args": "-J door", "ansible_password": "typed"}
+    assert found.a["python"] == "/usr/bin/python3"
+    assert found.a["ansible"] == {
+        **plain,
+        **{"ansible_host": "10.0.0.7", "ansible_port": 2222, "ansible_user": "ops", "ansible_become": True},
+        **{"ansible_become_method": "sudo", "ansible_become_user": "root"},
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+    assert found.b["ansible"]["ansible_host"] == "b"
+    assert found.b["ansible"]["ansible_become_method"] == "su"
+    assert found.b["ansible"]["ansible_become_password"] == "geheim"  # noqa: S105
+    assert (found.c["ansible"]["ansible_become"], found.c["python"]) == (False, "/opt/python3")
+    assert "ansible_become_user" not in found.c["ansible"]
 
 
 def test_vaulted_and_omitted_values(resolve):

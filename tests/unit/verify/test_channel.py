@@ -151,6 +151,30 @@ def test_a_refused_become_password_is_not_followed_by_other_secrets(local):
         Channel(become(local, 1, None), 10)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Forgotten your secret please: call 4711\\n",  # a login that talks of passwords
+        "dumb terminal, ",  # and one that does not end its line
+        "debug1: client_input_channel_req\\n",
+    ],
+)
+def test_what_a_login_says_of_passwords_is_not_yet_asking_for_one(local, said):
+    spec = become(local, 1, "sesame")
+    spec["argv"][2] = f"printf '{said}' >&2; {spec['argv'][2]}"
+    channel = Channel(spec, 10)
+    assert channel.call("cat", "x", 5).stdout == b"x"
+    channel.close()
+
+
+def test_a_prompt_is_answered_with_ssh_telling_its_own_beside_it(local):
+    spec = become(local, 1, "sesame")
+    spec["argv"][2] = spec["argv"][2].replace("read", "printf 'debug2: channel 0: rcvd ext data 15\\n' >&2; read", 1)
+    channel = Channel(spec, 10)
+    assert channel.call("cat", "x", 5).stdout == b"x"
+    channel.close()
+
+
 def test_closing_ends_the_agent(local):
     channel = Channel(local, 10)
     channel.call("true", "", 5)

@@ -1,5 +1,7 @@
 """Checks asked one at a time, hosts asked at once: on this machine under several names."""
 
+import os
+
 import pytest
 
 from stopgap.verify.context import Context
@@ -43,3 +45,17 @@ def test_closing_ends_what_is_not_asked_yet(prover, tmp_path):
     assert prover.answer(first)["verdict"] == "pass"
     prover.close()
     assert not (tmp_path / "asked").exists()
+
+
+def test_never_many_more_connections_than_forks_are_open(local, monkeypatch):
+    """Hosts asked ahead are left when they have said all; of those asked one by one, the latest few are kept."""
+    monkeypatch.setattr("stopgap.verify.prover.FORKS", 2)
+    names = [str(number) for number in range(6)]
+    for ahead, most in ((True, 2), (False, 3)):
+        agents = f"ps --ppid {os.getpid()} -o args= | grep -c '[s]topgap> '"
+        asked = [question(name, f"[ $({agents}) -le {most} ] && echo yes; true") for name in names]
+        prover = Prover(dict.fromkeys(names, local))
+        if ahead:
+            prover.ask_ahead(asked)
+        assert [prover.answer(one)["verdict"] for one in asked] == ["pass"] * 6
+        prover.close()

@@ -247,3 +247,13 @@ def test_the_program_starts_without_what_it_does_not_need():
     heavy = ["pytest", "pydantic", "rich", "sqlalchemy", "yaml", "ansible", "asyncio"]
     done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_never_more_connections_than_forks_are_open(local, tmp_path):
+    """The controller's memory must not grow with the fleet; a site's own tests come after the checks."""
+    tests = tmp_path / "test_site.py"
+    tests.write_text("def test_hello(host):\n    assert host.run('echo hello').rc == 0\n")
+    agents = command("sh", "-c", f"ps --ppid {os.getpid()} -o args= | grep -c '[s]topgap> '", stdout_matches="^[12]$")
+    wanted = request({f"h{number}": local for number in range(6)}, forks=2, tests=[str(tests)])
+    found = verify({**wanted, "remedies": [{**REMEDY, "checks": [agents], "fix": {"obligations": []}}]})
+    assert [(entry["verdict"], len(entry["checks"])) for (entry,) in found.values()] == [("pass", 2)] * 6

@@ -7,6 +7,7 @@ from ansible_collections.stopgap.remediation.plugins.plugin_utils.connections im
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.extension import wish_of
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.package import PackageError, run_package
 
+MOST_NAMED = 5
 ARGUMENTS = {
     "remedies": {"type": "list", "elements": "dict", "required": True},
     "targets": {"type": "dict", "required": True},
@@ -27,6 +28,16 @@ def tell_extensions(results, wish):
             if item["extension"] not in (None, wish.text):
                 cut.add("%s, mitigation %s: extended by %s" % (item["remedy"], item["mitigation"], item["extension"]))
     return sorted(cut)
+
+
+def tell_slow(connections):
+    """Once: which hosts are asked by an `ansible` for every command."""
+    slow = sorted(host for host, connection in connections.items() if "ansible" in connection)
+    if not slow:
+        return []
+    kinds = ", ".join(sorted({connections[host]["ansible"]["ansible_connection"] for host in slow}))
+    names = ", ".join(slow[:MOST_NAMED]) + (" and %d more" % (len(slow) - MOST_NAMED) if slow[MOST_NAMED:] else "")
+    return ["%s cannot be kept open: each command costs about a second on %s" % (kinds, names)]
 
 
 class ActionModule(ActionBase):
@@ -50,8 +61,8 @@ class ActionModule(ActionBase):
             answer = run_package("verify", request=request)
         except PackageError as error:
             raise AnsibleActionFail(str(error))
-        cut = tell_extensions(answer["results"], wish)
-        if cut:
-            result["warnings"] = cut
+        told = tell_extensions(answer["results"], wish) + tell_slow(request["connections"])
+        if told:
+            result["warnings"] = told
         result.update(changed=False, results=answer["results"])
         return result

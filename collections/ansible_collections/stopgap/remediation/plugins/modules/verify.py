@@ -10,7 +10,8 @@ description:
     connection that Ansible itself would use for that host, with its C(become).
   - Runs on the controller and changes nothing. Give the task C(run_once=true), it asks a whole batch of hosts.
   - A host that cannot be asked is V(unknown), never V(fail) and never V(pass), and costs no other host its verdict.
-  - Connections it speaks are ssh, local, C(containers.podman.podman) and C(community.docker.docker); hosts on any other are V(unknown).
+  - Connections it speaks are ssh, local, C(containers.podman.podman) and C(community.docker.docker); hosts on
+    any other are asked by an C(ansible) for each command, about a second each, with a warning.
 requirements:
   - the stopgap package in the Python that runs Ansible
   - Python 3.6 or newer on the hosts

@@ -58,9 +58,9 @@ class Connections:
         context = self._context(host, task, variables, templar)
         connection = self._connection(task, context, variables, templar)
         build = ARGV.get(connection.transport)
-        if build is None:
-            return {"error": "verification speaks %s, not %s" % (", ".join(sorted(ARGV)), connection.transport)}
         python = find_python(variables, templar)
+        if build is None:
+            return {"ansible": relayed(connection, context, python, variables, templar), "python": python}
         command = " ".join(shlex.quote(word) for word in shlex.split(python) + ["-c", BOOTSTRAP])
         become = connection.become if needs_become(connection, context) else None
         if become:
@@ -205,6 +205,38 @@ def prompt_pattern(become):
         return re.escape(to_text(become.prompt))
     words = option(become, "prompt_l10n") or getattr(become, "SU_PROMPT_LOCALIZATIONS", None)
     return "(?i)(?:%s)\\s*[:\uff1a]" % "|".join(re.escape(word) for word in words) if words else None
+
+
+def relayed(connection, context, python, variables, templar):
+    """The variables by which `ansible` itself reaches the host: it has no command line that could be kept open."""
+    become = connection.become if needs_become(connection, context) else None
+    plugins = [("connection", connection), ("shell", connection._shell)] + ([("become", become)] if become else [])
+    names = {name for kind, plugin in plugins for name in C.config.get_plugin_vars(kind, plugin._load_name)}
+    found = templated(sorted(names - {"inventory_hostname"}), variables, templar)
+    found.update(
+        ansible_connection=connection._load_name,
+        ansible_host=context.remote_addr,
+        ansible_user=option(connection, "remote_user") or context.remote_user,
+        ansible_port=option(connection, "port") or context.port,
+        ansible_password=option(connection, "password") or context.password,
+        ansible_python_interpreter=python,
+        ansible_become=bool(become),
+        ansible_become_method=become and become._load_name,
+        ansible_become_user=become and option(become, "become_user"),
+        ansible_become_password=become and option(become, "become_pass"),
+    )
+    return dict((name, untagged(value)) for name, value in sorted(found.items()) if value not in (None, ""))
+
+
+def untagged(value):
+    """As JSON has it: Ansible tags its strings and numbers."""
+    if isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, (list, tuple)):
+        return [untagged(item) for item in value]
+    return to_text(value)
 
 
 def ssh_argv(connection, context, command):

@@ -24,6 +24,7 @@ class Witness(object):
         self.actor = clean(actor, 255) or "unknown"
         self.origin = origin
         self.asked = {}  # remedies of the play: {id: revision}
+        self.due = {}  # {host: ids} where the play asks each host for some of them only; else empty
         self.silent = {}  # unreachable hosts: {host: why}
         self._entries = {}  # (host, remedy, mitigation) -> the journal entry heard of in this run
         self._told_silent = set()
@@ -56,11 +57,15 @@ class Witness(object):
         told = []
         for host, why in self.silent.items():
             for remedy, revision in self.asked.items():
-                if (host, remedy) not in self._told_silent:
+                if self._is_meant(host, remedy) and (host, remedy) not in self._told_silent:
                     self._told_silent.add((host, remedy))
                     event = events.unknown(remedy, revision, "unreachable: %s" % why, "unreachable")
                     told.append(self._complete(event, host, estate_of))
         return told
+
+    def _is_meant(self, host, remedy):
+        """A host that is silent is unknown in what it was to be asked, and in nothing else."""
+        return not self.due or remedy in self.due.get(host, ())
 
     def _complete(self, told, host, estate_of, wish=None):
         self._remember_entry(host, told)
@@ -124,6 +129,12 @@ def ids_of(remedies):
         if events._is_asked(name, {}):
             found[str(name)] = int(revision) if isinstance(revision, int) else 0
     return found
+
+
+def due_of(variables):
+    """`stopgap_due` of a recheck; anything that is not of its shape narrows nothing."""
+    told = variables.get("stopgap_due")
+    return told if isinstance(told, dict) and all(isinstance(ids, list) for ids in told.values()) else {}
 
 
 def actor_of(variables, environ):

@@ -1,0 +1,1 @@
+"""Verdicts age: which proofs are too old, by how urgent their cases are."""

@@ -1,0 +1,123 @@
+"""The timer of docs/examples/recheck on a real systemd, and what is due on a real host."""
+
+import configparser
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from stopgap.demo.story import prepare
+from stopgap.lab import HostSpec, Lab
+from tests.books import Books
+
+pytestmark = pytest.mark.lab
+EXAMPLES = Path(__file__).parents[2] / "docs/examples/recheck"
+HOST, REMEDY = "web1", "CVE-2023-44487"
+LIMITS = "/etc/nginx/conf.d/stopgap-CVE-2023-44487.conf"
+# In the place of stopgap: says how it was started, and tries what the unit should let it do and what it should not.
+STANDIN = r"""#!/usr/bin/python3
+import json, os, sys
+def may_write(folder):
+    try:
+        with open(os.path.join(folder, "probe"), "w"):
+            return True
+    except OSError:
+        return False
+folders = [os.environ["STOPGAP_STATE_DIR"], os.path.expanduser("~"), "/dev/shm", "/tmp", "/etc", "/usr", "/var/lib"]
+status = dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\t" in line)
+told = {"argv": sys.argv[1:], "cwd": os.getcwd(), "uid": os.getuid(), "url": os.environ.get("STOPGAP_LEDGER_URL"),
+        "writes": [folder for folder in folders if may_write(folder)], "no_new": status["NoNewPrivs"].strip(),
+        "caps": int(status["CapBnd"], 16)}
+with open(os.path.join(os.environ["STOPGAP_STATE_DIR"], "told"), "w") as file:
+    json.dump(told, file)
+"""
+
+
+@pytest.fixture(scope="module")
+def lab():
+    lab = Lab(f"recheck-{os.getpid()}")
+    lab.down()
+    try:
+        lab.up([HostSpec(HOST, "bookworm", ("nginx",))])
+        prepare(lab, {})
+        yield lab
+    finally:
+        lab.down()
+
+
+def run(lab, command):
+    return lab.exec(HOST, ["sh", "-c", command], check=False)
+
+
+def test_the_timer_fires_and_the_service_can_do_no_more_than_it_should(lab):
+    for unit in ("stopgap-recheck.service", "stopgap-recheck.timer"):
+        lab.write_file(HOST, f"/etc/systemd/system/{unit}", (EXAMPLES / unit).read_text())
+    lab.write_file(HOST, "/usr/local/bin/stopgap", STANDIN)
+    lab.write_file(HOST, "/etc/stopgap/recheck.env", "STOPGAP_LEDGER_URL=postgresql://db/stopgap\n")
+    made = run(lab, "chmod 755 /usr/local/bin/stopgap; chmod 600 /etc/stopgap/recheck.env; useradd --system -m stopgap")
+    assert made.returncode == 0, made.stderr
+    checked = run(lab, "cd /etc/systemd/system && systemd-analyze verify stopgap-recheck.timer stopgap-recheck.service")
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+    # sooner than in ten minutes, all else as it stands there
+    drop_in = "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/2\nRandomizedDelaySec=0\nAccuracySec=100ms\n"
+    lab.write_file(HOST, "/etc/systemd/system/stopgap-recheck.timer.d/soon.conf", drop_in)
+    assert run(lab, "systemctl daemon-reload && systemctl start stopgap-recheck.timer").returncode == 0
+    told = wait_for(lambda: run(lab, "cat /var/lib/stopgap-controller/told").stdout)
+    journal = run(lab, "systemctl stop stopgap-recheck.timer; journalctl -u stopgap-recheck.service --no-pager").stdout
+    told = json.loads(told)
+    assert told["argv"] == ["recheck", "--due", "-i", "/etc/stopgap/hosts.yml"], journal
+    assert told["cwd"] == "/etc/stopgap"
+    assert told["uid"] == int(run(lab, "id -u stopgap").stdout)
+    assert told["url"] == "postgresql://db/stopgap"
+    assert told["writes"] == ["/var/lib/stopgap-controller", "/home/stopgap", "/dev/shm", "/tmp"]
+    assert (told["no_new"], told["caps"]) == ("1", 0)
+    assert run(lab, "stat -c %a /var/lib/stopgap-controller").stdout.strip() == "700"
+    assert run(lab, "test -e /tmp/probe").returncode != 0  # it was a /tmp of its own
+
+
+def wait_for(ask, seconds=30):
+    end = time.monotonic() + seconds
+    while not (found := ask()):
+        assert time.monotonic() < end, "the timer did not fire"
+        time.sleep(0.3)
+    return found
+
+
+def test_the_units_say_when():
+    timer = configparser.ConfigParser()
+    timer.read(EXAMPLES / "stopgap-recheck.timer")
+    assert dict(timer["Timer"]) == {"oncalendar": "*:0/10", "randomizeddelaysec": "3min", "persistent": "true"}
+
+
+def test_the_cron_line_is_what_cron_takes():
+    (line,) = [line for line in (EXAMPLES / "crontab").read_text().splitlines() if "recheck --due" in line]
+    assert re.fullmatch(r"\*/10 (\* ){4}stopgap cd /etc/stopgap && stopgap recheck --due -i \S+", line)
+    assert "%" not in line  # cron's line break
+
+
+def test_what_a_ledger_found_is_due_and_then_is_not_and_what_was_undone_is_lost(lab, tmp_path):
+    before = Books(lab, tmp_path / "before")
+    assert before.stopgap("mitigate", REMEDY).returncode == 0
+    books = Books(lab, tmp_path / "state")
+    assert books.stopgap("sync").returncode == 0  # this ledger never saw it proven
+    done = books.stopgap("recheck", "--due", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert [(one["host"], one["remedy"], one["proven_at"]) for one in told["due"]] == [(HOST, REMEDY, None)]
+    assert [case["remedy"] for case in told["cases"][HOST]] == [REMEDY]
+    (case,) = books.read("status", "--host", HOST)["cases"]
+    assert case["state"] == "mitigated"
+    done = books.stopgap("recheck", "--due")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    run(lab, f"rm {LIMITS}; nginx -s reload")
+    late = Books(lab, tmp_path / "late")
+    assert late.stopgap("sync").returncode == 0
+    done = late.stopgap("recheck", "--due")
+    assert done.returncode == 4, done.stdout
+    assert "1 proof due on 1 host:\nhost  remedy          state" in done.stdout
+    assert "never proven" in done.stdout
