@@ -11,6 +11,15 @@ from tests.books import Books
 from tests.postgres import NoPostgreSQL, Server
 
 
+def is_contract(nodeid):
+    return "test_contract.py::" in nodeid
+
+
+def pytest_collection_modifyitems(items):
+    """Contracts come last: half a minute each, they fill what the long files leave of a worker."""
+    items.sort(key=lambda item: is_contract(item.nodeid))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Under `--dist loadfile` a file's tests stay on one worker with its lab hosts; contracts, which have a host each,
@@ -21,7 +30,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class FilesAndContracts(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            return nodeid if "test_contract.py::" in nodeid else super()._split_scope(nodeid)
+            return nodeid if is_contract(nodeid) else super()._split_scope(nodeid)
 
     return FilesAndContracts(config, log)
 

@@ -200,9 +200,11 @@ def _print_json(request: RunRequest, result: RunResult, code: ExitCode, before: 
 
 
 def _show(request: RunRequest, result: RunResult) -> None:
-    if request.verb == "sync":
-        tell_delivered(request.run)
-    show_result(request, result)
+    try:
+        if request.verb == "sync":
+            tell_delivered(request.run)
+    finally:
+        show_result(request, result)  # also where the ledger cannot be read
     if request.verb == "sync":
         tell_notices()
 

@@ -120,6 +120,18 @@ def test_a_sync_that_brought_nothing_says_so_little(sync):
     assert sync(None).out.startswith("journals read")
 
 
+def test_a_ledger_that_cannot_be_read_hides_no_host(sync, monkeypatch, capsys):
+    monkeypatch.setenv("STOPGAP_LEDGER_URL", "nonsense")
+    monkeypatch.setattr(engine, "run", lambda _request, _listen: RunResult(failures={"web1": "no journal"}))
+    monkeypatch.setattr(sys, "argv", ["stopgap", "sync", "-i", "web1,"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr()
+    assert end.value.code == 1
+    assert "failed web1: no journal" in said.out
+    assert "STOPGAP_LEDGER_URL is not a database URL" in said.err
+
+
 @pytest.mark.parametrize("text", ["\x1b]0;owned\x07", "[red]x[/]", "x" * 5000])
 def test_what_a_host_calls_its_mitigation_is_harmless(sync, text):
     told = history("web1", "E1", "applied")[0]
