@@ -32,11 +32,6 @@ def files(host):
     )
 
 
-def command(host):
-    """By itself: a command takes longer than all the rest."""
-    return remedy("CVE-2", host.flag("flag"))
-
-
 def assert_in_force(host):
     assert [entry["state"] for entry in host.in_force()] == ["applied"]
     for action in host.in_force()[0]["actions"]:
@@ -44,10 +39,10 @@ def assert_in_force(host):
         assert {key: current[key] for key in action["written"]} == action["written"]
 
 
-@pytest.mark.parametrize("deeds", [files, command])
 @pytest.mark.parametrize("crash_in", ["present", "absent"])
-def test_crash_at_every_moment_is_finished_or_undone(host, crash_in, deeds):
-    before, wanted = host.tree(), deeds(host)
+def test_crash_at_every_moment_is_finished_or_undone(host, crash_in):
+    """Several actions of one remedy; each type by itself is in tests/promises/test_p01_crash_at_every_moment.py."""
+    before, wanted = host.tree(), files(host)
     for moment in itertools.count(1):
         if crash_in == "absent":
             host.present(wanted)
