@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
+from tests.typed import ingest
 from tests.unit.ledger.makers import RUN, event, only_sqlite, raw_event
 
 from stopgap.ledger import book, service, sqlite, store
@@ -46,12 +47,6 @@ def write(spool, *events):
     path = spool / f"{RUN}.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in events))
     return path
-
-
-def ingest():
-    return subprocess.run(
-        [sys.executable, "-m", "stopgap.ledger", "ingest"], capture_output=True, text=True, check=False
-    )
 
 
 def complaint(url):
