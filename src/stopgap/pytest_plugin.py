@@ -1,5 +1,6 @@
 """The options of `pytest --remedy CVE-… --hosts=…`. Every pytest run of this Python loads this: it imports nothing."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    testinfra = sys.modules.get("testinfra.backend")  # its plugin has loaded it; a table is all the registry it has
+    if testinfra:
+        testinfra.BACKENDS.setdefault("stopgap", "stopgap.verify.site_backend.SiteBackend")
+    if "stopgap://" in (config.getoption("hosts", None) or "") or config.getoption("connection", None) == "stopgap":
+        from stopgap.verify.pytest_transport import Transport
+
+        config.pluginmanager.register(Transport(config), "stopgap_transport")
     if config.getoption("stopgap_remedies"):
         from stopgap.verify import pytest_fixtures
         from stopgap.verify.pytest_session import NAME, Proof

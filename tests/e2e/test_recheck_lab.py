@@ -114,6 +114,12 @@ def test_what_a_ledger_found_is_due_and_then_is_not_and_what_was_undone_is_lost(
     done = books.stopgap("recheck", "--due")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
+    # of several remedies each host is asked only its own
+    words = ("-e", json.dumps({"stopgap_due": {HOST: [REMEDY]}}), "--json")
+    done = books.stopgap("recheck", REMEDY, "CVE-2024-6387", *words)
+    assert [case["remedy"] for case in json.loads(done.stdout)["cases"][HOST]] == [REMEDY], done.stderr
+    assert len(books.read("status")["cases"]) == 1
+
     run(lab, f"rm {LIMITS}; nginx -s reload")
     late = Books(lab, tmp_path / "late")
     assert late.stopgap("sync").returncode == 0

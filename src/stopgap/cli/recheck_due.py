@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from stopgap.cli import ledger_view as view
-from stopgap.cli.ledger_options import print_json, where_it_is
+from stopgap.cli.ledger_options import ledger_errors, print_json, where_it_is
 from stopgap.cli.risk_options import risk_errors, tell_doubts
 from stopgap.cli.verbs import check_inventory, run_verb
 from stopgap.engine.hosts import hosts_of
@@ -34,7 +34,7 @@ def run_due(request: RunRequest, remedies: list[str], at_most: int, *, as_json: 
     """One at a time. With nothing due, nothing is said and no host is touched."""
     check_inventory(request.inventory)
     known = known_remedies(request, remedies)
-    with alone() as is_alone:
+    with ledger_errors(), alone() as is_alone:
         if not is_alone:
             tell("another recheck --due is under way; what is due is left to it")
             return end_early(ExitCode.PROVEN, as_json)
@@ -118,6 +118,8 @@ def recheck(request: RunRequest, found: Due, at_most: int, any_lost: bool, *, as
         wanted.setdefault(one.case.host, []).append(one.case.remedy)
 
     def judge(result: RunResult) -> ExitCode:
+        if request.check:  # a dry run leaves no verdicts
+            return exit_code(result, any_lost)
         unasked = sorted(wanted.keys() - result.verdicts.keys() - result.failures.keys() - result.unreachable.keys())
         if unasked:
             tell(f"due, and not asked by the play: {clean(', '.join(unasked), 1000)}")

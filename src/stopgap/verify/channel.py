@@ -141,6 +141,8 @@ class Channel:
         except (subprocess.TimeoutExpired, OSError):
             rc = self._process.poll()
         lines = [line for line in self._errors.decode("utf-8", "replace").splitlines() if line.strip()]
+        if _no_python(" ".join(lines), self._spec.get("python")):
+            lines.append(f"there is no {self._spec['python']} on it: set ansible_python_interpreter")
         if self._spec.get("password") and rc in SSHPASS_EXITS:
             lines.append(SSHPASS_EXITS[rc])
         if self._spec.get("password") and not shutil.which("sshpass"):
@@ -181,6 +183,11 @@ def _start(spec: dict[str, Any]) -> subprocess.Popen[bytes]:
     finally:
         if read_end >= 0:
             os.close(read_end)
+
+
+def _no_python(said: str, python: str | None) -> bool:
+    """As shells and sudo say it."""
+    return bool(python) and str(python) in said and ("not found" in said or "No such file" in said)
 
 
 def answer_of(word: str, answer: Answer, command: str, timeout: float) -> Answer:

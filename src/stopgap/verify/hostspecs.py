@@ -15,6 +15,7 @@ from stopgap.verify.agent import BOOTSTRAP
 
 Options = dict[str, Any]
 Connection = dict[str, Any]
+OF_ANSIBLE = ("ansible", "stopgap")  # an inventory's pattern; to checks it is one and the same
 
 
 def connections(hostspecs: list[str], options: Options) -> dict[str, Connection]:
@@ -27,7 +28,7 @@ def connections(hostspecs: list[str], options: Options) -> dict[str, Connection]
     for spec in hostspecs:
         host, own = parse_hostspec(spec)
         given = options | own
-        if given.get("connection") == "ansible":
+        if given.get("connection") in OF_ANSIBLE:
             patterns.setdefault(given.get("ansible_inventory"), []).append(host or "all")
         else:
             found |= _reached(host, given)
@@ -38,11 +39,21 @@ def connections(hostspecs: list[str], options: Options) -> dict[str, Connection]
     return found
 
 
+def slow_hosts(connections: dict[str, Connection]) -> list[str]:
+    """Once: which hosts are asked by an `ansible` for every command."""
+    kinds = {host: told["ansible"]["ansible_connection"] for host, told in connections.items() if "ansible" in told}
+    if not kinds:
+        return []
+    names = ", ".join([*sorted(kinds)[:5], *(["…"] if len(kinds) > 5 else [])])
+    plugins = ", ".join(sorted(set(kinds.values())))
+    return [f"stopgap: {plugins} cannot be kept open: each command costs about a second on {names}"]
+
+
 def _reached(host: str, given: Options) -> dict[str, Connection]:
     kind = given.get("connection") or "paramiko"  # as testinfra has it
     if kind in KINDS:
         return KINDS[kind](host, given)
-    spoken = ", ".join(["ansible", *KINDS])
+    spoken = ", ".join([*OF_ANSIBLE, *KINDS])
     return {host: {"error": f"stopgap speaks {spoken}, not {kind}: write --hosts=ssh://{host} or ansible://{host}"}}
 
 

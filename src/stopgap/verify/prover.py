@@ -31,8 +31,9 @@ class Question(NamedTuple):
 class Prover:
     """One connection a host, used by one thread at a time. Each is a process: never many more than FORKS are open."""
 
-    def __init__(self, connections: dict[str, dict[str, Any]]):
+    def __init__(self, connections: dict[str, dict[str, Any]], timeout: float = TIMEOUT):
         self.connections = connections
+        self._timeout = timeout
         self._hosts: dict[str, AgentHost] = {}
         self._kept: list[str] = []  # hosts whose connection somebody may want again, the latest last
         self._locks = {name: threading.Lock() for name in connections}
@@ -54,7 +55,7 @@ class Prover:
     def _alone_with(self, name: str) -> Iterator[AgentHost]:
         with self._locks[name]:
             if name not in self._hosts:
-                self._hosts[name] = open_host(name, self.connections[name], TIMEOUT)
+                self._hosts[name] = open_host(name, self.connections[name], self._timeout)
             yield self._hosts[name]
 
     def ask_ahead(self, questions: Iterable[Question]) -> None:

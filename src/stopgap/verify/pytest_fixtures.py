@@ -8,7 +8,8 @@ from testinfra.host import Host
 
 from stopgap.verify import old_code
 from stopgap.verify.errors import VerifyError
-from stopgap.verify.pytest_session import NAME, Proof, Unknown
+from stopgap.verify.outcome import Unknown
+from stopgap.verify.pytest_session import NAME, Proof
 
 Remedy = dict[str, Any]
 

@@ -10,8 +10,9 @@ import pytest
 
 from stopgap.remedy import RemedyError, resolve, search_path
 from stopgap.verify.context import Context
-from stopgap.verify.errors import BadRequest
-from stopgap.verify.hostspecs import connections
+from stopgap.verify.errors import BadRequest, VerifyError
+from stopgap.verify.hostspecs import connections, slow_hosts
+from stopgap.verify.outcome import Unknown
 from stopgap.verify.prover import Prover, Question
 from stopgap.verify.runner import name_of, plan
 from stopgap.verify.verdict import clean
@@ -24,12 +25,6 @@ TESTINFRA = (
 )  # fmt: skip
 PROPERTIES = (("check", "id"), ("verdict", "verdict"), ("reason", "reason"))  # JUnit's name, and ours
 NO_CHECK = {"type": "no check", "params": {}}
-
-
-class Unknown(pytest.fail.Exception):  # type: ignore[misc, name-defined]
-    """Neither proven nor refuted: an outcome of its own."""
-
-    __module__ = "builtins"  # as pytest's own: reports name it without its path
 
 
 class Proof:
@@ -121,7 +116,7 @@ class Proof:
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if call.excinfo and isinstance(call.excinfo.value, Unknown):
+        if call.excinfo and isinstance(call.excinfo.value, Unknown | VerifyError):
             vars(report)["stopgap_unknown"] = str(call.excinfo.value)  # it travels with the report, from workers too
         return report
 
@@ -143,16 +138,6 @@ class Proof:
     def pytest_sessionfinish(self) -> None:
         if self._resolved:
             self.prover.close()
-
-
-def slow_hosts(connections: dict[str, dict[str, Any]]) -> list[str]:
-    """Once: which hosts are asked by an `ansible` for every command."""
-    kinds = {host: told["ansible"]["ansible_connection"] for host, told in connections.items() if "ansible" in told}
-    if not kinds:
-        return []
-    names = ", ".join([*sorted(kinds)[:5], *(["…"] if len(kinds) > 5 else [])])
-    plugins = ", ".join(sorted(set(kinds.values())))
-    return [f"stopgap: {plugins} cannot be kept open: each command costs about a second on {names}"]
 
 
 class Checks(pytest.Collector):

@@ -9,6 +9,7 @@ from ansible_collections.stopgap.remediation.plugins.action.remedies import spli
 from ansible_collections.stopgap.remediation.plugins.filter import flow as filters
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import flow
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.said import said
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.witness import due_of
 
 CASES = sorted((Path(__file__).parents[2] / "cases/flow").glob("*.yml"))
 
@@ -192,3 +193,25 @@ def test_every_verb_is_a_list_of_steps_and_has_its_goal(path):
     steps = [task.get("ansible.builtin.import_tasks") for task in yaml.safe_load(path.read_text())]
     assert path.stem == "sync" or (path.stem in flow.GOALS and steps[-1] == "steps/report.yml")
     assert path.stem == "sync" or all((ROLE / step).is_file() for step in steps)
+
+
+def test_a_host_is_heard_of_what_is_due_on_it_and_is_silent_of_nothing_else():
+    """P9: which remedies are meant is registered before any host is asked; a fact of that name is not heard."""
+    chosen = {"remedies": [{"id": "CVE-1"}, {"id": "CVE-2"}], "due": {"web1": ["CVE-2"], "web2": []}}
+    answer = {"assessments": [{"remedy": one, "state": "exposed"} for one in ("CVE-1", "CVE-2")]}
+    variables = {"__remediate_chosen": chosen, "__remediate_assessed": answer, "stopgap_due": {"web1": []}}
+
+    def heard(host, **changed):
+        return [one["remedy"] for one in said(variables | changed, "recheck", host)["assess"]]
+
+    assert heard("web1") == ["CVE-2"]
+    assert heard("web2") == heard("web3") == []
+    assert heard("web1", __remediate_chosen={**chosen, "due": {}}) == ["CVE-1", "CVE-2"]
+
+
+@pytest.mark.parametrize("told", ["web1", ["CVE-1"], {"web1": "CVE-1"}])
+def test_what_is_due_has_its_shape(told):
+    assert due_of({}) == due_of({"stopgap_due": None}) == {}
+    assert due_of({"stopgap_due": {"web1": ["CVE-1"]}}) == {"web1": ["CVE-1"]}
+    with pytest.raises(ValueError, match="a list of remedy ids by host"):
+        due_of({"stopgap_due": told})

@@ -195,6 +195,23 @@ def test_the_lock_goes_with_whoever_was_killed(state):
 
 
 @only_sqlite
+def test_a_state_folder_that_nobody_may_write_to_is_one_sentence(recheck, state):
+    state.parent.mkdir(exist_ok=True)
+    state.write_text("not a folder")
+    code, out, err = recheck()
+    assert (code, out) == (1, "")
+    assert "STOPGAP_STATE_DIR names the folder" in err
+
+
+@only_sqlite
+def test_a_dry_run_leaves_no_verdicts_and_that_is_no_doubt(recheck, record, monkeypatch):
+    record(*mitigated("web1", 30))
+    monkeypatch.setattr(recheck_due, "run_verb", lambda request, *, judge, **more: judge(RunResult()))
+    code, _out, err = recheck("--check")
+    assert (code, "not asked by the play" in err) == (0, False)
+
+
+@only_sqlite
 def test_a_host_in_two_estates_wants_one_named(recheck, record, asked, monkeypatch):
     record(*mitigated("web1", 30), *mitigated("web1", 30, estate="training"))
     code, _out, err = recheck()

@@ -10,7 +10,7 @@ import pytest
 from stopgap.verify import inventory
 from stopgap.verify.agent import BOOTSTRAP
 from stopgap.verify.errors import BadRequest
-from stopgap.verify.hostspecs import connections
+from stopgap.verify.hostspecs import connections, slow_hosts
 
 PYTHON = f"python3 -c '{BOOTSTRAP}'"
 
@@ -93,3 +93,23 @@ def test_ansible_tells_its_own_connections_in_a_file_that_only_we_may_read(no_co
 def test_an_inventory_that_is_none_says_so(no_config, tmp_path):
     with pytest.raises(BadRequest, match="no host for ansible://all"):
         inventory.ask_ansible("all", str(tmp_path / "none.yml"))
+
+
+def test_hosts_that_are_slow_to_ask_are_told_once_and_not_all_by_name():
+    slow = {"ansible": {"ansible_connection": "paramiko_ssh"}, "python": "python3"}
+    told = {
+        **{f"web{number}": slow for number in range(1, 8)},
+        "quick": {"argv": [], "python": ""},
+        "no": {"error": ""},
+    }
+    (line,) = slow_hosts(told)
+    assert line.startswith("stopgap: paramiko_ssh cannot be kept open")
+    assert line.endswith("on web1, web2, web3, web4, web5, …")
+    assert slow_hosts({"quick": told["quick"]}) == []
+
+
+def test_our_own_name_is_a_pattern_of_the_inventorys(monkeypatch):
+    asked = []
+    monkeypatch.setattr(inventory, "ask_ansible", lambda *told: asked.append(told) or {})
+    connections(["stopgap://web*", "ansible://db"], {"ansible_inventory": "hosts.yml"})
+    assert asked == [("web*:db", "hosts.yml")]

@@ -8,7 +8,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.extension import wish_of
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.package import PackageError, run_package
-from ansible_collections.stopgap.remediation.plugins.plugin_utils.witness import actor_of
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.witness import actor_of, due_of
 
 LEDGER = "stopgap.remediation.ledger"
 NOT_RECORDED = (
@@ -69,12 +69,17 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error))
         refuse_to_attest(arguments, answer["remedies"])
         refuse_to_extend(arguments)
+        try:
+            due = due_of(self._task.get_variable_manager().extra_vars)
+        except ValueError as error:
+            raise AnsibleActionFail(str(error))
         if LEDGER not in C.config.get_config_value("CALLBACKS_ENABLED"):
             result["warnings"] = [NOT_RECORDED]
         result.update(
             changed=False,
             remedies=answer["remedies"],
             knowledge=answer["knowledge"],
+            due=due,
             actor=actor_of(task_vars or {}, os.environ),
         )
         return result

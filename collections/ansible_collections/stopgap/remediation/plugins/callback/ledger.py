@@ -122,7 +122,7 @@ class CallbackModule(CallbackBase):
             actor = witness.actor_of(self._play_vars, os.environ)
             origin = witness.origin_of(self._play_vars, os.environ)
             self._witness = witness.Witness(witness.run_of(os.environ), actor, origin, self._about)
-        self._witness.due = witness.due_of(self._play_vars)
+        self._witness.due = witness.due_of(play.get_variable_manager().extra_vars)
 
     @never_break
     def v2_runner_on_ok(self, result):

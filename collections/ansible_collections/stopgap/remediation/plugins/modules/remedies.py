@@ -61,6 +61,10 @@ knowledge:
   type: list
   elements: dict
   returned: success
+due:
+  description: Which of them are meant on which host, a list of ids by host, as the extra variable C(stopgap_due) says; empty where all are.
+  type: dict
+  returned: success
 actor:
   description: Who runs this play, as it is recorded.
   type: str

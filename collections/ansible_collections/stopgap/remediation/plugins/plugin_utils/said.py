@@ -34,7 +34,7 @@ def said(variables, mode, host):
 
     A step that was skipped or broke said nothing; a remedy that no assessment answers is unknown.
     """
-    ids = [remedy["id"] for remedy in _of(variables, "__remediate_chosen", "remedies")]
+    ids = _meant(variables, host)
     told = {
         name: [one for place, modes in places.items() if mode in modes for one in _of(variables, *place)]
         for name, places in REGISTERED.items()
@@ -52,6 +52,14 @@ def said(variables, mode, host):
         told["assess"] += [a for a in map(_assessment, _of(variables, "__remediate_reassessed", "assessments")) if a]
         told["verification"] += _verdicts(variables, "__remediate_reverified", host)
     return told
+
+
+def _meant(variables, host):
+    """Ids of the run's remedies, or of those that are due on this host."""
+    ids = [remedy["id"] for remedy in _of(variables, "__remediate_chosen", "remedies")]
+    chosen = variables.get("__remediate_chosen")
+    due = chosen.get("due") if isinstance(chosen, dict) else None
+    return [one for one in ids if one in due.get(host, ())] if due else ids
 
 
 def finished(begun, end):

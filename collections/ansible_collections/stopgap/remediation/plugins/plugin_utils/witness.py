@@ -131,10 +131,12 @@ def ids_of(remedies):
     return found
 
 
-def due_of(variables):
-    """`stopgap_due` of a recheck; anything that is not of its shape narrows nothing."""
-    told = variables.get("stopgap_due")
-    return told if isinstance(told, dict) and all(isinstance(ids, list) for ids in told.values()) else {}
+def due_of(extra_vars):
+    """`stopgap_due`, {host: ids}: whoever starts the run says it. A fact of that name is a host's word, and not heard."""
+    told = extra_vars.get("stopgap_due") or {}
+    if not isinstance(told, dict) or not all(isinstance(ids, list) for ids in told.values()):
+        raise ValueError("stopgap_due is a list of remedy ids by host, such as {web1: [CVE-2024-6387]}")
+    return {str(host): [str(one) for one in ids] for host, ids in told.items()}
 
 
 def actor_of(variables, environ):
