@@ -21,8 +21,13 @@ class _Kept(msgspec.Struct, frozen=True):
     fold: Fold
 
 
+class _Old(msgspec.Struct, frozen=True):
+    format: int
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Kept).decode
+_decode_old = msgspec.json.Decoder(_Old).decode
 
 
 def to_text(told: Fold) -> str:
@@ -36,3 +41,11 @@ def from_text(text: str) -> Fold | None:
     except msgspec.DecodeError:
         return None
     return kept.fold if kept.format == FORMAT else None
+
+
+def is_older(text: str) -> bool:
+    """Of code before this one: the next event replaces it, whatever it says."""
+    try:
+        return _decode_old(text).format < FORMAT
+    except msgspec.DecodeError:
+        return not text

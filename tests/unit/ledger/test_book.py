@@ -240,9 +240,22 @@ def test_a_fold_of_another_format_is_made_anew(engine, kept):
         empty(connection)
         book.record(connection, [event()])
         connection.execute(sa.update(cases).values(folded=kept))
+        assert book.differences(connection) == [], "kept by older code is not kept wrongly"
         book.record(connection, [event(at=moment(1), kind="patch", verdict="installed", evidence={})])
         assert [(one.state, one.exposed_at) for one in book.read_cases(connection)] == [("patched", moment(0))]
         assert book.differences(connection) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"folded": '{"format": 0}', "state": "fixed"}, {"folded": "nonsense"}, {"folded": '{"format": 99}'}],
+)
+def test_a_case_that_was_changed_is_found_whoever_kept_its_fold(engine, changed):
+    with engine.begin() as connection:
+        empty(connection)
+        book.record(connection, [event()])
+        connection.execute(sa.update(cases).values(**changed))
+        assert book.differences(connection) == [("default", "web1", "CVE-1")]
 
 
 def test_a_remedy_s_knowledge_is_folded_on_to_all_its_cases(engine, monkeypatch):

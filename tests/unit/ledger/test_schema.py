@@ -16,7 +16,7 @@ from tests.unit.ledger.conftest import BACKENDS
 from stopgap.cli import ledger as commands
 from stopgap.ledger import integrity, schema, service, store
 from stopgap.ledger.errors import LedgerTooNew, NoLedger, NotAllowed
-from stopgap.ledger.tables import HEAD
+from stopgap.ledger.migrations import HEAD
 
 # Dumps of ledgers as released versions of stopgap made them, one for each schema but the newest.
 OLD = sorted((Path(__file__).parents[2] / "cases" / "ledger_schemas").glob("*.sql"))

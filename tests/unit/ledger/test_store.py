@@ -18,7 +18,8 @@ from tests.unit.ledger.makers import only_sqlite
 import stopgap.ledger
 from stopgap.ledger import service, store
 from stopgap.ledger.errors import LedgerTooNew, LedgerUnavailable
-from stopgap.ledger.tables import HEAD, metadata
+from stopgap.ledger.migrations import HEAD
+from stopgap.ledger.tables import metadata
 
 
 def mode(path):
