@@ -1,6 +1,6 @@
 """What proof costs: `pytest --remedy` beside stock testinfra and beside the floor, its memory, and how it grows.
 
-Every run that is compared begins without an open connection, as a run of every hour does.
+Every run that decides begins without an open connection, as a run of every hour does.
 """
 
 import json
@@ -32,10 +32,11 @@ def remedy():
     return resolve([REMEDY], search_path([FOLDER]))[0]
 
 
-def prove(fleet, count, **options):
+def prove(fleet, count, cold=True, **options):
     """The whole command: start, Ansible's word on how to reach the hosts, proof, report."""
     words = ["--remedy", REMEDY, "--remedy-path", str(FOLDER), "--hosts=ansible://all"]
-    fleet.cool()
+    if cold:
+        fleet.cool()
     run = fleet.run("pytest", "-q", *words, f"--ansible-inventory={fleet.inventory(count)}", **options)
     assert f"{6 * count} passed" in run.said, run.said[-2000:]
     return run
@@ -95,34 +96,34 @@ def floor_of(fleet, count, remedy):
 
 def test_verify_beside_stock_testinfra_and_the_floor(fleet, remedy, table):
     bare, asked = floor_of(fleet, HOSTS, remedy), request(fleet, HOSTS, remedy)
-    took = {name: [] for name in ("floor", "ours", "agents", "warm floor", "warm agents")}
-    stocks = {}
+    took = {name: [] for name in ("floor", "warm floor", "agents", "warm agents", "ours", "warm ours")}
     for number in range(ROUNDS):
         fleet.cool()
         took["floor"].append(floor.run(fleet, bare, FORKS).seconds)
         took["warm floor"].append(floor.run(fleet, bare, FORKS).seconds)
-        took["ours"].append(prove(fleet, HOSTS).seconds)
         fleet.cool()
         took["agents"].append(transport(fleet, asked).seconds)
         took["warm agents"].append(transport(fleet, asked).seconds)
-        if number == 0:
-            stocks["as it comes"] = stock(fleet, HOSTS).seconds
-            stocks["helped: control_path set"] = stock(fleet, HOSTS, helped(fleet)).seconds
+        took["ours"].append(prove(fleet, HOSTS).seconds)
+        took["warm ours"].append(prove(fleet, HOSTS, cold=False).seconds)
+        if number == 0:  # minutes: between two rounds of ours, where the machine's mood changes
+            peer, few = stock(fleet, HOSTS).seconds, HOSTS // 5
+            kept = stock(fleet, few, helped(fleet)).seconds
     middle = {name: statistics.median(seconds) for name, seconds in took.items()}
     table.figure(f"{HOSTS} hosts x 6 checks, {FORKS} at a time, medians of {ROUNDS}; peers once", "")
-    for name, seconds in stocks.items():
-        table.figure(f"pytest --hosts=ansible://all -n {WORKERS}, {name}", f"{seconds:.1f} s")
-    table.figure("pytest --remedy, the whole command", f"{middle['ours']:.1f} s")
-    table.figure("the floor: one ssh a host, the same commands in it", f"{middle['floor']:.1f} s")
-    table.figure("python -m stopgap.verify, which a play starts", f"{middle['agents']:.1f} s")
-    table.figure("with connections open before: floor", f"{middle['warm floor']:.1f} s")
-    table.figure("with connections open before: stopgap.verify", f"{middle['warm agents']:.1f} s")
-    table.figure("stock, helped / ours", f"{stocks['helped: control_path set'] / middle['ours']:.1f}")
-    table.figure("stopgap.verify / floor", f"{middle['agents'] / middle['floor']:.2f}")
-    table.figure("stopgap.verify / floor, connections open", f"{middle['warm agents'] / middle['warm floor']:.2f}")
-    table.ratio("stock as it comes / ours", stocks["as it comes"] / middle["ours"], least=20)
-    pairs = zip(took["ours"], took["floor"], strict=True)
-    table.ratio("ours / floor, median of pairs", statistics.median(a / b for a, b in pairs), most=1.5)
+    table.figure(f"pytest --hosts=ansible://all -n {WORKERS}, as it comes", f"{peer:.1f} s")
+    table.figure(f"the same for {few} of the hosts, helped by a control_path", f"{kept:.1f} s")
+    names = {"floor": "one ssh a host, the same commands in it", "agents": "python -m stopgap.verify, in a play"}
+    for name, said in {**names, "ours": "pytest --remedy, the whole command"}.items():
+        seconds = f"{middle[name]:.1f} s; {middle[f'warm {name}']:.1f} s"
+        table.figure(f"{said}: cold; connections open", seconds)
+    beside = lambda name, other: statistics.median(a / b for a, b in zip(took[name], took[other], strict=True))  # noqa: E731
+    table.figure("python -m stopgap.verify / floor: cold", f"{beside('agents', 'floor'):.2f}")
+    table.figure("connections open: python -m stopgap.verify / floor", f"{beside('warm agents', 'warm floor'):.2f}")
+    table.figure("connections open: pytest --remedy / floor", f"{beside('warm ours', 'warm floor'):.2f}")
+    table.figure("connections open: stock / pytest --remedy", f"{peer / middle['warm ours']:.1f}")
+    table.ratio("stock / pytest --remedy, both cold", peer / middle["ours"], least=20)
+    table.ratio("pytest --remedy / floor, both cold", beside("ours", "floor"), most=1.5)
     assert not table.failed, table.failed
 
 
