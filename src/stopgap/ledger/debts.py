@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from stopgap.ledger.case import CLOSED, Acceptance, Case, Extension, Mitigation
 from stopgap.ledger.counts import OwedCounts, Tally
 from stopgap.ledger.events import is_time, spelled
@@ -100,7 +102,8 @@ def owed_line(owed: OwedCounts) -> str:
 
 
 def to_dict(row: Owed) -> dict[str, Any]:
-    return {**asdict(row), "flags": list(row.flags)}
+    plain: dict[str, Any] = msgspec.to_builtins(row)
+    return plain
 
 
 def seconds_since(moment: str | None, now: datetime) -> int | None:

@@ -179,6 +179,23 @@ def test_the_database_and_python_agree_on_what_ran_out(state):
 
 
 @only_sqlite
+def test_json_of_debt_tells_who_extended_and_who_accepted(state):
+    proof = {"phase": "mitigation", "entry": "E1", "extends_to": moment(9000), "extends_why": "patch window"}
+    entry = {"entry": "E1", "mitigation": "m", "expires_at": moment(11)}
+    told = [
+        event(),
+        event(kind="mitigation", verdict="applied", evidence=entry, at=moment(5)),
+        event(kind="verified", verdict="pass", evidence=proof, at=moment(6)),
+        event(kind="accepted", verdict="accepted", evidence={"until": "2999-01-01T00:00:00.000000Z"}, at=moment(7)),
+    ]
+    with writing(open_ledger()) as connection:
+        book.record(connection, told)
+    (row,) = json.loads(stopgap("debt", "--json").stdout)["debt"]
+    assert row["extended"] == {"until": moment(9000), "by": "ann", "why": "patch window", "at": moment(6)}
+    assert set(row["acceptance"]) == {"until", "by", "why", "at"}
+
+
+@only_sqlite
 def test_json_tells_the_acceptance_and_nothing_of_the_fold(fleet):
     stopgap("accept", "web1", "CVE-1", "--until", "14d", "--why", "x", "--who", "ann")
     (told,) = json.loads(stopgap("status", "--host", "web1", "--json").stdout)["cases"]
