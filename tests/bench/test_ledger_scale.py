@@ -216,7 +216,8 @@ def test_status_and_debt_answer_at_once_and_in_little_memory(filled, server, tab
         table.figure("   of a twentieth as many events", f"{before:.2f} s, {least:.0f} MB")
         if told:
             table.figure(f"  {told}", "")
-        table.ratio("   memory / that of a twentieth", memory / least, most=1.5)
+        if words != ["debt"]:  # which holds what is owed, and here a twentieth is: see the backlog
+            table.ratio("   memory / that of a twentieth", memory / least, most=1.5)
     assert not table.failed, table.failed.pop()
 
 
@@ -306,17 +307,20 @@ def settle(engine):
 def test_debt_takes_as_long_as_there_is_debt_whatever_the_backlog(backlog, table):
     ledger, engine, like = backlog
     fill(engine, like["owed"], 0, DEBT)
-    there, seconds = DEBT, {}
+    there, seconds, peaks = DEBT, {}, {}
     for size in (CASES // 8, CASES // 4, CASES):
         fill(engine, like["closed"], there, size)
         there = size
         settle(engine)
         found = [ledger.run("-m", "stopgap", "debt") for _ in range(REPEATS)]
         seconds[size], memory, out = min(found)  # other work on the machine only ever adds
+        peaks[size] = max(one[1] for one in found)
         table.figure(f"{size:,} cases on {HOSTS_OF_BACKLOG:,} hosts: stopgap debt", f"{seconds[size]:.2f} s, {memory:.0f} MB")  # fmt: skip  # noqa: E501
         assert out.splitlines()[-1].startswith(f"debt {DEBT}")
     small, *_, large = seconds.values()
     table.ratio("debt, eight times as many cases / before", large / small, most=1.5)
+    small, *_, large = peaks.values()
+    table.ratio("its memory, eight times as many cases / before", large / small, most=1.5)
     assert "cases_with_debt" in plan(engine)
     status, memory, out = ledger.timed("status", repeats=1)
     table.figure(f"{CASES:,} cases: stopgap status", f"{status:.2f} s, {memory:.0f} MB")
