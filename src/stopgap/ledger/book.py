@@ -56,23 +56,39 @@ def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[st
 
     `warn` is given a sentence for each run whose clock was ahead, and for each remedy of which it knew an old revision.
     """
-    writer, now = take_the_pen(connection)
-    known = _known_ahead(connection, now)
-    taken_at = _taken_at(connection)
+    pages = _Pages(connection, warn)
     stream, count = iter(given), 0
     with not_collected():
         while part := list(islice(stream, AT_ONCE)):
-            fresh = _unknown(connection, part)
-            ahead = recorded_ahead(connection, taken_at, now, fresh, known) + heard_ahead(fresh, now, known)
-            _write_down(connection, fresh + ahead, writer, now)
-            count, taken_at = count + len(fresh), now
-            for event in ahead:
-                known.add(event.run)
-                warn(sentence(event))
-            for told in outdated(connection, fresh):
-                warn(told)
-    connection.execute(sa.update(pen).values(taken_at=taken_at))
+            count += pages.write(part)
+            del part  # nothing is left to look through when the search goes on
+    connection.execute(sa.update(pen).values(taken_at=pages.now))
     return count
+
+
+class _Pages:
+    """One delivery, written a part at a time."""
+
+    def __init__(self, connection: sa.Connection, warn: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._warn = warn
+        self._writer, self.now = take_the_pen(connection)
+        self._known_ahead = _known_ahead(connection, self.now)
+        self._taken_at = _taken_at(connection)
+
+    def write(self, part: list[Event]) -> int:
+        """Returns how many of them were new."""
+        connection, now, known = self._connection, self.now, self._known_ahead
+        fresh = _unknown(connection, part)
+        ahead = recorded_ahead(connection, self._taken_at, now, fresh, known) + heard_ahead(fresh, now, known)
+        _write_down(connection, fresh + ahead, self._writer, now)
+        self._taken_at = now
+        for event in ahead:
+            known.add(event.run)
+            self._warn(sentence(event))
+        for told in outdated(connection, fresh):
+            self._warn(told)
+        return len(fresh)
 
 
 def tell_clocks(connection: sa.Connection, given: Iterable[Event]) -> list[str]:

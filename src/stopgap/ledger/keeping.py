@@ -21,6 +21,8 @@ from stopgap.ledger.tables import cases, events
 CHUNK = 400  # bound values in a list; SQLite's old limit is 999
 HOSTS_AT_ONCE = 100  # whose events are in memory together
 
+Host = tuple[str, str]  # estate, host
+
 _EVENT = (*(events.c[name] for name in FIELDS), events.c.recorded_at, events.c.hash)
 _EVIDENCE = FIELDS.index("evidence")
 
@@ -98,19 +100,22 @@ def _cases_of_runs(connection: sa.Connection, runs: set[str]) -> set[Key]:
 
 def fold_on(connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]]) -> None:
     """These events have just been written: (event, recorded_at, hash). Keep what they make of their cases."""
+    told = [event for event, _, _ in fresh if event.kind != "clock"]
+    heard_of = {(event.estate, event.host) for event in told if event.host}
+    seen = machines.last_seen(connection, heard_of)  # before this
     machines.observe(connection, [(event, recorded_at) for event, recorded_at, _ in fresh])
     unclear = {event.run for event, _, _ in fresh if event.kind == "clock"}
     again = _cases_of_runs(connection, unclear)  # events that were folded already count from another moment now
-    told = [event for event, _, _ in fresh if event.kind != "clock"]
-    heard_of = {(event.estate, event.host) for event in told if event.host}
     moved = machines.moved(connection, heard_of)
     keys = touched_by(connection, told, moved)
-    moved |= machines.moved(connection, {key[:2] for key in keys} - heard_of)
+    others = {key[:2] for key in keys} - heard_of
+    moved |= machines.moved(connection, others)
+    seen |= machines.last_seen(connection, others)
     again |= {key for key in keys if key[:2] in moved}  # what other cases heard of its machines counts here too
     refresh(connection, again)
     news = News(connection, fresh)
     for estate, hosts, wanted in _by_hosts(keys - again, CHUNK):
-        _fold_on_hosts(connection, estate, hosts, wanted, news)
+        _fold_on_hosts(connection, estate, hosts, wanted, news, seen)
 
 
 class News:
@@ -148,19 +153,35 @@ class News:
             yield self.tell(_event(row), row[-2], row[-1])
 
 
-def _fold_on_hosts(connection: sa.Connection, estate: str, hosts: list[str], keys: set[Key], news: News) -> None:
+def _fold_on_hosts(
+    connection: sa.Connection, estate: str, hosts: list[str], keys: set[Key], news: News, seen: Mapping[Host, str]
+) -> None:
+    """`seen`: when each host was last heard before the news."""
     kept = _kept_folds(connection, estate, hosts, {remedy for _, _, remedy in keys})
-    news_of_new = _all_beside(news, estate, {key for key in keys if key not in kept})
-    rows, again = [], set()
-    for key in keys:
-        told = news_of_new[key] if key in news_of_new else news.about(key)
-        start = kept.get(key, Fold())
-        if start is None or min(one.place for one in told) <= start.place:
-            again.add(key)
-        else:
-            rows.append(_row(key, fold(start, told)))
+    beside = _all_beside(news, estate, {key for key in keys if key not in kept})
+    told = {key: beside[key] if key in beside else news.about(key) for key in keys}
+    first = {key: min(one.place for one in told[key]) for key in keys if key in kept}
+    again = {key for key, place in first.items() if (before := kept[key]) is None or place <= before.place}
+    again |= _before_journals(connection, {key: place[0] for key, place in first.items()}, seen)
+    rows = []
+    for key in keys - again:
+        start = kept.get(key) or Fold()
+        after = fold(start, told[key])
+        if after.place != start.place:
+            rows.append(_row(key, after))
     _write(connection, rows)
     refresh(connection, again, news)
+
+
+def _before_journals(connection: sa.Connection, first: Mapping[Key, str], seen: Mapping[Host, str]) -> set[Key]:
+    """Of cases with the time their news begin: where a journal that was heard later may have left no trace."""
+    suspects = {key for key, when in first.items() if when <= seen.get(key[:2], "")}
+    latest: dict[Host, str] = {}
+    for estate, hosts in by_estate({key[:2] for key in suspects}):
+        of_host = (events.c.estate == estate, bulk.one_of(connection, events.c.host, hosts), events.c.remedy == "")
+        query = sa.select(events.c.host, sa.func.max(events.c.at)).where(*of_host).group_by(events.c.host)
+        latest.update(((estate, host), when) for host, when in connection.execute(query))
+    return {key for key in suspects if first[key] <= latest.get(key[:2], "")}
 
 
 def _kept_folds(connection: sa.Connection, estate: str, hosts: list[str], remedies: set[str]) -> dict[Key, Fold | None]:

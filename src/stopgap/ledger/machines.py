@@ -5,8 +5,9 @@ later than the ledger wrote its event down.
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,13 +37,20 @@ def observe(connection: sa.Connection, fresh: Iterable[tuple[Event, str]]) -> No
 
 def moved(connection: sa.Connection, hosts: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those of these (estate, host) under whose name several machines have answered: very few."""
-    by_estate: dict[str, list[str]] = defaultdict(list)
-    for estate, host in sorted(set(hosts)):
-        by_estate[estate].append(host)
     return {
         (estate, row.host)
-        for estate, names in by_estate.items()
+        for estate, names in _by_estate(hosts)
         for row in connection.execute(_several(connection, estate, names))
+    }
+
+
+def last_seen(connection: sa.Connection, hosts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """When any machine of theirs was last heard, of those (estate, host) of which one was."""
+    latest = sa.select(machines.c.host, sa.func.max(machines.c.last_seen)).group_by(machines.c.host)
+    return {
+        (estate, host): when
+        for estate, names in _by_estate(hosts)
+        for host, when in connection.execute(latest.where(*_of_hosts(connection, estate, names)))
     }
 
 
@@ -66,8 +74,17 @@ def sighting(event: Event) -> Event:
 
 
 def _several(connection: sa.Connection, estate: str, hosts: list[str]) -> sa.Select[tuple[str]]:
-    same = (machines.c.estate == estate, bulk.one_of(connection, machines.c.host, hosts))
-    return sa.select(machines.c.host).where(*same).group_by(machines.c.host).having(sa.func.count() > 1)
+    several = sa.select(machines.c.host).group_by(machines.c.host).having(sa.func.count() > 1)
+    return several.where(*_of_hosts(connection, estate, hosts))
+
+
+def _of_hosts(connection: sa.Connection, estate: str, hosts: list[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    return machines.c.estate == estate, bulk.one_of(connection, machines.c.host, hosts)
+
+
+def _by_estate(hosts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    for estate, group in groupby(sorted(set(hosts)), key=itemgetter(0)):
+        yield estate, [host for _, host in group]
 
 
 def rebuild(connection: sa.Connection) -> None:

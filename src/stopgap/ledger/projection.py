@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stopgap.ledger.case import AFFECTED, CLOSED, Case, Episode, Mitigation
-from stopgap.ledger.events import OF_NOBODY, REASON_LIMIT, Event, clean
+from stopgap.ledger.events import OF_HOST, OF_NOBODY, REASON_LIMIT, Event, clean
 from stopgap.ledger.facts import Entry, Facts, learn
 from stopgap.ledger.reopening import is_withdrawn
 
@@ -67,7 +67,16 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
 
     facts: Facts = Facts()
     story: Story = Story()
-    place: Place = ("", "", "")  # of the last event
+    place: Place = ("", "", "")  # of the last event that left a trace
+
+
+def _may_say_nothing(event: Event) -> bool:
+    """What tells a case nothing new leaves no trace in it, so that nobody has to write it down again.
+
+    Only where others know when it was said, for whoever comes with something older: see keeping.touched_by of
+    knowledge, machines.last_seen of journals.
+    """
+    return event.kind in OF_NOBODY or (event.kind in OF_HOST and event.machine != "")
 
 
 _order = itemgetter(0, 1, 2, 3)  # without the event, which has none
@@ -77,12 +86,14 @@ def fold(start: Fold, told: Iterable[Told]) -> Fold:
     """`told` in any order, all of it after `start.place`. What two writers say of one event counts once."""
     facts, story, place = start.facts, start.story, start.place
     for one in once(sorted(told, key=_order)):
-        before, facts = facts, learn(facts, one.event)
-        if facts is before and one.event.kind in OF_NOBODY:
-            continue  # knowledge that says nothing new leaves no trace, see keeping.touched_by
+        before = facts, story
+        facts = learn(facts, one.event)
         if story.state or one.event.kind not in OF_NOBODY:  # what was known beforehand does not begin a case
             facts, story = advance(facts, story, one.counted_at)
-        place = one.place
+        if _may_say_nothing(one.event) and (facts, story) == before:
+            facts, story = before
+        else:
+            place = one.place
     return Fold(facts, story, place)
 
 

@@ -148,6 +148,30 @@ def test_kept_is_rebuilt_whatever_the_clocks_do(engine, now, batches):
             assert book.differences(connection) == []
 
 
+@st.composite
+def of_one_machine(draw):
+    """A quiet life: one host that stays itself, with journals that mostly say what is known."""
+    kind = draw(st.sampled_from(["journal", "journal", "mitigation", "assessed"]))
+    evidence = draw(SHAPES[kind])
+    evidence.pop("retired", None)
+    evidence |= {"host_id": "aaa"} if kind != "mitigation" else {}
+    verdict = {"journal": "seen", "mitigation": draw(st.sampled_from(["applied", "lifted"])), "assessed": "exposed"}
+    remedy = "" if kind == "journal" else draw(st.sampled_from(["CVE-1", "CVE-2"]))
+    at = moment(draw(st.integers(0, 50)))
+    return event(kind=kind, verdict=verdict[kind], evidence=evidence, at=at, remedy=remedy)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=st.lists(st.lists(of_one_machine(), min_size=1, max_size=4), max_size=6))
+def test_journals_that_leave_no_trace_keep_their_place(engine, now, batches):
+    now[0] = moment(100_000)
+    with engine.begin() as connection:
+        empty(connection)
+        for told in batches:
+            book.record(connection, told)
+            assert book.differences(connection) == []
+
+
 @settings(max_examples=50, deadline=None)
 @given(told=st.lists(an_event(), min_size=1, max_size=12), cut=st.integers(0, 12))
 def test_folding_on_is_folding_all(told, cut):
@@ -232,6 +256,40 @@ def test_what_was_heard_before_the_last_event_is_put_in_its_place(engine):
         book.record(connection, [event(at=moment(5), verdict="not_affected")])
         book.record(connection, [event(at=moment(1))])
         assert [(one.state, one.exposed_at) for one in book.read_cases(connection)] == [("not_affected", moment(1))]
+
+
+def journal(minute, *held, **more):
+    in_force = [["CVE-1", entry] for entry in held]
+    evidence = {"in_force": in_force, **more}
+    return event(kind="journal", verdict="seen", remedy="", evidence=evidence, at=moment(minute))
+
+
+def applied(minute, entry):
+    evidence = {"entry": entry, "mitigation": "m", "heard_at": moment(minute), "step": 0}
+    return event(kind="mitigation", verdict="applied", evidence=evidence, at=moment(minute))
+
+
+@pytest.mark.parametrize(("said", "writes"), [({"host_id": "aaa"}, 0), ({}, 1)], ids=["machine told", "no machine"])
+def test_a_journal_that_says_nothing_new_writes_no_case(engine, said, writes):
+    """Where no machine is told, nobody would know when it was said."""
+    with engine.begin() as connection:
+        empty(connection)
+        book.record(connection, [applied(0, "E1"), journal(1, "E1", host_id="aaa")])
+        connection.execute(sa.update(cases).values(reason="as it was"))
+        book.record(connection, [journal(3, "E1", **said)])
+        assert sum(one.reason != "as it was" for one in book.read_cases(connection)) == writes
+
+
+def test_what_was_heard_before_a_journal_that_left_no_trace_is_put_in_its_place(engine):
+    with engine.begin() as connection:
+        empty(connection)
+        book.record(connection, [applied(0, "E1"), journal(1, "E1", host_id="aaa")])
+        book.record(connection, [journal(5, "E1", host_id="aaa")])
+        book.record(connection, [applied(3, "E2")])
+        assert [one.entry for one in book.read_cases(connection)[0].mitigations] == ["E1"], (
+            "E2 is gone from the journal"
+        )
+        assert book.differences(connection) == []
 
 
 @pytest.mark.parametrize("kept", ["", '{"format": 0}'])
