@@ -1,7 +1,10 @@
 """Cases and debts as text: a table on a terminal, aligned lines elsewhere. Nothing a host said is ever markup."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from stopgap.ledger.case import CLOSED, Case
@@ -13,7 +16,6 @@ if TYPE_CHECKING:
 
 CELL_LIMIT = 300
 ROOM_FOR_A_SENTENCE = 26  # columns of a terminal
-BREACHES_TOLD = 50
 STYLES = {"fixed": "green", "not_affected": "dim", "mitigated": "yellow", "patched": "yellow", "exposed": "bold red"}
 
 NARROW = ("state", "since", "age", "expires", "proven", "remedy")  # these stay on one line
@@ -39,32 +41,34 @@ def status_rows(cases: Sequence[Case]) -> list[tuple[str, ...]]:
     ]
 
 
-def debt_rows(rows: Sequence[Owed]) -> list[tuple[str, ...]]:
-    several = len({row.estate for row in rows}) > 1
-    return [
-        (
-            f"{row.estate}/{row.host}" if several else row.host,
-            row.remedy,
-            _mitigation(row),
-            age(row.age),
-            _expiry(row),
-            row.owner or "-",
-            _proven(row),
-            _waiting(row),
-        )
-        for row in rows
-    ]
+@dataclass(frozen=True, slots=True)
+class DebtRows:
+    """The cells of what is owed at this moment, made each time they are gone through."""
+
+    rows: Iterable[Owed]
+    several: bool  # estates
+    now: datetime
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        for row in self.rows:
+            yield (
+                f"{row.estate}/{row.host}" if self.several else row.host,
+                row.remedy,
+                _mitigation(row),
+                age(row.age),
+                _expiry(row, self.now),
+                row.owner or "-",
+                _proven(row),
+                _waiting(row),
+            )
 
 
-def breach_lines(rows: Sequence[Owed]) -> Iterator[str]:
-    """What made `--fail-on` fail, one a line, for the mail of a cron job."""
-    for row in rows[:BREACHES_TOLD]:
-        owner = f", owner {row.owner}" if row.owner else ""
-        late = f"{age(seconds_since(row.expires_at, utc_now()), 1)} overdue" if row.overdue else "in force"
-        orphan = " after its fix" if row.state in CLOSED else ""
-        yield clean(f"{row.estate}/{row.host} {row.remedy} {row.mitigation}: {late}{orphan}{owner}", CELL_LIMIT)
-    if len(rows) > BREACHES_TOLD:
-        yield f"and {len(rows) - BREACHES_TOLD} more"
+def breach_line(row: Owed, now: datetime) -> str:
+    """What made `--fail-on` fail, for the mail of a cron job."""
+    owner = f", owner {row.owner}" if row.owner else ""
+    late = f"{age(seconds_since(row.expires_at, now), 1)} overdue" if row.overdue else "in force"
+    orphan = " after its fix" if row.state in CLOSED else ""
+    return clean(f"{row.estate}/{row.host} {row.remedy} {row.mitigation}: {late}{orphan}{owner}", CELL_LIMIT)
 
 
 def age(seconds: int | None, units: int = 2) -> str:
@@ -77,15 +81,21 @@ def age(seconds: int | None, units: int = 2) -> str:
         count, rest = divmod(rest, size)
         if count or parts:
             parts.append(f"{count}{unit}")
-    return " ".join(part for part in parts[:units] if part[0] != "0") or "0s"
+        if len(parts) == units:
+            break
+    return " ".join(part for part in parts if part[0] != "0") or "0s"
 
 
-def show(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    rows = [[clean(cell, CELL_LIMIT) for cell in row] for row in rows]
+def show(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """A table on a terminal holds all rows. Lines hold none: `rows` is gone through twice, for their widths first."""
     if sys.stdout.isatty():
-        _show_table(columns, rows, title)
+        _show_table(columns, list(map(_cleaned, rows)), title)
     else:
         _show_lines(columns, rows, title)
+
+
+def _cleaned(row: Sequence[str]) -> list[str]:
+    return [clean(cell, CELL_LIMIT) for cell in row]
 
 
 def _show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
@@ -132,16 +142,19 @@ def _show_blocks(console: "Console", columns: Sequence[str], rows: Sequence[Sequ
     console.print()
 
 
-def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+def _widths(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[int]:
     """Of all columns but the last."""
-    return [max(len(row[place]) for row in [columns, *rows]) for place in range(len(columns) - 1)]
+    widths = [len(name) for name in columns[:-1]]
+    for row in rows:
+        widths = [max(width, len(cell)) for width, cell in zip(widths, row, strict=False)]
+    return widths
 
 
-def _show_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+def _show_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str) -> None:
     if title:
         print(title)
-    widths = _widths(columns, rows)
-    for row in [columns, *rows]:
+    widths = _widths(columns, map(_cleaned, rows))
+    for row in chain([columns], map(_cleaned, rows)):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         print("  ".join([*cells, row[-1]]).rstrip())
 
@@ -170,8 +183,8 @@ def _waiting(row: Owed) -> str:
     return "; ".join(part for part in (row.waiting_for, extended, accepted) if part)
 
 
-def _expiry(row: Owed) -> str:
-    left = seconds_since(row.expires_at, utc_now())
+def _expiry(row: Owed, now: datetime) -> str:
+    left = seconds_since(row.expires_at, now)
     if left is None:
         return "-"
     return f"OVERDUE {age(left, 1)}" if row.overdue else f"in {age(-left, 1)}"

@@ -39,8 +39,20 @@ class ThroughSqlalchemy:
 
         return self._connection.execute(sa.text(sql), dict(values or {}))
 
+    def stream(self, sql: str, values: Mapping[str, Any], page: int) -> Iterable[Any]:
+        import sqlalchemy as sa
+
+        return self._connection.execute(sa.text(sql), dict(values), execution_options={"yield_per": page})
+
     def commit(self) -> None:
         self._connection.commit()
+
+
+def streamed(ledger: Asked, sql: str, values: Mapping[str, Any], page: int) -> Iterable[Any]:
+    """The rows as they are read, a page in memory at a time. sqlite3 never does otherwise; of PostgreSQL it takes a
+    cursor on the server, else its driver has the whole answer before the first row is seen.
+    """
+    return ledger.stream(sql, values, page) if isinstance(ledger, ThroughSqlalchemy) else ledger.execute(sql, values)
 
 
 @contextmanager

@@ -1,21 +1,20 @@
 """What is still owed: mitigations in force without a fix in effect (debt), or left in force after it (orphans)."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from stopgap.ledger.case import CLOSED, Acceptance, Case, Extension, Mitigation
+from stopgap.ledger.case import Acceptance, Case, Extension, Mitigation
 from stopgap.ledger.counts import OwedCounts, Tally
 from stopgap.ledger.events import is_time, spelled
 
 FLAGS = ("regressed", "mitigation_lost", "expired", "accepted")
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(msgspec.Struct, frozen=True):
     """One mitigation in force. Ages are whole seconds; None where a host never said when."""
 
     estate: str
@@ -39,22 +38,14 @@ class Owed:
     acceptance: Acceptance | None  # of the case's risk; it makes nothing less overdue
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
-    debt: tuple[Owed, ...]
-    orphans: tuple[Owed, ...]
+def owed(case: Case, now: datetime) -> Iterator[Owed]:
+    """Of a case as it is now (case.as_of)."""
+    moment = spelled(now)
+    for one in case.mitigations:
+        yield _owed(case, one, now, moment)
 
 
-def owed(cases: Iterable[Case], now: datetime) -> Books:
-    """Of cases as they are now (case.as_of). The oldest first: those are the ones that get forgotten."""
-    found = [(one.state in CLOSED, _owed(one, mitigation, now)) for one in cases for mitigation in one.mitigations]
-    found.sort(key=lambda pair: (pair[1].since or "", pair[1].host, pair[1].remedy, pair[1].entry))
-    return Books(
-        debt=tuple(row for closed, row in found if not closed), orphans=tuple(row for closed, row in found if closed)
-    )
-
-
-def _owed(case: Case, mitigation: Mitigation, now: datetime) -> Owed:
+def _owed(case: Case, mitigation: Mitigation, now: datetime, moment: str) -> Owed:
     return Owed(
         estate=case.estate,
         host=case.host,
@@ -67,7 +58,7 @@ def _owed(case: Case, mitigation: Mitigation, now: datetime) -> Owed:
         age=seconds_since(mitigation.applied_at, now),
         owner=mitigation.owner,
         expires_at=mitigation.expires_at,
-        overdue=mitigation.expires_at is not None and mitigation.expires_at <= spelled(now),
+        overdue=mitigation.expires_at is not None and mitigation.expires_at <= moment,
         persists=mitigation.persists,
         proof=mitigation.proof,
         proof_age=seconds_since(mitigation.proven_at, now),
@@ -76,10 +67,6 @@ def _owed(case: Case, mitigation: Mitigation, now: datetime) -> Owed:
         extended=mitigation.extended,
         acceptance=case.acceptance if "accepted" in case.flags else None,
     )
-
-
-def counts(books: Books) -> OwedCounts:
-    return OwedCounts(len(books.debt), sum(row.overdue for row in books.debt), len(books.orphans))
 
 
 def summary(tally: Tally, owed: OwedCounts) -> dict[str, Any]:

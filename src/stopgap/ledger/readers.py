@@ -4,6 +4,7 @@ Apart from `service`, so that a `stopgap status` does not import all it takes to
 """
 
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from stopgap.ledger.case import Case
 from stopgap.ledger.counts import OwedCounts, Tally
 from stopgap.ledger.delivered import Delivered, delivered
 from stopgap.ledger.notices import Notice, read_notices
+from stopgap.ledger.owed_books import Books
 from stopgap.ledger.reading import ALL, Filter
 
 
@@ -43,12 +45,16 @@ def overview(wanted: Filter, most: int) -> Overview:
         return Overview(questions.worst(ledger, now, most, wanted), counted, owed)
 
 
-def owing_cases(wanted: Filter) -> list[Case] | None:
-    """Those with something in force, as they are now; None where there is no case at all."""
-    now = datetime.now(UTC)
-    with asking() as ledger:
-        found = questions.owing(ledger, now, wanted) if ledger else []
-        return None if not found and (not ledger or questions.is_empty(ledger, now, wanted)) else found
+@contextmanager
+def owed_books(wanted: Filter) -> Iterator[tuple[Books, bool]]:
+    """What is owed now, and whether there is any case at all. Nobody is kept from the ledger while they are open."""
+    now, any_case = datetime.now(UTC), False
+    with closing(Books(now)) as books:
+        with asking() as ledger:
+            if ledger:
+                books.add(questions.owing(ledger, now, wanted))
+                any_case = books.counts != OwedCounts() or not questions.is_empty(ledger, now, wanted)
+        yield books, any_case
 
 
 def current_notices(*, estate: str = "", host: str = "") -> list[Notice]:

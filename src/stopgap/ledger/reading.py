@@ -9,7 +9,7 @@ from typing import Any
 
 from stopgap.ledger import as_of
 from stopgap.ledger import case as case_as
-from stopgap.ledger.asking import Asked
+from stopgap.ledger.asking import Asked, streamed
 from stopgap.ledger.case import Case
 from stopgap.ledger.counts import OwedCounts, Tally
 from stopgap.ledger.events import spelled
@@ -89,15 +89,19 @@ def every(ledger: Asked, now: datetime, wanted: Filter = ALL) -> Iterator[Case]:
         after = page[-1].key
 
 
-def owing(ledger: Asked, now: datetime, wanted: Filter = ALL) -> list[Case]:
-    """The cases with something in force, as they are now. What is not owed is not looked at."""
-    return _cases(ledger.execute(f"SELECT {COLUMNS} FROM cases {wanted.where(OWES)}", wanted.values(now)), now)
+def owing(ledger: Asked, now: datetime, wanted: Filter = ALL) -> Iterator[Case]:
+    """The cases with something in force, as they are now, in no order. What is not owed is not looked at.
+
+    One question, so one view of the ledger however long it takes: whoever takes from it must not wait for anybody.
+    """
+    query = f"SELECT {COLUMNS} FROM cases {wanted.where(OWES)}"
+    return _read(streamed(ledger, query, wanted.values(now), PAGE), now)
 
 
 def owed_counts(ledger: Asked, now: datetime, wanted: Filter = ALL) -> OwedCounts:
     found, moment = OwedCounts(), spelled(now)
     query = f"SELECT state, mitigations FROM cases {wanted.where(OWES)}"
-    for state, mitigations in ledger.execute(query, wanted.values(now)):
+    for state, mitigations in streamed(ledger, query, wanted.values(now), PAGE):
         found.add(state, [one["expires_at"] for one in json.loads(mitigations)], moment)
     return found
 
@@ -107,8 +111,12 @@ def is_empty(ledger: Asked, now: datetime, wanted: Filter = ALL) -> bool:
 
 
 def _cases(rows: Iterable[Sequence[Any]], now: datetime) -> list[Case]:
-    told = (dict(zip(case_as.COLUMNS, row, strict=True)) for row in rows)
-    return [case_as.as_of(case_as.from_row(row), now) for row in told]
+    return list(_read(rows, now))
+
+
+def _read(rows: Iterable[Sequence[Any]], now: datetime) -> Iterator[Case]:
+    for row in rows:
+        yield case_as.as_of(case_as.from_row(dict(zip(case_as.COLUMNS, row, strict=True))), now)
 
 
 def _urgency() -> str:

@@ -220,7 +220,7 @@ def test_owed_counts_seconds_from_the_host_s_word():
         event(),
         event(kind="mitigation", verdict="applied", evidence={**APPLIED, "expires_at": "soon"}, at=moment(10)),
     ]
-    (row,) = debts.owed([project(told)], START + timedelta(minutes=15)).debt
+    (row,) = debts.owed(project(told), START + timedelta(minutes=15))
     assert (row.age, row.expires_at, row.overdue, row.proof_age) == (300, None, False, None)
 
 
