@@ -1,6 +1,5 @@
 """Writing events down, keeping the cases in step, and reading them."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,7 +13,7 @@ from stopgap.ledger import case as case_as
 from stopgap.ledger.case import Case
 from stopgap.ledger.chain import link_values
 from stopgap.ledger.clocks import heard_ahead, recorded_ahead, sentence
-from stopgap.ledger.events import FIELDS, Event, spelled
+from stopgap.ledger.events import FIELDS, Event, evidence_text, spelled
 from stopgap.ledger.garbage import not_collected
 from stopgap.ledger.keeping import (
     CHUNK,
@@ -36,7 +35,6 @@ __all__ = [
 
 _EVIDENCE = FIELDS.index("evidence")
 _HASH = 1  # in a row of the table
-_evidence_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 AT_ONCE = 10000  # events in memory together: more of them make fewer visits to each case
 
@@ -210,7 +208,7 @@ def _heads(
 def _said(event: Event) -> tuple[Any, ...]:
     """What the event says, but for its id: as chain.SPELLED and the table have it at their ends."""
     fields = astuple(event)
-    return (*fields[1:_EVIDENCE], _evidence_text(event.evidence), *fields[_EVIDENCE + 1 :])
+    return (*fields[1:_EVIDENCE], evidence_text(event.evidence), *fields[_EVIDENCE + 1 :])
 
 
 def _this_moment() -> str:

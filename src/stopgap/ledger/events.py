@@ -8,6 +8,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import itemgetter
 from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -67,16 +68,12 @@ _UNPRINTABLE = re.compile(
 
 
 # What the bounds are to the decoder, which is C: nearly every line is within all of them, and needs no second look.
-def _matching(name: str) -> Meta:
-    return Meta(pattern=rf"\A(?:{_PATTERNS[name]})\Z")
-
-
-def _nested(depth: int) -> Any:
+def _nested(depth: int, of_float: Any) -> Any:
     """JSON that every reader can hold, in objects and lists of at most this depth."""
-    scalar = None | bool | Annotated[int, Meta(ge=1 - 2**63, le=2**63 - 1)] | float | str
+    scalar = None | bool | Annotated[int, Meta(ge=1 - 2**63, le=2**63 - 1)] | of_float | str
     if depth == 0:
         return scalar
-    inner = _nested(depth - 1)
+    inner = _nested(depth - 1, of_float)
     return scalar | GenericAlias(list, (inner,)) | GenericAlias(dict, (_Key, inner))
 
 
@@ -85,24 +82,24 @@ _Key = Annotated[str, Meta(max_length=KEY_LIMIT)]
 if TYPE_CHECKING:
     Evidence = dict[str, Any]
 else:
-    Evidence = dict[_Key, _nested(DEPTH_USUAL - 1)]
+    Evidence = dict[_Key, _nested(DEPTH_USUAL - 1, float)]
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`at` is UTC, `2026-11-21T17:00:00.123456Z`: fixed width, so it sorts as text on every database."""
 
-    id: Annotated[str, _matching("id")]
-    at: Annotated[str, _matching("at")]
+    id: str
+    at: str
     estate: Annotated[str, Meta(min_length=1, max_length=_TEXT_LIMITS["estate"])]
     host: Annotated[str, Meta(min_length=1, max_length=_TEXT_LIMITS["host"])]
-    remedy: Annotated[str, _matching("remedy")]
+    remedy: str
     revision: Annotated[int, Meta(ge=0, lt=REVISIONS)]
     kind: str
     verdict: str
     reason: Annotated[str, Meta(max_length=REASON_LIMIT)]
     evidence: Evidence
     actor: Annotated[str, Meta(min_length=1, max_length=_TEXT_LIMITS["actor"])]
-    run: Annotated[str, _matching("run")]
+    run: str
     origin: str
 
     @property
@@ -140,8 +137,20 @@ def _usual(line: bytes) -> Event | None:
         event = _decode_event(line)
     except msgspec.DecodeError:
         return None
-    fits = _is_moment(event.at) and event.origin in ORIGINS and event.verdict in KINDS.get(event.kind, ())
+    fits = (
+        PATTERNS["id"].fullmatch(event.id)
+        and is_time(event.at)
+        and _is_run(event.run)
+        and _is_remedy(event.remedy)
+        and event.origin in ORIGINS
+        and event.verdict in KINDS.get(event.kind, ())
+    )
     return event if fits and (event.kind in OF_HOST) == (event.remedy == "") and event.kind not in OF_NOBODY else None
+
+
+# Of a delivery they are few. A pattern in the type of the decoder takes longer than here.
+_is_run = lru_cache(maxsize=64)(PATTERNS["run"].fullmatch)
+_is_remedy = lru_cache(maxsize=64)(PATTERNS["remedy"].fullmatch)
 
 
 def parse_json(line: bytes, limit: int) -> Any:
@@ -193,7 +202,20 @@ def _is_moment(text: str) -> bool:
 def machine_in(evidence: dict[str, Any]) -> str:
     """Only ever compared: what does not look like a hash is no answer."""
     told = evidence.get("host_id")
-    return told if isinstance(told, str) and _MACHINE.fullmatch(told) else ""
+    return told if isinstance(told, str) and _is_machine(told) else ""
+
+
+_is_machine = lru_cache(maxsize=4096)(_MACHINE.fullmatch)  # asked for again by each who hears of it
+
+
+def evidence_text(evidence: dict[str, Any]) -> str:
+    """Compact JSON as the table, the exports and the chains have it: numbers as Python spells them."""
+    try:
+        told = _spell(evidence)
+        _decode_usual_numbers(told)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return _SPELL_AS_PYTHON(evidence)
+    return told.decode()
 
 
 def spelled(moment: datetime) -> str:
@@ -310,6 +332,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
+_spell = msgspec.json.Encoder().encode
+_SPELL_AS_PYTHON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# Between these both spell a float the same, without an exponent.
+_decode_usual_numbers = msgspec.json.Decoder(
+    GenericAlias(dict, (_Key, _nested(DEPTH_USUAL - 1, Annotated[float, Meta(ge=0.001, lt=1e15)])))
+).decode
 _decode = msgspec.json.Decoder().decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stopgap.ledger.case import Acceptance, Extension
-from stopgap.ledger.events import OF_MACHINE, REASON_LIMIT, TIME_FORMAT, Event, clean, is_time
+from stopgap.ledger.events import OF_MACHINE, REASON_LIMIT, Event, clean, is_time
 from stopgap.ledger.reopening import Basis, know, weigh
 
 # The states of an entry's own history. Its order is the journal's (evidence.step), whatever the clocks of hosts say;
@@ -176,7 +176,10 @@ def _hear_about(facts: Facts, about: Any) -> Facts:
     if not isinstance(about, dict):
         return facts
     exposure, criticality, owner = (clean(text_of(about, name), 255) for name in ("exposure", "criticality", "owner"))
-    return replace(facts, exposure=exposure[:16], criticality=criticality[:16], owner=owner)
+    told = (exposure[:16], criticality[:16], owner)
+    if told == (facts.exposure, facts.criticality, facts.owner):
+        return facts
+    return replace(facts, exposure=told[0], criticality=told[1], owner=told[2])
 
 
 def _fix_on_disk(facts: Facts, event: Event) -> Facts:
@@ -293,14 +296,16 @@ def _journal(facts: Facts, event: Event) -> Facts:
         return facts
     held = {pair[1] for pair in listed if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str)}
     back = {name for name, one in facts.entries.items() if name in held and _came_back(one, event)}
-    entries = {
-        name: replace(
-            one, gone=one.state in IN_FORCE and name not in held, back=name in back or (one.back and name in held)
-        )
-        for name, one in facts.entries.items()
-    }
+    entries = {name: _as_listed(one, name in held, name in back) for name, one in facts.entries.items()}
+    if all(entries[name] is one for name, one in facts.entries.items()):
+        return facts
     facts = replace(facts, entries=entries)
     return _put_back(facts, back) if back else facts
+
+
+def _as_listed(entry: Entry, is_held: bool, came_back: bool) -> Entry:
+    gone, back = entry.state in IN_FORCE and not is_held, came_back or (entry.back and is_held)
+    return entry if (gone, back) == (entry.gone, entry.back) else replace(entry, gone=gone, back=back)
 
 
 def _came_back(entry: Entry, event: Event) -> bool:
@@ -458,9 +463,10 @@ def _set_proof(facts: Facts, entry: str, verdict: str, event: Event) -> Facts:
 def later(moment: str, seconds: int) -> str:
     """Both in the ledger's spelling of time; the end of time where there is no such moment."""
     try:
-        return (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).strftime(TIME_FORMAT)
+        then = datetime.fromisoformat(moment) + timedelta(seconds=seconds)
     except OverflowError:
         return "2999-12-31T23:59:59.999999Z"
+    return then.isoformat(timespec="microseconds")[:-6] + "Z"  # strftime takes four times as long
 
 
 def text_of(evidence: Any, key: str) -> str:

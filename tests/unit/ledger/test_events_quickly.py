@@ -51,3 +51,17 @@ def test_a_quick_decoder_takes_nothing_that_the_careful_one_refuses_and_reads_it
     except (events.msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     assert repr(quick) == repr(events._DECODER.decode(line.decode(json.detect_encoding(line), "surrogatepass")))
+
+
+@settings(max_examples=300, deadline=None)
+@given(evidence=st.dictionaries(TEXT, VALUE, max_size=4) | DEEP)
+def test_evidence_is_spelled_as_python_spells_it(evidence):
+    """Hashes and exports rest on the spelling."""
+    evidence = events._clean_value(evidence, 0, [])
+    assert events.evidence_text(evidence) == json.dumps(evidence, ensure_ascii=False, separators=(",", ":"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(number=st.floats(1e-6, 1e17) | st.floats(-10, 10) | st.sampled_from([0.001, 1e15, 1e16, -0.0, 5e-324]))
+def test_numbers_are_spelled_as_python_spells_them(number):
+    assert events.evidence_text({"a": [number]}) == json.dumps({"a": [number]}, separators=(",", ":"))
