@@ -8,16 +8,13 @@ import sqlalchemy as sa
 from stopgap.demo.story import prepare
 from stopgap.lab import HostSpec, Lab, SuiteGoneError
 from tests.books import Books
+from tests.order import is_contract, place
 from tests.postgres import NoPostgreSQL, Server
-
-
-def is_contract(nodeid):
-    return "test_contract.py::" in nodeid
 
 
 def pytest_collection_modifyitems(items):
     """Contracts come last: half a minute each, they fill what the long files leave of a worker."""
-    items.sort(key=lambda item: is_contract(item.nodeid))
+    items.sort(key=lambda item: place(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
