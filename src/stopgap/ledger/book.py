@@ -1,40 +1,34 @@
 """Writing events down, keeping the cases in step, and reading them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
 
 import sqlalchemy as sa
-from msgspec.structs import astuple
 
-from stopgap.ledger import as_of, bulk, keeping, machines
+from stopgap.ledger import as_of, bulk, keeping, machines, pages
 from stopgap.ledger import case as case_as
 from stopgap.ledger.case import Case
-from stopgap.ledger.chain import link_values
 from stopgap.ledger.clocks import heard_ahead, recorded_ahead, sentence
-from stopgap.ledger.events import FIELDS, Event, evidence_text, spelled
+from stopgap.ledger.events import OF_NOBODY, Event, spelled
 from stopgap.ledger.garbage import not_collected
 from stopgap.ledger.keeping import (
     CHUNK,
-    by_estate,
     clock_limits,
-    fold_on,
+    fold_on_knowledge,
     refresh,
     refresh_all,
     touched_by,
 )
+from stopgap.ledger.links import link_on, read_heads, set_heads
 from stopgap.ledger.outdated import outdated
 from stopgap.ledger.projection import Key
-from stopgap.ledger.tables import cases, chains, events, pen
+from stopgap.ledger.tables import cases, events, pen
 
 __all__ = [
     "CHUNK", "Key", "append", "differences", "read_cases", "rebuild", "record", "refresh", "set_heads", "take_the_pen",
     "tell_clocks", "touched_by",
 ]  # fmt: skip
-
-_EVIDENCE = FIELDS.index("evidence")
-_HASH = 1  # in a row of the table
 
 AT_ONCE = 10000  # events in memory together: more of them make fewer visits to each case
 
@@ -109,9 +103,11 @@ def _unknown(connection: sa.Connection, part: list[Event]) -> list[Event]:
 
 
 def _write_down(connection: sa.Connection, fresh: list[Event], writer: str, now: str) -> None:
-    if fresh:
-        hashes = append(connection, fresh, writer, now)
-        fold_on(connection, [(event, now, hash_) for event, hash_ in zip(fresh, hashes, strict=True)])
+    knowledge = [event for event in fresh if event.kind in OF_NOBODY]
+    if knowledge:  # first: it is about new cases as well
+        hashes = append(connection, knowledge, writer, now)
+        fold_on_knowledge(connection, [(event, now, hash_) for event, hash_ in zip(knowledge, hashes, strict=True)])
+    pages.write_down(connection, [event for event in fresh if event.kind not in OF_NOBODY], writer, now)
 
 
 def take_the_pen(connection: sa.Connection) -> tuple[str, str]:
@@ -129,23 +125,12 @@ def _taken_at(connection: sa.Connection) -> str:
 
 
 def append(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: str) -> list[str]:
-    """Each event becomes the next link of the chain of its host. Returns their hashes."""
-    heads = _heads(connection, writer, {(event.estate, event.host) for event in fresh})
-    rows = []
-    for event in fresh:
-        seq, last = heads.get((event.estate, event.host), (0, ""))
-        place, said = (writer, seq + 1, now), _said(event)
-        hash_ = link_values(last, (*place, event.id, *said))
-        heads[event.estate, event.host] = (seq + 1, hash_)
-        rows.append((event.id, hash_, *place, *said))
-    bulk.insert(connection, events, rows)
-    set_heads(connection, writer, heads)
-    return [row[_HASH] for row in rows]
-
-
-def set_heads(connection: sa.Connection, writer: str, heads: Mapping[tuple[str, str], tuple[int, str]]) -> None:
-    rows = [(writer, estate, host, seq, last) for (estate, host), (seq, last) in heads.items()]
-    bulk.upsert(connection, chains, rows)
+    """Events alone, without what they make of cases. Returns their hashes."""
+    heads = read_heads(connection, writer, {(event.estate, event.host) for event in fresh})
+    linked = link_on(fresh, heads, writer, now)
+    bulk.insert(connection, events, linked.rows)
+    set_heads(connection, writer, linked.heads)
+    return linked.hashes
 
 
 def rebuild(connection: sa.Connection) -> int:
@@ -192,23 +177,6 @@ def read_cases(
 
 def _known_ids(connection: sa.Connection, ids: list[str]) -> Iterator[str]:
     yield from connection.scalars(sa.select(events.c.id).where(bulk.one_of(connection, events.c.id, ids)))
-
-
-def _heads(
-    connection: sa.Connection, writer: str, hosts: set[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[int, str]]:
-    found = {}
-    for estate, names in by_estate(hosts):
-        same = (chains.c.writer == writer, chains.c.estate == estate, bulk.one_of(connection, chains.c.host, names))
-        for host, seq, last in connection.execute(sa.select(chains.c.host, chains.c.seq, chains.c.hash).where(*same)):
-            found[estate, host] = (seq, last)
-    return found
-
-
-def _said(event: Event) -> tuple[Any, ...]:
-    """What the event says, but for its id: as chain.SPELLED and the table have it at their ends."""
-    fields = astuple(event)
-    return (*fields[1:_EVIDENCE], evidence_text(event.evidence), *fields[_EVIDENCE + 1 :])
 
 
 def _this_moment() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-Row = Sequence[Any]  # a value for every column, in the table's order
+Row = tuple[Any, ...]  # a value for every column, in the table's order
 
 
 def rows_of(table: sa.Table, told: Iterable[Mapping[str, Any]]) -> list[Row]:

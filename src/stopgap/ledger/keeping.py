@@ -1,8 +1,4 @@
-"""Keeping the cases in step with the events: new events are folded on to what is kept, a chunk of cases at a time.
-
-A case is projected from all its events only where that does not do: nothing is kept, the kept fold is of another
-format, or something was heard before its last event.
-"""
+"""Which cases events are about, and cases from all their events: where `folding` news on does not do."""
 
 import json
 from collections import defaultdict
@@ -12,16 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stopgap.ledger import bulk, folded, machines
-from stopgap.ledger import case as cases_as
+from stopgap.ledger import bulk, folded, folding, machines
 from stopgap.ledger.events import FIELDS, OF_HOST, OF_MACHINE, Event, is_time
-from stopgap.ledger.projection import Fold, Key, Told, case_of, fold, once, tell
+from stopgap.ledger.hosts import Host, by_estate
+from stopgap.ledger.projection import Fold, Key, Told, fold, once, tell
 from stopgap.ledger.tables import cases, events
 
 CHUNK = 400  # bound values in a list; SQLite's old limit is 999
 HOSTS_AT_ONCE = 100  # whose events are in memory together
-
-Host = tuple[str, str]  # estate, host
 
 _EVENT = (*(events.c[name] for name in FIELDS), events.c.recorded_at, events.c.hash)
 _EVIDENCE = FIELDS.index("evidence")
@@ -30,19 +24,17 @@ _EVIDENCE = FIELDS.index("evidence")
 # --- which cases an event is about ---------------------------------------------------------------------------------
 
 
-def touched_by(
-    connection: sa.Connection, fresh: Iterable[Event], moved: set[tuple[str, str]] | None = None
-) -> set[Key]:
+def touched_by(connection: sa.Connection, fresh: Iterable[Event]) -> set[Key]:
     """What a host's journal holds in all is about each of its cases, and so is that another machine answers;
     knowledge of a remedy about each of that remedy's, and a clock that was ahead about all its run spoke of.
 
-    What machines answered has been observed already; `moved`, of their hosts, may have been asked for as well.
+    What machines answered has been observed already.
     """
     fresh = list(fresh)
     named = {(event.estate, event.host, event.remedy) for event in fresh if event.remedy and event.host}
-    named |= _cases_of_hosts(connection, {(event.estate, event.host) for event in fresh if event.kind in OF_HOST})
+    named |= cases_of_hosts(connection, {(event.estate, event.host) for event in fresh if event.kind in OF_HOST})
     answered = {(event.estate, event.host) for event in fresh if event.machine}
-    named |= _cases_of_hosts(connection, machines.moved(connection, answered) if moved is None else answered & moved)
+    named |= cases_of_hosts(connection, machines.moved(connection, answered))
     named |= _cases_of_remedies(connection, _new_knowledge(connection, fresh))
     return named | _cases_of_runs(connection, {event.run for event in fresh if event.kind == "clock"})
 
@@ -66,7 +58,7 @@ def _is_news(event: Event, known: Sequence[Told]) -> bool:
     return not any(one.event.revision >= event.revision and one.place < own for one in known if one.id != event.id)
 
 
-def _cases_of_hosts(connection: sa.Connection, hosts: set[tuple[str, str]]) -> set[Key]:
+def cases_of_hosts(connection: sa.Connection, hosts: set[tuple[str, str]]) -> set[Key]:
     found: set[Key] = set()
     for estate, names in by_estate(hosts):
         for part in chunks(names):
@@ -92,51 +84,44 @@ def _cases_of_runs(connection: sa.Connection, runs: set[str]) -> set[Key]:
     remedies = {remedy for _, host, remedy in named if remedy and not host}
     own = {key for key in named if key[1] and key[2]}
     hosts |= machines.moved(connection, {(estate, host) for estate, host, _ in own})  # which machine answered when
-    return own | _cases_of_hosts(connection, hosts) | _cases_of_remedies(connection, remedies)
+    return own | cases_of_hosts(connection, hosts) | _cases_of_remedies(connection, remedies)
 
 
 # --- folding on ----------------------------------------------------------------------------------------------------
 
 
-def fold_on(connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]]) -> None:
-    """These events have just been written: (event, recorded_at, hash). Keep what they make of their cases."""
-    told = [event for event, _, _ in fresh if event.kind != "clock"]
-    heard_of = {(event.estate, event.host) for event in told if event.host}
-    seen = machines.last_seen(connection, heard_of)  # before this
-    machines.observe(connection, [(event, recorded_at) for event, recorded_at, _ in fresh])
+def fold_on_knowledge(connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]]) -> None:
+    """Events of no host have just been written: (event, recorded_at, hash). Keep what they make of their cases."""
     unclear = {event.run for event, _, _ in fresh if event.kind == "clock"}
     again = _cases_of_runs(connection, unclear)  # events that were folded already count from another moment now
-    moved = machines.moved(connection, heard_of)
-    keys = touched_by(connection, told, moved)
-    others = {key[:2] for key in keys} - heard_of
-    moved |= machines.moved(connection, others)
-    seen |= machines.last_seen(connection, others)
+    keys = _cases_of_remedies(connection, _new_knowledge(connection, [event for event, _, _ in fresh]))
+    moved = machines.moved(connection, {key[:2] for key in keys})
     again |= {key for key in keys if key[:2] in moved}  # what other cases heard of its machines counts here too
     refresh(connection, again)
-    news = News(connection, fresh)
+    news = News(connection)
+    told = defaultdict[str, list[Told]](list)
+    for event, recorded_at, hash_ in fresh:
+        told[event.remedy].append(news.tell(event, recorded_at, hash_))
+    earliest = min(one.counted_at for several in told.values() for one in several)
     for estate, hosts, wanted in _by_hosts(keys - again, CHUNK):
-        _fold_on_hosts(connection, estate, hosts, wanted, news, seen)
+        folds = folding.kept_folds(connection, [(estate, host) for host in hosts], told)
+        first = dict.fromkeys(((estate, host) for host in hosts), earliest)
+        journals = folding.journals_since(connection, first, machines.last_seen(connection, first))
+        rows, late = folding.fold_on({key: told[key[2]] for key in wanted}, folds, journals)
+        bulk.upsert(connection, cases, rows)
+        refresh(connection, set(late), news)
 
 
 class News:
     """Told events by what they are about, and those of no host at all: few, read once."""
 
-    def __init__(self, connection: sa.Connection, fresh: Sequence[tuple[Event, str, str]] = ()) -> None:
+    def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
-        self._limits = clock_limits(connection)
+        self.limits = clock_limits(connection)
         self._of_remedy: dict[str, list[Told]] = {}
-        self.fresh: dict[Key, list[Told]] = defaultdict(list)  # by the fields of the event: "" as it has it
-        for event, recorded_at, hash_ in fresh:
-            self.fresh[event.estate, event.host, event.remedy].append(self.tell(event, recorded_at, hash_))
 
     def tell(self, event: Event, recorded_at: str, hash_: str) -> Told:
-        return tell(event, recorded_at, hash_, self._limits.get(event.run, ""))
-
-    def about(self, key: Key) -> list[Told]:
-        """What is new for this case."""
-        estate, host, remedy = key
-        places = (key, (estate, host, ""), ("", "", remedy))
-        return [one for place in places for one in self.fresh.get(place, ())]
+        return tell(event, recorded_at, hash_, self.limits.get(event.run, ""))
 
     def of_remedy(self, remedy: str) -> list[Told]:
         return self._of_remedy.get(remedy, [])
@@ -148,61 +133,18 @@ class News:
             for one in self.read(events.c.estate == "", events.c.host == "", events.c.remedy.in_(part)):
                 self._of_remedy[one.event.remedy].append(one)
 
+    def read_hosts(self, hosts: Iterable[Host]) -> dict[Host, list[Told]]:
+        """What was said of these hosts as a whole."""
+        told: dict[Host, list[Told]] = defaultdict(list)
+        for estate, names in by_estate(hosts):
+            of_host = (events.c.estate == estate, bulk.one_of(self.connection, events.c.host, names))
+            for one in self.read(*of_host, events.c.remedy == ""):
+                told[estate, one.event.host].append(one)
+        return told
+
     def read(self, *where: sa.ColumnElement[bool]) -> Iterator[Told]:
         for row in self.connection.execute(sa.select(*_EVENT).where(*where)):
             yield self.tell(_event(row), row[-2], row[-1])
-
-
-def _fold_on_hosts(
-    connection: sa.Connection, estate: str, hosts: list[str], keys: set[Key], news: News, seen: Mapping[Host, str]
-) -> None:
-    """`seen`: when each host was last heard before the news."""
-    kept = _kept_folds(connection, estate, hosts, {remedy for _, _, remedy in keys})
-    beside = _all_beside(news, estate, {key for key in keys if key not in kept})
-    told = {key: beside[key] if key in beside else news.about(key) for key in keys}
-    first = {key: min(one.place for one in told[key]) for key in keys if key in kept}
-    again = {key for key, place in first.items() if (before := kept[key]) is None or place <= before.place}
-    again |= _before_journals(connection, {key: place[0] for key, place in first.items()}, seen)
-    rows = []
-    for key in keys - again:
-        start = kept.get(key) or Fold()
-        after = fold(start, told[key])
-        if after.place != start.place:
-            rows.append(_row(key, after))
-    _write(connection, rows)
-    refresh(connection, again, news)
-
-
-def _before_journals(connection: sa.Connection, first: Mapping[Key, str], seen: Mapping[Host, str]) -> set[Key]:
-    """Of cases with the time their news begin: where a journal that was heard later may have left no trace."""
-    suspects = {key for key, when in first.items() if when <= seen.get(key[:2], "")}
-    latest: dict[Host, str] = {}
-    for estate, hosts in by_estate({key[:2] for key in suspects}):
-        of_host = (events.c.estate == estate, bulk.one_of(connection, events.c.host, hosts), events.c.remedy == "")
-        query = sa.select(events.c.host, sa.func.max(events.c.at)).where(*of_host).group_by(events.c.host)
-        latest.update(((estate, host), when) for host, when in connection.execute(query))
-    return {key for key in suspects if first[key] <= latest.get(key[:2], "")}
-
-
-def _kept_folds(connection: sa.Connection, estate: str, hosts: list[str], remedies: set[str]) -> dict[Key, Fold | None]:
-    """None where what is kept is no fold of this format."""
-    wanted = [cases.c.estate == estate, bulk.one_of(connection, cases.c.host, hosts)]
-    if len(remedies) <= CHUNK:
-        wanted.append(bulk.one_of(connection, cases.c.remedy, remedies))
-    query = sa.select(cases.c.host, cases.c.remedy, cases.c.folded).where(*wanted)
-    return {(estate, host, remedy): folded.from_text(text) for host, remedy, text in connection.execute(query)}
-
-
-def _all_beside(news: News, estate: str, keys: set[Key]) -> dict[Key, list[Told]]:
-    """A case nothing is kept of has no events of its own but the fresh ones; its host and its remedy may have."""
-    if not keys:
-        return {}
-    news.read_remedies(remedy for _, _, remedy in keys)
-    of_host = defaultdict(list)
-    hosts = sorted({host for _, host, _ in keys})
-    for one in news.read(events.c.estate == estate, events.c.host.in_(hosts), events.c.remedy == ""):
-        of_host[one.event.host].append(one)
-    return {key: news.fresh[key] + of_host[key[1]] + news.of_remedy(key[2]) for key in keys}
 
 
 # --- from all events -----------------------------------------------------------------------------------------------
@@ -265,7 +207,7 @@ def projected(
         of_host[one.event.host].append(one)
     news.read_remedies(remedy for _, _, remedy in own)
     for key, told in own.items():
-        yield key, _row(key, fold(Fold(), [*told, *of_host[key[1]], *news.of_remedy(key[2])]))
+        yield key, folding.row_of(key, fold(Fold(), [*told, *of_host[key[1]], *news.of_remedy(key[2])]))
 
 
 def _sightings(news: News, estate: str, hosts: list[str]) -> Iterator[Told]:
@@ -294,10 +236,6 @@ def _all_hosts(connection: sa.Connection) -> set[tuple[str, str]]:
 
 
 # --- small parts ---------------------------------------------------------------------------------------------------
-
-
-def _row(key: Key, told: Fold) -> dict[str, Any]:
-    return cases_as.to_row(case_of(key, told)) | {"folded": folded.to_text(told)}
 
 
 def _write(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
@@ -333,11 +271,6 @@ def _by_hosts(keys: set[Key], size: int) -> Iterator[tuple[str, list[str], set[K
         for start in range(0, len(of_host), size):
             part = of_host[start : start + size]
             yield estate, [host for host, _ in part], set().union(*(own for _, own in part))
-
-
-def by_estate(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
-    for estate, group in groupby(sorted(pairs), key=lambda pair: pair[0]):
-        yield estate, [host for _, host in group]
 
 
 def chunks(values: list[str], size: int = CHUNK) -> Iterator[list[str]]:

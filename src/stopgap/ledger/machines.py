@@ -5,15 +5,14 @@ later than the ledger wrote its event down.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from stopgap.ledger import bulk
 from stopgap.ledger.events import OF_MACHINE, Event, machine_in
+from stopgap.ledger.hosts import Host, by_estate
 from stopgap.ledger.tables import events, machines
 
 Seen = tuple[str, str, str, str]  # estate, host, host_id, when
@@ -32,26 +31,31 @@ WIDER = ", ".join(
 def observe(connection: sa.Connection, fresh: Iterable[tuple[Event, str]]) -> None:
     """Of events that were just written, each with the time the ledger wrote it down."""
     told = ((event, recorded_at) for event, recorded_at in fresh if event.machine)
-    _write(connection, spans((e.estate, e.host, e.machine, min(e.at, recorded_at)) for e, recorded_at in told))
+    write(connection, rows_of(spans((e.estate, e.host, e.machine, min(e.at, recorded_at)) for e, recorded_at in told)))
 
 
-def moved(connection: sa.Connection, hosts: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+def moved(connection: sa.Connection, hosts: Iterable[Host]) -> set[Host]:
     """Those of these (estate, host) under whose name several machines have answered: very few."""
     return {
         (estate, row.host)
-        for estate, names in _by_estate(hosts)
+        for estate, names in by_estate(hosts)
         for row in connection.execute(_several(connection, estate, names))
     }
 
 
-def last_seen(connection: sa.Connection, hosts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """When any machine of theirs was last heard, of those (estate, host) of which one was."""
-    latest = sa.select(machines.c.host, sa.func.max(machines.c.last_seen)).group_by(machines.c.host)
-    return {
-        (estate, host): when
-        for estate, names in _by_estate(hosts)
-        for host, when in connection.execute(latest.where(*_of_hosts(connection, estate, names)))
-    }
+def known(connection: sa.Connection, hosts: Iterable[Host]) -> dict[Host, dict[str, str]]:
+    """Which machines have answered to these names, and when each was last heard."""
+    query = sa.select(machines.c.host, machines.c.host_id, machines.c.last_seen)
+    found: dict[Host, dict[str, str]] = {}
+    for estate, names in by_estate(hosts):
+        for host, who, when in connection.execute(query.where(*_of_hosts(connection, estate, names))):
+            found.setdefault((estate, host), {})[who] = when
+    return found
+
+
+def last_seen(connection: sa.Connection, hosts: Iterable[Host]) -> dict[Host, str]:
+    """When any machine of theirs was last heard, where one was."""
+    return {host: max(several.values()) for host, several in known(connection, hosts).items()}
 
 
 def sighting(event: Event) -> Event:
@@ -82,14 +86,9 @@ def _of_hosts(connection: sa.Connection, estate: str, hosts: list[str]) -> tuple
     return machines.c.estate == estate, bulk.one_of(connection, machines.c.host, hosts)
 
 
-def _by_estate(hosts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
-    for estate, group in groupby(sorted(set(hosts)), key=itemgetter(0)):
-        yield estate, [host for _, host in group]
-
-
 def rebuild(connection: sa.Connection) -> None:
     connection.execute(sa.delete(machines))
-    _write(connection, _from_events(connection))
+    write(connection, rows_of(_from_events(connection)))
 
 
 def differences(connection: sa.Connection) -> list[tuple[str, str]]:
@@ -124,5 +123,9 @@ def _seen(rows: Iterable[sa.Row[Any]]) -> Iterator[Seen]:
             yield row.estate, row.host, who, min(row.at, row.recorded_at)
 
 
-def _write(connection: sa.Connection, rows: list[Row]) -> None:
-    bulk.upsert(connection, machines, bulk.rows_of(machines, rows), WIDER)
+def rows_of(told: Iterable[Row]) -> list[bulk.Row]:
+    return bulk.rows_of(machines, told)
+
+
+def write(connection: sa.Connection, rows: Sequence[bulk.Row]) -> None:
+    bulk.upsert(connection, machines, rows, WIDER)

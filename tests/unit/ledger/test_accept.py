@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tests.typed import stopgap
 from tests.unit.ledger.makers import event, moment, only_sqlite
 
-from stopgap.ledger import accepting, book, say, service
+from stopgap.ledger import accepting, book, pages, say, service
 from stopgap.ledger.as_of import ACCEPTED
 from stopgap.ledger.errors import BadWord, NoSuchCase
 from stopgap.ledger.events import spelled
@@ -105,13 +105,13 @@ def test_a_pattern_takes_the_open_ones(fleet):
 @only_sqlite
 def test_all_or_nothing(fleet, monkeypatch):
     """A ledger that fails half-way holds none of it."""
-    real = book.append
+    real = pages.write_down
 
     def broken(*arguments):
         real(*arguments)
         raise sa.exc.OperationalError("x", {}, Exception("disk is full"))
 
-    monkeypatch.setattr(book, "append", broken)
+    monkeypatch.setattr(pages, "write_down", broken)
     with pytest.raises(ConnectionError, match="disk is full"):
         accepting.accept("all", "CVE-1", "", WORDS, NOW)
     assert said() == []

@@ -1,0 +1,71 @@
+"""Folding news on to what is kept of cases, where that does."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from stopgap.ledger import bulk, folded
+from stopgap.ledger import case as case_as
+from stopgap.ledger.hosts import Host, by_estate
+from stopgap.ledger.projection import Fold, Key, Told, case_of, fold
+from stopgap.ledger.tables import cases, events
+
+REMEDIES_NAMED = 400  # of more than so many, all cases of the hosts are read
+
+
+def kept_folds(
+    connection: sa.Connection, hosts: Iterable[Host], remedies: Collection[str] | None = None
+) -> dict[Key, str]:
+    """By case, as text (see `folded`): of these hosts, and at least of these remedies (None: all)."""
+    query = sa.select(cases.c.host, cases.c.remedy, cases.c.folded)
+    if remedies is not None and len(remedies) <= REMEDIES_NAMED:
+        query = query.where(bulk.one_of(connection, cases.c.remedy, remedies))
+    return {
+        (estate, host, remedy): text
+        for estate, names in by_estate(hosts)
+        for host, remedy, text in connection.execute(
+            query.where(cases.c.estate == estate, bulk.one_of(connection, cases.c.host, names))
+        )
+    }
+
+
+def journals_since(connection: sa.Connection, first: Mapping[Host, str], seen: Mapping[Host, str]) -> dict[Host, str]:
+    """When hosts were last heard to tell their journal, of those that were heard (`seen`) at or after `first`."""
+    query = sa.select(events.c.host, sa.func.max(events.c.at)).group_by(events.c.host)
+    return {
+        (estate, host): when
+        for estate, names in by_estate(host for host, when in first.items() if when <= seen.get(host, ""))
+        for host, when in connection.execute(
+            query.where(events.c.estate == estate, bulk.one_of(connection, events.c.host, names), events.c.remedy == "")
+        )
+    }
+
+
+def fold_on(
+    told: Mapping[Key, list[Told]], folds: Mapping[Key, str], journals: Mapping[Host, str]
+) -> tuple[list[bulk.Row], list[Key]]:
+    """(rows of the cases that the news change, cases to be projected from all their events). Pure.
+
+    The latter where nothing is kept in a form we know, or something was heard before what is kept: before the last
+    event in it, or before a journal (`journals`: the last ones) that may have left no trace in it.
+    """
+    rows, again = [], []
+    for key, news in told.items():
+        start = folded.from_text(folds[key]) if key in folds else Fold()
+        if start is None or (key in folds and _is_late(news, start, journals.get(key[:2], ""))):
+            again.append(key)
+            continue
+        after = fold(start, news)
+        if after.place != start.place:
+            rows.append(row_of(key, after))
+    return bulk.rows_of(cases, rows), again
+
+
+def row_of(key: Key, told: Fold) -> dict[str, Any]:
+    return case_as.to_row(case_of(key, told)) | {"folded": folded.to_text(told)}
+
+
+def _is_late(news: Iterable[Told], kept: Fold, journal: str) -> bool:
+    first = min(one.place for one in news)
+    return first <= kept.place or first[0] <= journal

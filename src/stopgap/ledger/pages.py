@@ -1,0 +1,201 @@
+"""New events of hosts, a page of hosts at a time: read what is kept of them, reckon what becomes of it, write it down.
+
+Reckoning is most of the work and asks no database: of a large page a second process does a half.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from stopgap.ledger import bulk, folding, machines
+from stopgap.ledger.beside import beside, can_fork
+from stopgap.ledger.events import OF_HOST, Event
+from stopgap.ledger.hosts import Host
+from stopgap.ledger.keeping import News, cases_of_hosts, refresh
+from stopgap.ledger.links import Head, link_on, read_heads
+from stopgap.ledger.projection import Key, Told, tell
+from stopgap.ledger.tables import cases, chains, events
+
+HOSTS_AT_ONCE = 1000  # what is kept of so many is in memory together
+WORTH_A_PROCESS = 400  # events; a process costs about as much as reckoning a hundred
+SHARE = 0.55  # of the events, for the other process: this one has to write as well
+
+Rows = list[tuple[Any, ...]]
+ByHost = dict[Host, list[Event]]
+
+
+class Kept(NamedTuple):
+    """All that is known of the hosts of a page, as it is before it."""
+
+    writer: str
+    now: str
+    limits: Mapping[str, str]  # by run: the moment from which all it says later counts
+    heads: Mapping[Host, Head]
+    machines: Mapping[Host, Mapping[str, str]]  # who answered to the name, and when last
+    journals: Mapping[Host, str]  # the last one, of hosts that were heard later than they speak now
+    folds: Mapping[Key, str]
+    of_host: Mapping[Host, list[Told]]  # of hosts that have a new case
+    of_remedy: Mapping[str, list[Told]]  # of remedies that have a new case
+
+
+class Reckoned(msgspec.Struct):
+    """Rows to write, and what is to be projected from all events once they are written."""
+
+    events: Rows
+    chains: Rows
+    machines: Rows
+    cases: Rows
+    again: list[Key]
+    moved: list[Host]  # another machine has answered: all their cases
+
+
+def write_down(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: str) -> None:
+    """New events of hosts, in the order of their chains."""
+    by_host: ByHost = defaultdict(list)
+    for event in fresh:
+        by_host[event.estate, event.host].append(event)
+    hosts = iter(by_host.items())
+    while page := dict(islice(hosts, HOSTS_AT_ONCE)):
+        for reckoned in _reckoned(_read(connection, page, writer, now), page):
+            _write(connection, reckoned)
+
+
+def _reckoned(kept: Kept, page: ByHost) -> Iterator[Reckoned]:
+    if sum(map(len, page.values())) < WORTH_A_PROCESS or len(page) == 1 or not can_fork():
+        yield reckon(kept, page)
+        return
+    theirs, ours = _shared(page)
+    with beside(lambda: _encode(reckon(kept, theirs))) as result:
+        yield reckon(kept, ours)
+        made = result()
+    yield reckon(kept, theirs) if made is None else _decode(made)
+
+
+def _shared(page: ByHost) -> tuple[ByHost, ByHost]:
+    wanted, taken = SHARE * sum(map(len, page.values())), 0
+    theirs: ByHost = {}
+    for host, told in page.items():
+        if taken >= wanted:
+            break
+        theirs[host] = told
+        taken += len(told)
+    return theirs, {host: told for host, told in page.items() if host not in theirs}
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def _read(connection: sa.Connection, page: ByHost, writer: str, now: str) -> Kept:
+    news = News(connection)
+    seen = machines.known(connection, page)
+    folds = _folds(connection, page)
+    new = [key for key in _named(page) if key not in folds]
+    news.read_remedies(remedy for _, _, remedy in new)
+    return Kept(
+        writer=writer,
+        now=now,
+        limits=news.limits,
+        heads=read_heads(connection, writer, page),
+        machines=seen,
+        journals=_journals_since(connection, page, seen, news.limits, now),
+        folds=folds,
+        of_host=news.read_hosts({key[:2] for key in new}),
+        of_remedy={remedy: news.of_remedy(remedy) for _, _, remedy in new},
+    )
+
+
+def _named(page: ByHost) -> set[Key]:
+    return {(event.estate, event.host, event.remedy) for told in page.values() for event in told if event.remedy}
+
+
+def _folds(connection: sa.Connection, page: ByHost) -> dict[Key, str]:
+    """A journal is about all cases of its host, all else about one."""
+    whole = {host for host, told in page.items() if any(event.kind in OF_HOST for event in told)}
+    return {
+        **folding.kept_folds(connection, whole),
+        **folding.kept_folds(connection, page.keys() - whole, {key[2] for key in _named(page)}),
+    }
+
+
+def _journals_since(
+    connection: sa.Connection, page: ByHost, seen: Mapping[Host, Mapping[str, str]], limits: Mapping[str, str], now: str
+) -> dict[Host, str]:
+    first = {host: _earliest(told, limits, now) for host, told in page.items() if host in seen}
+    return folding.journals_since(connection, first, {host: max(several.values()) for host, several in seen.items()})
+
+
+def _earliest(told: Sequence[Event], limits: Mapping[str, str], now: str) -> str:
+    """No later than the moment from which the first of them counts."""
+    if limits and any(event.run in limits for event in told):
+        return ""
+    return min(now, *(event.heard_at for event in told))
+
+
+# --- reckoning -----------------------------------------------------------------------------------------------------
+
+
+def reckon(kept: Kept, page: ByHost) -> Reckoned:
+    """Some hosts of a page. Pure."""
+    fresh = [event for told in page.values() for event in told]
+    linked = link_on(fresh, {host: kept.heads[host] for host in page if host in kept.heads}, kept.writer, kept.now)
+    spans = machines.spans(
+        (event.estate, event.host, event.machine, min(event.at, kept.now)) for event in fresh if event.machine
+    )
+    moved = _moved(kept, spans)
+    told = _by_case(kept, page, fresh, linked.hashes)
+    settled = {key: news for key, news in told.items() if key[:2] not in moved}
+    rows, again = folding.fold_on(settled, kept.folds, kept.journals)
+    answered = {(row["estate"], row["host"]) for row in spans}
+    return Reckoned(
+        events=linked.rows,
+        chains=[(kept.writer, *host, *head) for host, head in linked.heads.items()],
+        machines=machines.rows_of(spans),
+        cases=rows,
+        again=[*again, *(told.keys() - settled.keys())],
+        moved=[host for host in moved if host in answered],
+    )
+
+
+def _moved(kept: Kept, spans: Sequence[Mapping[str, Any]]) -> set[Host]:
+    """Hosts under whose name several machines have answered."""
+    known = {host: set(of_host) for host, of_host in kept.machines.items()}
+    for row in spans:
+        known.setdefault((row["estate"], row["host"]), set()).add(row["host_id"])
+    return {host for host, several in known.items() if len(several) > 1}
+
+
+def _by_case(kept: Kept, page: ByHost, fresh: Sequence[Event], hashes: Sequence[str]) -> dict[Key, list[Told]]:
+    """All that each case has not heard."""
+    own, of_host = defaultdict[Key, list[Told]](list), defaultdict[Host, list[Told]](list)
+    for event, hash_ in zip(fresh, hashes, strict=True):
+        one = tell(event, kept.now, hash_, kept.limits.get(event.run, ""))
+        if event.remedy:
+            own[event.estate, event.host, event.remedy].append(one)
+        else:
+            of_host[event.estate, event.host].append(one)
+    journalled = {key for key in kept.folds if key[:2] in of_host}  # a journal is about all cases of its host
+    return {key: [*own[key], *of_host.get(key[:2], ()), *_beside(kept, key)] for key in own.keys() | journalled}
+
+
+def _beside(kept: Kept, key: Key) -> list[Told]:
+    """Of a case that is not there yet, what was said before of its host and its remedy."""
+    return [] if key in kept.folds else [*kept.of_host.get(key[:2], ()), *kept.of_remedy.get(key[2], ())]
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def _write(connection: sa.Connection, reckoned: Reckoned) -> None:
+    bulk.insert(connection, events, reckoned.events)
+    bulk.upsert(connection, chains, reckoned.chains)
+    machines.write(connection, reckoned.machines)
+    bulk.upsert(connection, cases, reckoned.cases)
+    refresh(connection, {*reckoned.again, *cases_of_hosts(connection, set(reckoned.moved))})
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Reckoned).decode
