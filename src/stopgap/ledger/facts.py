@@ -144,8 +144,7 @@ def _hear_of_retirement(facts: Facts, event: Event) -> Facts:
     """A person's word (`ledger retire`). Whatever the host itself answers afterwards outweighs it."""
     if event.kind == "journal" and event.evidence.get("retired") is True:
         return replace(facts, retired=clean(f"retired by {event.actor}: {event.reason}", REASON_LIMIT))
-    answered = event.kind in OF_A_HOST and event.verdict not in ("unknown", "failed")
-    if not (answered and facts.retired):
+    if not facts.retired or event.kind not in OF_A_HOST or event.verdict in ("unknown", "failed"):
         return facts
     tells = event.kind in OF_MACHINE
     is_same = facts.machine != "" and (event.machine == facts.machine or not tells)
@@ -175,11 +174,11 @@ def _hear_about(facts: Facts, about: Any) -> Facts:
     """What the inventory says of the host, all of it each time. An older callback says nothing at all."""
     if not isinstance(about, dict):
         return facts
-    exposure, criticality, owner = (clean(text_of(about, name), 255) for name in ("exposure", "criticality", "owner"))
-    told = (exposure[:16], criticality[:16], owner)
+    told = (about.get("exposure"), about.get("criticality"), about.get("owner"))
     if told == (facts.exposure, facts.criticality, facts.owner):
         return facts
-    return replace(facts, exposure=told[0], criticality=told[1], owner=told[2])
+    exposure, criticality, owner = (clean(text_of(about, name), 255) for name in ("exposure", "criticality", "owner"))
+    return replace(facts, exposure=exposure[:16], criticality=criticality[:16], owner=owner)
 
 
 def _fix_on_disk(facts: Facts, event: Event) -> Facts:

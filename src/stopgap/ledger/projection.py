@@ -70,13 +70,13 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     place: Place = ("", "", "")  # of the last event that left a trace
 
 
-def _may_say_nothing(event: Event) -> bool:
-    """What tells a case nothing new leaves no trace in it, so that nobody has to write it down again.
+def _leaves_no_trace(event: Event, story: Story) -> bool:
+    """Of what told a case nothing new: nobody has to write it down again.
 
     Only where others know when it was said, for whoever comes with something older: see keeping.touched_by of
-    knowledge, machines.last_seen of journals.
+    knowledge, folding.journals_since of journals.
     """
-    return event.kind in OF_NOBODY or (event.kind in OF_HOST and event.machine != "")
+    return event.kind in OF_NOBODY or (event.kind in OF_HOST and event.machine != "" and story.state != "")
 
 
 _order = itemgetter(0, 1, 2, 3)  # without the event, which has none
@@ -86,14 +86,12 @@ def fold(start: Fold, told: Iterable[Told]) -> Fold:
     """`told` in any order, all of it after `start.place`. What two writers say of one event counts once."""
     facts, story, place = start.facts, start.story, start.place
     for one in once(sorted(told, key=_order)):
-        before = facts, story
-        facts = learn(facts, one.event)
+        after = learn(facts, one.event)
+        if after is facts and _leaves_no_trace(one.event, story):
+            continue
+        facts, place = after, one.place
         if story.state or one.event.kind not in OF_NOBODY:  # what was known beforehand does not begin a case
             facts, story = advance(facts, story, one.counted_at)
-        if _may_say_nothing(one.event) and (facts, story) == before:
-            facts, story = before
-        else:
-            place = one.place
     return Fold(facts, story, place)
 
 

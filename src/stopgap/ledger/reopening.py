@@ -148,7 +148,7 @@ def _versions(distro: str, name: str, seen: Iterable[tuple[str, ...]]) -> Iterat
 def weigh(before: Facts, after: Facts, event: Event) -> Facts:
     """`after` is what the answer says by itself; what becomes of it, given what is known."""
     seen = _look(before.basis, event)
-    after = replace(after, basis=seen)
+    after = after if seen is after.basis else replace(after, basis=seen)
     if event.verdict == "unknown" or (event.kind == "patch" and event.verdict not in ("installed", "already")):
         return after
     if event.revision >= seen.known:
@@ -163,7 +163,7 @@ def _look(basis: Basis, event: Event) -> Basis:
         return basis
     distro = event.evidence.get("distro")
     distro = clean(distro, 64) if isinstance(distro, str) and distro else basis.distro
-    return replace(basis, distro=distro, seen=_seen(packages), seen_on=event.at[:10])
+    return replace(basis, distro=distro, seen=_seen(packages, basis.seen), seen_on=event.at[:10])
 
 
 def _left_out(evidence: dict[str, Any]) -> list[Any]:
@@ -171,9 +171,12 @@ def _left_out(evidence: dict[str, Any]) -> list[Any]:
     return cut if isinstance(cut, list) else []
 
 
-def _seen(packages: list[Any]) -> Sequence[Package]:
+def _seen(packages: list[Any], before: Sequence[Package]) -> Sequence[Package]:
+    """Nearly always what was seen before: then it is clean."""
     keys = ("name", "arch", "source_version")
-    told = ([one.get(key) for key in keys] for one in packages[:PACKAGES_LIMIT] if isinstance(one, dict))
+    told = [[one.get(key) for key in keys] for one in packages[:PACKAGES_LIMIT] if isinstance(one, dict)]
+    if told == before:
+        return before
     return [[clean(str(text), 200) for text in one] for one in told if all(isinstance(text, str) for text in one)]
 
 
@@ -182,7 +185,7 @@ def _closed_anew(before: Facts, after: Facts, event: Event) -> Facts:
     if _closes(after, event):
         under = max(event.revision, before.basis.closed_under if _is_closed(before) else 0)
         basis = replace(basis, closed_under=under, reopened=False)
-    return replace(after, basis=basis)
+    return after if basis is after.basis else replace(after, basis=basis)
 
 
 def _closes(after: Facts, event: Event) -> bool:
