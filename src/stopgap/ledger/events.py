@@ -35,6 +35,7 @@ OF_MACHINE = ("assessed", "journal")  # kinds that say which machine answered
 ORIGINS = frozenset({"laptop", "awx", "molecule"})
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+TIME_LENGTH = 27
 
 LINE_LIMIT = 256 * 1024  # bytes; more than any line the callback writes
 EVIDENCE_LIMIT = 64 * 1024  # characters of JSON
@@ -55,7 +56,8 @@ _PATTERNS = {
 PATTERNS = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
 _TEXT_LIMITS = {"estate": 64, "host": 255, "actor": 255}
 
-_MACHINE = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+MACHINE_LIMIT = 64
+_MACHINE = re.compile(rf"[0-9A-Za-z_.-]{{1,{MACHINE_LIMIT}}}")
 
 # Control characters, lone surrogates, and the invisible ones: those that turn text around, and those that hide in it.
 # None is printable to Python. The same as the collection's bounds.py has; a test says so. Not by Unicode's
@@ -92,21 +94,21 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: str
     estate: Annotated[str, Meta(min_length=1, max_length=_TEXT_LIMITS["estate"])]
     host: Annotated[str, Meta(min_length=1, max_length=_TEXT_LIMITS["host"])]
-    remedy: str
+    remedy: Annotated[str, Meta(max_length=100)]
     revision: Annotated[int, Meta(ge=0, lt=REVISIONS)]
     kind: str
     verdict: str
     reason: Annotated[str, Meta(max_length=REASON_LIMIT)]
     evidence: Evidence
     actor: Annotated[str, Meta(min_length=1, max_length=_TEXT_LIMITS["actor"])]
-    run: str
+    run: Annotated[str, Meta(max_length=36)]
     origin: str
 
     @property
     def heard_at(self) -> str:
         """When a controller heard of it. Hosts' clocks differ, so this one, not `at`, puts facts in order."""
         heard = self.evidence.get("heard_at") if self.kind == "mitigation" else None  # no host chooses its place
-        return heard if isinstance(heard, str) and is_time(heard) else self.at
+        return heard if isinstance(heard, str) and len(heard) == TIME_LENGTH and _is_time(heard) else self.at
 
     @property
     def machine(self) -> str:
@@ -148,9 +150,10 @@ def _usual(line: bytes) -> Event | None:
     return event if fits and (event.kind in OF_HOST) == (event.remedy == "") and event.kind not in OF_NOBODY else None
 
 
-# Of a delivery they are few. A pattern in the type of the decoder takes longer than here.
+# Asked again and again for the same short texts. (A pattern in the decoder's type takes longer, too.)
 _is_run = lru_cache(maxsize=64)(PATTERNS["run"].fullmatch)
 _is_remedy = lru_cache(maxsize=64)(PATTERNS["remedy"].fullmatch)
+_is_machine = lru_cache(maxsize=4096)(_MACHINE.fullmatch)
 
 
 def parse_json(line: bytes, limit: int) -> Any:
@@ -202,10 +205,7 @@ def _is_moment(text: str) -> bool:
 def machine_in(evidence: dict[str, Any]) -> str:
     """Only ever compared: what does not look like a hash is no answer."""
     told = evidence.get("host_id")
-    return told if isinstance(told, str) and _is_machine(told) else ""
-
-
-_is_machine = lru_cache(maxsize=4096)(_MACHINE.fullmatch)  # asked for again by each who hears of it
+    return told if isinstance(told, str) and len(told) <= MACHINE_LIMIT and _is_machine(told) else ""
 
 
 def evidence_text(evidence: dict[str, Any]) -> str:
@@ -216,6 +216,9 @@ def evidence_text(evidence: dict[str, Any]) -> str:
     except (msgspec.DecodeError, UnicodeEncodeError):
         return _SPELL_AS_PYTHON(evidence)
     return told.decode()
+
+
+_is_time = lru_cache(maxsize=4096)(is_time)  # what several ask of one event
 
 
 def spelled(moment: datetime) -> str:

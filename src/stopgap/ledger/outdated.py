@@ -13,10 +13,8 @@ BY_REVISION = frozenset({"assessed", "patch", "verified"})
 
 def outdated(connection: sa.Connection, fresh: Iterable[Event]) -> Iterator[str]:
     """A sentence for each remedy."""
-    used: dict[str, int] = {}
-    for event in fresh:
-        if event.kind in BY_REVISION and event.revision:
-            used[event.remedy] = max(event.revision, used.get(event.remedy, 0))
+    told = {(event.remedy, event.revision) for event in fresh if event.kind in BY_REVISION and event.revision}
+    used = dict(sorted(told))  # the highest of each
     for remedy, known in sorted(_known(connection, sorted(used))):
         if known > used[remedy]:
             yield (
