@@ -1,18 +1,14 @@
-"""New events of hosts, a page of hosts at a time: read what is kept of them, reckon what becomes of it, write it down.
-
-Reckoning is most of the work and asks no database: of a large page a second process does a half.
-"""
+"""New events of hosts, a page of hosts at a time: read what is kept, reckon what becomes of it, write that down."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-import msgspec
 import sqlalchemy as sa
 
 from stopgap.ledger import bulk, folding, machines
-from stopgap.ledger.beside import beside, can_fork
 from stopgap.ledger.events import OF_HOST, Event
 from stopgap.ledger.hosts import Host
 from stopgap.ledger.keeping import News, cases_of_hosts, refresh
@@ -20,9 +16,7 @@ from stopgap.ledger.links import Head, link_on, read_heads
 from stopgap.ledger.projection import Key, Told, tell
 from stopgap.ledger.tables import cases, chains, events
 
-HOSTS_AT_ONCE = 1000  # what is kept of so many is in memory together
-WORTH_A_PROCESS = 400  # events; a process costs about as much as reckoning a hundred
-SHARE = 0.55  # of the events, for the other process: this one has to write as well
+HOSTS_AT_ONCE = 500  # what is kept of so many is in memory together
 
 Rows = list[tuple[Any, ...]]
 ByHost = dict[Host, list[Event]]
@@ -42,7 +36,7 @@ class Kept(NamedTuple):
     of_remedy: Mapping[str, list[Told]]  # of remedies that have a new case
 
 
-class Reckoned(msgspec.Struct):
+class Reckoned(NamedTuple):
     """Rows to write, and what is to be projected from all events once they are written."""
 
     events: Rows
@@ -58,32 +52,9 @@ def write_down(connection: sa.Connection, fresh: Sequence[Event], writer: str, n
     by_host: ByHost = defaultdict(list)
     for event in fresh:
         by_host[event.estate, event.host].append(event)
-    hosts = iter(by_host.items())
+    hosts = iter(sorted(by_host.items(), key=itemgetter(0)))  # neighbours lie together in the indexes
     while page := dict(islice(hosts, HOSTS_AT_ONCE)):
-        for reckoned in _reckoned(_read(connection, page, writer, now), page):
-            _write(connection, reckoned)
-
-
-def _reckoned(kept: Kept, page: ByHost) -> Iterator[Reckoned]:
-    if sum(map(len, page.values())) < WORTH_A_PROCESS or len(page) == 1 or not can_fork():
-        yield reckon(kept, page)
-        return
-    theirs, ours = _shared(page)
-    with beside(lambda: _encode(reckon(kept, theirs))) as result:
-        yield reckon(kept, ours)
-        made = result()
-    yield reckon(kept, theirs) if made is None else _decode(made)
-
-
-def _shared(page: ByHost) -> tuple[ByHost, ByHost]:
-    wanted, taken = SHARE * sum(map(len, page.values())), 0
-    theirs: ByHost = {}
-    for host, told in page.items():
-        if taken >= wanted:
-            break
-        theirs[host] = told
-        taken += len(told)
-    return theirs, {host: told for host, told in page.items() if host not in theirs}
+        _write(connection, reckon(_read(connection, page, writer, now), page))
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
@@ -139,7 +110,7 @@ def _earliest(told: Sequence[Event], limits: Mapping[str, str], now: str) -> str
 
 
 def reckon(kept: Kept, page: ByHost) -> Reckoned:
-    """Some hosts of a page. Pure."""
+    """What becomes of a page. Pure."""
     fresh = [event for told in page.values() for event in told]
     linked = link_on(fresh, {host: kept.heads[host] for host in page if host in kept.heads}, kept.writer, kept.now)
     spans = machines.spans(
@@ -195,7 +166,3 @@ def _write(connection: sa.Connection, reckoned: Reckoned) -> None:
     machines.write(connection, reckoned.machines)
     bulk.upsert(connection, cases, reckoned.cases)
     refresh(connection, {*reckoned.again, *cases_of_hosts(connection, set(reckoned.moved))})
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Reckoned).decode
