@@ -90,6 +90,8 @@ class AgentBackend(BaseBackend):  # type: ignore[misc]
 class AgentHost(Host):  # type: ignore[misc]
     """testinfra's `host`; a surprise has a type of its own, so that it is never taken for a failed assertion."""
 
+    has_command_v = True  # the agent's shell is a POSIX one; testinfra would ask each host
+
     def run_expect(self, expected: list[int], command: str, *args: str, **kwargs: Any) -> CommandResult:
         out = self.run(command, *args, **kwargs)
         if out.rc not in expected:

@@ -11,7 +11,7 @@ from typing import Any
 from testinfra.backend import parse_hostspec
 from testinfra.backend.base import BaseBackend
 
-from stopgap.verify.agent import BOOTSTRAP
+from stopgap.verify.agent import BOOTSTRAP, FLAGS
 
 Options = dict[str, Any]
 Connection = dict[str, Any]
@@ -89,7 +89,7 @@ def _container(engine: str) -> Callable[[str, Options], dict[str, Connection]]:
 
 def _become(given: Options, python: str = "python3") -> str:
     """The agent's command line, for the host's shell."""
-    words = [python, "-c", BOOTSTRAP]
+    words = [python, FLAGS, "-c", BOOTSTRAP]
     if given.get("sudo"):
         user = given.get("sudo_user")
         words = ["sudo", "-n", *(["-u", str(user)] if user else []), *words]

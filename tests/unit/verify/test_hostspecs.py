@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from stopgap.verify import inventory
-from stopgap.verify.agent import BOOTSTRAP
+from stopgap.verify.agent import BOOTSTRAP, FLAGS
 from stopgap.verify.errors import BadRequest
 from stopgap.verify.hostspecs import connections, slow_hosts
 
-PYTHON = f"python3 -c '{BOOTSTRAP}'"
+PYTHON = f"python3 {FLAGS} -c '{BOOTSTRAP}'"
 
 
 @pytest.fixture
