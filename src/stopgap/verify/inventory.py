@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ class Asked:
             printed = "".join(self._process.communicate())
             if not self._file.exists():
                 raise BadRequest(self._why(printed))
-            return json.loads(self._file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+            with self._file.open(encoding="utf-8") as file:
+                return dict(map(_lean, json.load(file).items()))
         finally:
             self.drop()
 
@@ -82,3 +84,11 @@ class Asked:
             )
         told = said or f"exit {self._process.returncode}"
         return f"ansible could not tell how to reach ansible://{self._pattern}: {told}"
+
+
+def _lean(told: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Most words of a command line are those of all other hosts: they are kept once."""
+    host, connection = told
+    if "argv" in connection:
+        connection["argv"] = list(map(sys.intern, connection["argv"]))
+    return host, connection

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Generator, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -78,8 +79,9 @@ class Proof:
         for host in self.prover.connections:
             for remedy_id in by_id:
                 _head, remedy, checks = plan(by_id, {"remedy": remedy_id, "phase": phase})
+                context = Context(remedy, phase)
                 for number, check in enumerate(checks or [NO_CHECK]):
-                    yield Question(host, Context(remedy, phase), check, number)
+                    yield Question(host, context, check, number)
 
     # --- what pytest calls
 
@@ -170,6 +172,7 @@ class CheckItem(pytest.Item):
         super().__init__(**node)
         self.question = question
         self._proof = proof
+        self._problem = ""
         if self.config.pluginmanager.hasplugin("xdist"):
             self.add_marker(pytest.mark.xdist_group(question.host))
 
@@ -183,19 +186,26 @@ class CheckItem(pytest.Item):
                 for item in self.session.items
                 if isinstance(item, CheckItem) and item.question.check is not NO_CHECK
             )
-        self._result = prover.answer(self.question)
-        self.user_properties += [(name, self._result[key]) for name, key in PROPERTIES]
-        if self._result["verdict"] == "unknown":
-            raise Unknown(self._result["reason"], pytrace=False)
+        result = prover.answer(self.question)
+        self.user_properties += properties(*(result[key] for _name, key in PROPERTIES))
+        if result["verdict"] == "unknown":
+            raise Unknown(result["reason"], pytrace=False)
+        self._problem = "" if result["verdict"] == "pass" else result["reason"]
 
     def runtest(self) -> None:
-        if self._result["verdict"] != "pass":
-            pytest.fail(self._result["reason"], pytrace=False)
+        if self._problem:
+            pytest.fail(self._problem, pytrace=False)
 
     def reportinfo(self) -> tuple[os.PathLike[str], None, str]:
         # The colon keeps pytest from taking the name for a dotted path.
         host, _space, rest = self.name.partition(" ")
         return self.path, None, f"{host}: {rest}"
+
+
+@lru_cache(1024)
+def properties(*values: str) -> tuple[tuple[str, str], ...]:
+    """Most hosts give the same answers: they are kept once."""
+    return tuple((name, value) for (name, _key), value in zip(PROPERTIES, values, strict=True))
 
 
 def _check_name(question: Question) -> str:
