@@ -61,10 +61,10 @@ class Asked:
         """Waits for it. To be called once."""
         try:
             printed = "".join(self._process.communicate())
-            if not self._file.exists():
-                raise BadRequest(self._why(printed))
             with self._file.open(encoding="utf-8") as file:
                 return dict(map(_lean, json.load(file).items()))
+        except (FileNotFoundError, json.JSONDecodeError):  # nothing is written, or it ended amid it
+            raise BadRequest(self._why(printed)) from None
         finally:
             self.drop()
 

@@ -97,6 +97,14 @@ def test_an_inventory_that_is_none_says_so(no_config, tmp_path):
         inventory.ask_ansible("all", str(tmp_path / "none.yml"))
 
 
+def test_half_an_answer_is_none(no_config, tmp_path):
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {"a": None}}}))
+    asked = inventory.Asked("all", str(tmp_path / "hosts.json"))
+    asked._file.write_text('{"a": {"argv": [],')
+    with pytest.raises(BadRequest, match="could not tell how to reach ansible://all"):
+        asked.answer()
+
+
 def test_an_answer_that_nobody_waits_for_leaves_nothing_behind(no_config, tmp_path):
     asked = inventory.Asked("all", str(tmp_path / "none.yml"))
     folder = Path(asked._private.name)
