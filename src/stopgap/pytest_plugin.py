@@ -42,8 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(Transport(config), "stopgap_transport")
     if config.getoption("stopgap_remedies"):
+        from stopgap.verify.pytest_hosts import ask
+
+        hosts = ask(config)  # Ansible needs as long to answer as we do to import the rest
         from stopgap.verify import pytest_fixtures
         from stopgap.verify.pytest_session import NAME, Proof
 
-        config.pluginmanager.register(Proof(config), NAME)
+        config.pluginmanager.register(Proof(config, hosts), NAME)
         config.pluginmanager.register(pytest_fixtures)

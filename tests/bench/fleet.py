@@ -22,12 +22,16 @@ CROWD = "echo MaxStartups 200 > /etc/ssh/sshd_config.d/crowd.conf && systemctl r
 
 @dataclass
 class Run:
-    """In MB, where asked for: `memory` is the peak of the command's own processes, `warm` that of ssh's connections."""
+    """In MB, where asked for: `memory` is the peak of the command's own processes, `warm` that of ssh's connections.
+
+    `apparent` is that of the processes' resident sizes, which counts a page once for each process that shares it.
+    """
 
     seconds: float
     said: str
     memory: float = 0.0
     warm: float = 0.0
+    apparent: float = 0.0
 
 
 @dataclass
@@ -79,7 +83,8 @@ class Fleet:
             )
             run = Run(0.0, "")
             while weigh and process.poll() is None:
-                run.memory = max(run.memory, tree_memory(process.pid))
+                shared_once, resident = tree_memory(process.pid)
+                run.memory, run.apparent = max(run.memory, shared_once), max(run.apparent, resident)
                 run.warm = max(run.warm, self.warm_memory())
                 time.sleep(PAUSE)
             code = process.wait()
@@ -128,13 +133,13 @@ def processes():
 
 
 def tree_memory(root):
-    """MB of a process and all below it, shared pages counted once."""
+    """MB of a process and all below it: shared pages counted once, and counted in each process."""
     parents = {pid: parent(pid) for pid in processes()}
     found, wave = set(), {root}
     while wave:
         found |= wave
         wave = {pid for pid, above in parents.items() if above in wave} - found
-    return sum(memory(pid) for pid in found)
+    return sum(memory(pid) for pid in found), sum(memory(pid, "Rss:") for pid in found)
 
 
 def parent(pid):
@@ -144,12 +149,12 @@ def parent(pid):
         return 0
 
 
-def memory(pid):
+def memory(pid, kind="Pss:"):
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
 
 
 def command_line(pid):

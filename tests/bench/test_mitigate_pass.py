@@ -68,3 +68,4 @@ def test_controller_memory_of_plays(fleet, table):
     }
     for name, run in runs.items():
         table.figure(f"{HOSTS} hosts, {FORKS} forks: {name}", f"{run.memory:.0f} MB, {run.seconds:.0f} s")
+        table.figure("its processes' resident sizes, shared pages in each", f"{run.apparent:.0f} MB")

@@ -132,6 +132,7 @@ def test_controller_memory_of_verify(fleet, remedy, table):
     peaks = {count: prove(fleet, count, weigh=True) for count in (100, 1000)}
     for count, run in peaks.items():
         table.figure(f"pytest --remedy, {count} names, all its processes", f"{run.memory:.0f} MB, {run.seconds:.0f} s")
+        table.figure("their resident sizes, shared pages in each", f"{run.apparent:.0f} MB")
         table.figure("ssh's own warm connections beside it (ControlPersist)", f"{run.warm:.0f} MB")
     table.ratio("1,000 names / 100", peaks[1000].memory / peaks[100].memory, most=1.25)
     table.ratio("MB at 1,000 names", peaks[1000].memory, most=400)

@@ -3,8 +3,8 @@
 import os
 import subprocess
 
+from stopgap.engine.environment import environment
 from stopgap.engine.model import EngineError, RunRequest
-from stopgap.engine.run import environment
 
 INDENT = "    "  # before each host's name
 

@@ -1,30 +1,49 @@
 """The agent: what runs on the host for as long as it is verified (Python 3.6+, standard library, nothing written).
 
-A connection is an argv that ends in `python3 -c BOOTSTRAP` on the host. BOOTSTRAP has no line break, backslash or
+A connection is an argv that ends in `python3 -IS -c BOOTSTRAP` on the host: -I since the folder where a login begins is
+no place to import from, -S since nothing is wanted from there. BOOTSTRAP has no line break, backslash or
 single quote, so every login shell passes it on unharmed. It prints PROMPT; the controller answers with one line of
 Python, the agent. From then on each request is one line, a Python tuple, each answer a line `WORD RC STDOUT-LENGTH
 STDERR-LENGTH` and the raw bytes.
 """
 
+import shlex
+from functools import lru_cache
+
 PROMPT = b"stopgap> "
-BOOTSTRAP = 'exec(input("stopgap> "))'  # plugin_utils/connections.py has the same text; a test compares them
+# plugin_utils/connections.py has the same two; a test compares them
+BOOTSTRAP = 'exec(input("stopgap> "))'
+FLAGS = "-IS"
 
 # More than a check can want and less than hurts a small host.
 OUTPUT_LIMIT = 32 * 1024 * 1024
 
-# Importing subprocess and json would cost a host more than Python's own start does.
-SOURCE = r"""
-import _signal, os, select, sys, time
+# A shell has these itself, and other ones than the programs of the same name. Its own words that are no program at all
+# need not be here: what cannot be started goes to the shell.
+OF_THE_SHELL = frozenset(("[", "command", "echo", "kill", "printf", "pwd", "test", "time"))
 
-env = dict(os.environ, LC_ALL="C", PATH=os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin")
+# Python's start is most of what the agent costs a host: it does without `site` (-S), `os` (posix is built in) and
+# subprocess, which would cost as much again.
+SOURCE = r"""
+import _signal, posix as os, select, sys, time
+
+env = dict(os.environ)
+env.update({b"LC_ALL": b"C", b"PATH": env.get(b"PATH", b"/usr/bin:/bin") + b":/usr/local/sbin:/usr/sbin:/sbin"})
+os.putenv(b"PATH", env[b"PATH"])  # posix_spawnp looks here
 started = []
 
-def start(command, streams):
+def start(command, words, streams):
     argv = ["/bin/sh", "-c", command.encode("utf-8", "surrogateescape")]
     moves = [(getattr(os, "POSIX_SPAWN_DUP2", 0), stream, number) for number, stream in enumerate(streams)]
+    how = {"file_actions": moves, "setsid": True, "setsigdef": (_signal.SIGPIPE, _signal.SIGXFSZ)}
     try:
-        defaults = (_signal.SIGPIPE, _signal.SIGXFSZ)
-        return os.posix_spawn(argv[0], argv, env, file_actions=moves, setsid=True, setsigdef=defaults)
+        if words:
+            try:
+                words = [word.encode("utf-8", "surrogateescape") for word in words]
+                return os.posix_spawnp(words[0], words, env, **how)
+            except OSError:
+                pass  # the shell says what is wrong with it
+        return os.posix_spawn(argv[0], argv, env, **how)
     except (AttributeError, NotImplementedError):  # before Python 3.8, before glibc 2.26
         import subprocess
         process = subprocess.Popen(argv, env=env, start_new_session=True, stdin=streams[0], stdout=streams[1],
@@ -61,14 +80,14 @@ def collect(ours, data, got, end):
             return "flood"
     return "done"
 
-def run(command, stdin, timeout):
+def run(command, words, stdin, timeout):
     ours, theirs, end = [], [], time.monotonic() + timeout
     try:
         for number in range(3):
             read, write = os.pipe()
             ours.append(read if number else write)
             theirs.append(write if number else read)
-        pid = start(command, theirs)
+        pid = start(command, words, theirs)
         while theirs:
             os.close(theirs.pop())
         out, err = bytearray(), bytearray()
@@ -94,10 +113,29 @@ for line in iter(sys.stdin.readline, ""):
 
 
 def program() -> bytes:
-    """The agent as the single ASCII line that BOOTSTRAP reads."""
-    return f"exec({SOURCE.replace('LIMIT', str(OUTPUT_LIMIT))!a})\n".encode("ascii")
+    """The agent as the single ASCII line that BOOTSTRAP reads; it ends at once, without Python's tidying up."""
+    return one_line() + b"; os._exit(0)\n"
+
+
+def one_line() -> bytes:
+    """The agent without its end: it goes on until its standard input ends."""
+    return f"exec({SOURCE.replace('LIMIT', str(OUTPUT_LIMIT))!a})".encode("ascii")
 
 
 def request(command: str, stdin: str, timeout: float) -> bytes:
     """The line that asks it to run `command`."""
-    return f"{(command, stdin, timeout)!a}\n".encode("ascii")
+    return f"{(command, plain_words(command), stdin, timeout)!a}\n".encode("ascii")
+
+
+@lru_cache(1024)  # the hosts are asked the same
+def plain_words(command: str) -> tuple[str, ...] | None:
+    """The words of a command that a shell would only split: the agent starts it without one, which is half as dear.
+
+    None where there is anything to expand, and where the shell has such a command of its own.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    plain = words and shlex.join(words) == command and "=" not in words[0] and words[0] not in OF_THE_SHELL
+    return tuple(words) if plain else None

@@ -37,6 +37,11 @@ class AgentBackend(BaseBackend):  # type: ignore[misc]
         """The command line of the host's Python."""
         return shlex.join(shlex.split(self._spec["python"]))
 
+    @property
+    def is_reachable(self) -> bool:
+        """As far as anybody has found out."""
+        return self._unreachable is None
+
     def start_clock(self, seconds: float = 0.0) -> None:
         """A check starts: its commands together have `timeout` seconds, or so many; the link may drop once."""
         self._deadline = time.monotonic() + (seconds or self._timeout)
@@ -89,6 +94,8 @@ class AgentBackend(BaseBackend):  # type: ignore[misc]
 
 class AgentHost(Host):  # type: ignore[misc]
     """testinfra's `host`; a surprise has a type of its own, so that it is never taken for a failed assertion."""
+
+    has_command_v = True  # the agent's shell is a POSIX one; testinfra would ask each host
 
     def run_expect(self, expected: list[int], command: str, *args: str, **kwargs: Any) -> CommandResult:
         out = self.run(command, *args, **kwargs)

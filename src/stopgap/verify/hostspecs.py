@@ -11,7 +11,8 @@ from typing import Any
 from testinfra.backend import parse_hostspec
 from testinfra.backend.base import BaseBackend
 
-from stopgap.verify.agent import BOOTSTRAP
+from stopgap.verify.agent import BOOTSTRAP, FLAGS
+from stopgap.verify.inventory import Asked
 
 Options = dict[str, Any]
 Connection = dict[str, Any]
@@ -23,20 +24,32 @@ def connections(hostspecs: list[str], options: Options) -> dict[str, Connection]
 
     What we cannot speak has its reason for a connection, and so ends as unknown. Raises BadRequest.
     """
-    found: dict[str, Connection] = {}
-    patterns: dict[str | None, list[str]] = {}
-    for spec in hostspecs:
-        host, own = parse_hostspec(spec)
-        given = options | own
-        if given.get("connection") in OF_ANSIBLE:
-            patterns.setdefault(given.get("ansible_inventory"), []).append(host or "all")
-        else:
-            found |= _reached(host, given)
-    for inventory, wanted in patterns.items():
-        from stopgap.verify.inventory import ask_ansible
+    return Hosts(hostspecs, options).connections()
 
-        found |= ask_ansible(":".join(wanted), inventory)
-    return found
+
+class Hosts:
+    """The same in two steps: Ansible, where it has to be asked, is at it while others do something else."""
+
+    def __init__(self, hostspecs: list[str], options: Options):
+        self._found: dict[str, Connection] = {}
+        patterns: dict[str | None, list[str]] = {}
+        for spec in hostspecs:
+            host, own = parse_hostspec(spec)
+            given = options | own
+            if given.get("connection") in OF_ANSIBLE:
+                patterns.setdefault(given.get("ansible_inventory"), []).append(host or "all")
+            else:
+                self._found |= _reached(host, given)
+        self._asked = [Asked(":".join(wanted), inventory) for inventory, wanted in patterns.items()]
+
+    def connections(self) -> dict[str, Connection]:
+        while self._asked:
+            self._found |= self._asked.pop(0).answer()
+        return self._found
+
+    def drop(self) -> None:
+        while self._asked:
+            self._asked.pop().drop()
 
 
 def slow_hosts(connections: dict[str, Connection]) -> list[str]:
@@ -89,7 +102,7 @@ def _container(engine: str) -> Callable[[str, Options], dict[str, Connection]]:
 
 def _become(given: Options, python: str = "python3") -> str:
     """The agent's command line, for the host's shell."""
-    words = [python, "-c", BOOTSTRAP]
+    words = [python, FLAGS, "-c", BOOTSTRAP]
     if given.get("sudo"):
         user = given.get("sudo_user")
         words = ["sudo", "-n", *(["-u", str(user)] if user else []), *words]

@@ -3,46 +3,92 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from stopgap.engine.environment import environment
 from stopgap.engine.memory import memory_folder
-from stopgap.engine.run import environment
 from stopgap.verify.errors import BadRequest
 
 ACTION = "stopgap.remediation.connections"
 
 
 def ask_ansible(pattern: str, inventory: str | None) -> dict[str, dict[str, Any]]:
-    """{HOST: CONNECTION of contracts.md §5} for the hosts of the pattern. Raises BadRequest.
+    """{HOST: CONNECTION of contracts.md §5} for the hosts of the pattern. Raises BadRequest."""
+    return Asked(pattern, inventory).answer()
+
+
+class Asked:
+    """An `ansible` in the background that is asked for the connections to the hosts of a pattern. Raises BadRequest.
 
     The answer holds passwords: it comes in a file that only we may read, in memory where the system has such a place,
     never on a command line or in anything printed.
     """
-    with tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder()) as private:
-        answer = Path(private, "connections.json")
+
+    def __init__(self, pattern: str, inventory: str | None):
+        self._pattern = pattern
+        self._private = tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder())
+        self._file = Path(self._private.name, "connections.json")
         source = ["-i", inventory] if inventory else []
-        words = ["ansible", *source, "--become", "-m", ACTION, "-a", json.dumps({"path": str(answer)}), "--", pattern]
+        words = [
+            "ansible",
+            *source,
+            "--become",
+            "-m",
+            ACTION,
+            "-a",
+            json.dumps({"path": str(self._file)}),
+            "--",
+            pattern,
+        ]
         try:
-            done = subprocess.run(
+            self._process = subprocess.Popen(
                 words,
                 env=os.environ | environment(os.environ) | {"ANSIBLE_VERBOSITY": "0"},
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 encoding="utf-8",
                 errors="replace",
-                check=False,
             )
         except OSError as error:
+            self._private.cleanup()
             raise BadRequest(f"ansible could not be started: {error.strerror}") from None
-        if not answer.exists():
-            raise BadRequest(_why(pattern, done))
-        return json.loads(answer.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+    def answer(self) -> dict[str, dict[str, Any]]:
+        """Waits for it. To be called once."""
+        try:
+            printed = "".join(self._process.communicate())
+            with self._file.open(encoding="utf-8") as file:
+                return dict(map(_lean, json.load(file).items()))
+        except (FileNotFoundError, json.JSONDecodeError):  # nothing is written, or it ended amid it
+            raise BadRequest(self._why(printed)) from None
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Nobody wants to know any more."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.communicate()
+        self._private.cleanup()
+
+    def _why(self, printed: str) -> str:
+        said = "\n".join(printed.strip().splitlines()[-5:])
+        if self._process.returncode == 0:
+            return (
+                f"the inventory gives no host for ansible://{self._pattern} "
+                "('ansible-inventory --list' shows what is read)"
+            )
+        told = said or f"exit {self._process.returncode}"
+        return f"ansible could not tell how to reach ansible://{self._pattern}: {told}"
 
 
-def _why(pattern: str, done: subprocess.CompletedProcess[str]) -> str:
-    said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-5:])
-    if done.returncode == 0:
-        return f"the inventory gives no host for ansible://{pattern} ('ansible-inventory --list' shows what is read)"
-    return f"ansible could not tell how to reach ansible://{pattern}: {said or f'exit {done.returncode}'}"
+def _lean(told: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Most words of a command line are those of all other hosts: they are kept once."""
+    host, connection = told
+    if "argv" in connection:
+        connection["argv"] = list(map(sys.intern, connection["argv"]))
+    return host, connection

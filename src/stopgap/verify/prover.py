@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from stopgap.verify.context import Context
 from stopgap.verify.runner import run_check
 
 Item = dict[str, Any]
+Key = tuple[str, str, int]
 FORKS = 20  # hosts at a time
 TIMEOUT = 30.0  # seconds for all commands of a check, and what a host has to let us in
 
@@ -24,7 +25,7 @@ class Question(NamedTuple):
     number: int
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> Key:
         return self.host, self.context.remedy["id"], self.number
 
 
@@ -37,7 +38,9 @@ class Prover:
         self._hosts: dict[str, AgentHost] = {}
         self._kept: list[str] = []  # hosts whose connection somebody may want again, the latest last
         self._locks = {name: threading.Lock() for name in connections}
-        self._ahead: dict[tuple[str, str, int], Future[Item]] = {}
+        self._ahead: set[Key] = set()  # what is asked in the background, and has not been fetched
+        self._answers: dict[Key, Item | BaseException] = {}
+        self._news = threading.Condition()
         self._pool: ThreadPoolExecutor | None = None
         self._stopped = False
 
@@ -60,11 +63,10 @@ class Prover:
 
     def ask_ahead(self, questions: Iterable[Question]) -> None:
         """In the background: each host its questions in their order. Only once."""
-        by_host: dict[str, list[tuple[Question, Future[Item]]]] = {}
+        by_host: dict[str, list[Question]] = {}
         for one in questions:
-            future: Future[Item] = Future()
-            self._ahead[one.key] = future
-            by_host.setdefault(one.host, []).append((one, future))
+            self._ahead.add(one.key)
+            by_host.setdefault(one.host, []).append(one)
         self._pool = ThreadPoolExecutor(max(1, min(FORKS, len(by_host))))
         for asked in by_host.values():
             self._pool.submit(self._ask_all, asked)
@@ -78,8 +80,16 @@ class Prover:
 
         An answer is given once: who asks again, as a plugin that repeats tests does, asks the host again.
         """
-        ahead = self._ahead.pop(question.key, None)
-        return ahead.result() if ahead else self._ask(question)
+        key = question.key
+        if key not in self._ahead:
+            return self._ask(question)
+        self._ahead.remove(key)
+        with self._news:
+            self._news.wait_for(lambda: key in self._answers)
+            answer = self._answers.pop(key)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def stop(self) -> None:
         """Nothing more is asked; what is being asked now ends in its own time."""
@@ -93,16 +103,28 @@ class Prover:
             host.backend.close()
         self._hosts = {}
 
-    def _ask_all(self, questions: list[tuple[Question, Future[Item]]]) -> None:
-        with self._alone_with(questions[0][0].host) as host:
-            for one, future in questions:
+    def _ask_all(self, questions: list[Question]) -> None:
+        """The host is forgotten after the last one: its connection is a process, and what it said takes room.
+
+        Unless it cannot be reached: then nobody has to find that out again.
+        """
+        name = questions[0].host
+        with self._alone_with(name) as host:
+            for one in questions:
                 if self._stopped:
                     break
                 try:
-                    future.set_result(run_check(host, one.check, one.context))
+                    self._told(one, run_check(host, one.check, one.context))
                 except BaseException as error:  # whoever waits for this answer has to hear of it
-                    future.set_exception(error)
+                    self._told(one, error)
             host.backend.close()
+            if host.backend.is_reachable:
+                del self._hosts[name]
+
+    def _told(self, question: Question, answer: Item | BaseException) -> None:
+        with self._news:
+            self._answers[question.key] = answer
+            self._news.notify_all()
 
     def _ask(self, question: Question) -> Item:
         with self.on(question.host) as host:

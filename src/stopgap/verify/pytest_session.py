@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import sys
 from collections.abc import Generator, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from stopgap.remedy import RemedyError, resolve, search_path
 from stopgap.verify.context import Context
 from stopgap.verify.errors import BadRequest, VerifyError
-from stopgap.verify.hostspecs import connections, slow_hosts
+from stopgap.verify.hostspecs import Hosts, slow_hosts
 from stopgap.verify.outcome import Unknown
 from stopgap.verify.prover import Prover, Question
 from stopgap.verify.runner import name_of, plan
@@ -19,10 +21,6 @@ from stopgap.verify.verdict import clean
 
 Remedy = dict[str, Any]
 NAME = "stopgap_proof"  # of the plugin, for who asks pytest for it
-# testinfra's own options, which say how hosts are reached
-TESTINFRA = (
-    "connection", "ansible_inventory", "ssh_config", "ssh_identity_file", "ssh_extra_args", "sudo", "sudo_user",
-)  # fmt: skip
 PROPERTIES = (("check", "id"), ("verdict", "verdict"), ("reason", "reason"))  # JUnit's name, and ours
 NO_CHECK = {"type": "no check", "params": {}}
 
@@ -30,8 +28,9 @@ NO_CHECK = {"type": "no check", "params": {}}
 class Proof:
     """The plugin of such a session. Under xdist the controller resolves everything once and tells its workers."""
 
-    def __init__(self, config: pytest.Config):
+    def __init__(self, config: pytest.Config, hosts: Hosts | None):
         self._config = config
+        self._hosts = hosts
         self._resolved: tuple[list[Remedy], Prover] | None = None
         self.is_worker = hasattr(config, "workerinput")
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
@@ -65,12 +64,11 @@ class Proof:
     def _resolve(self) -> dict[str, Any]:
         option = self._config.getoption
         ids = ",".join(option("stopgap_remedies")).replace(",", " ").split()
-        hosts = option("hosts", None)
-        if not ids or not hosts:
+        if not ids or not self._hosts:
             raise pytest.UsageError("--remedy needs an id and --hosts: --remedy CVE-2024-6387 --hosts=ansible://all")
         try:
             remedies = resolve(ids, search_path(option("stopgap_remedy_path")))
-            found = connections(hosts.split(","), {name: option(name) for name in TESTINFRA})
+            found = self._hosts.connections()
         except (RemedyError, BadRequest, FileNotFoundError) as error:
             raise pytest.UsageError(str(error)) from None
         return {"remedies": remedies, "connections": found}
@@ -81,8 +79,9 @@ class Proof:
         for host in self.prover.connections:
             for remedy_id in by_id:
                 _head, remedy, checks = plan(by_id, {"remedy": remedy_id, "phase": phase})
+                context = Context(remedy, phase)
                 for number, check in enumerate(checks or [NO_CHECK]):
-                    yield Question(host, Context(remedy, phase), check, number)
+                    yield Question(host, context, check, number)
 
     # --- what pytest calls
 
@@ -135,9 +134,18 @@ class Proof:
         for report in reports:
             terminalreporter.write_line(f"{report.nodeid.removeprefix(f'{self.node_id}::')}: {report.stopgap_unknown}")
 
+    def pytest_collection_finish(self) -> None:
+        """Hypothesis imports itself for its report, for half a second, also where nobody has asked for it by now."""
+        if "hypothesis" not in sys.modules:
+            self._config.pluginmanager.unregister(name="hypothesispytest")
+
     def pytest_sessionfinish(self) -> None:
         if self._resolved:
             self.prover.close()
+
+    def pytest_unconfigure(self) -> None:
+        if self._hosts:
+            self._hosts.drop()
 
 
 class Checks(pytest.Collector):
@@ -164,6 +172,7 @@ class CheckItem(pytest.Item):
         super().__init__(**node)
         self.question = question
         self._proof = proof
+        self._problem = ""
         if self.config.pluginmanager.hasplugin("xdist"):
             self.add_marker(pytest.mark.xdist_group(question.host))
 
@@ -177,19 +186,26 @@ class CheckItem(pytest.Item):
                 for item in self.session.items
                 if isinstance(item, CheckItem) and item.question.check is not NO_CHECK
             )
-        self._result = prover.answer(self.question)
-        self.user_properties += [(name, self._result[key]) for name, key in PROPERTIES]
-        if self._result["verdict"] == "unknown":
-            raise Unknown(self._result["reason"], pytrace=False)
+        result = prover.answer(self.question)
+        self.user_properties += properties(*(result[key] for _name, key in PROPERTIES))
+        if result["verdict"] == "unknown":
+            raise Unknown(result["reason"], pytrace=False)
+        self._problem = "" if result["verdict"] == "pass" else result["reason"]
 
     def runtest(self) -> None:
-        if self._result["verdict"] != "pass":
-            pytest.fail(self._result["reason"], pytrace=False)
+        if self._problem:
+            pytest.fail(self._problem, pytrace=False)
 
     def reportinfo(self) -> tuple[os.PathLike[str], None, str]:
         # The colon keeps pytest from taking the name for a dotted path.
         host, _space, rest = self.name.partition(" ")
         return self.path, None, f"{host}: {rest}"
+
+
+@lru_cache(1024)
+def properties(*values: str) -> tuple[tuple[str, str], ...]:
+    """Most hosts give the same answers: they are kept once."""
+    return tuple((name, value) for (name, _key), value in zip(PROPERTIES, values, strict=True))
 
 
 def _check_name(question: Question) -> str:

@@ -51,8 +51,8 @@ class Relay:
 
     def call(self, command: str, stdin: str, timeout: float) -> Answer:
         """Runs `command` with the host's /bin/sh."""
-        words = [packed(agent.program()), packed(agent.request(command, stdin, timeout))]
-        raw = f"{self._python} -c '{ONCE}' {' '.join(words)}"
+        words = [packed(agent.one_line()), packed(agent.request(command, stdin, timeout))]
+        raw = f"{self._python} -I -c '{ONCE}' {' '.join(words)}"
         said = self._ansible(raw, timeout + PATIENCE)
         found = ANSWER.search(said)
         if not found:

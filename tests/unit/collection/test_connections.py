@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from stopgap.verify.agent import BOOTSTRAP
+from stopgap.verify.agent import BOOTSTRAP, FLAGS
 
 # Ansible keeps global state and forks: a Python of its own, as the worker of a play is, asks for every host at once.
 ASK = """
@@ -107,7 +107,7 @@ def test_ssh_has_what_the_inventory_says(resolve, tmp_path):
     assert has(argv, "-o", "ConnectTimeout=7")
     assert has(argv, "-o", "ProxyJump=gate.example.org", "-o", "UserKnownHostsFile=/a b")
     assert has(argv, "-o", "PasswordAuthentication=no")
-    assert argv[-3:] == ["-T", "10.0.0.7", f"/opt/py/bin/python3 -c '{BOOTSTRAP}'"]  # -T after any -tt
+    assert argv[-3:] == ["-T", "10.0.0.7", f"/opt/py/bin/python3 {FLAGS} -c '{BOOTSTRAP}'"]  # -T after any -tt
     assert set(spec) == {"argv", "python"}
 
 
@@ -195,7 +195,7 @@ def test_each_host_has_its_own_connection_whatever_the_first_has(resolve):
         "third": {"ansible_connection": "ansible.builtin.ssh", "login": "me"},
     }
     found = resolve(hosts, remote_user="{{ login | default('ops') }}")
-    assert found.first["argv"] == ["/bin/sh", "-c", f"/p -c '{BOOTSTRAP}'"]
+    assert found.first["argv"] == ["/bin/sh", "-c", f"/p {FLAGS} -c '{BOOTSTRAP}'"]
     assert found.second["argv"][0] == "ssh"
     assert found.second["argv"][-2] == "second"
     assert not any("Port=" in word for word in found.second["argv"])
@@ -222,7 +222,8 @@ def test_play_variables_count(resolve):
 def test_a_python_that_was_discovered_is_used_where_none_is_named(resolve, chosen):
     facts = {"discovered_interpreter_python": "/usr/libexec/platform-python; evil"}
     spec = resolve({"a": {"ansible_python_interpreter": chosen, "facts": facts}}).a
-    assert spec["argv"][-1].startswith("'/usr/libexec/platform-python;' evil -c ")  # P9: words, whatever a host says
+    # P9: words, whatever a host says
+    assert spec["argv"][-1].startswith(f"'/usr/libexec/platform-python;' evil {FLAGS} -c ")
     assert shlex.split(spec["argv"][-1])[-1] == BOOTSTRAP
     assert resolve({"a": {"ansible_python_interpreter": chosen}}).a["python"] == "/usr/bin/python3"
 
@@ -269,6 +270,7 @@ def test_the_collection_and_the_package_mean_the_same_bootstrap(request):
     root = request.config.rootpath / "collections/ansible_collections/stopgap/remediation"
     source = (root / "plugins/plugin_utils/connections.py").read_text()
     assert f"BOOTSTRAP = '{BOOTSTRAP}'" in source
+    assert f'FLAGS = "{FLAGS}"' in source
 
 
 def test_containers_are_entered_as_their_plugins_do_it(request, monkeypatch):

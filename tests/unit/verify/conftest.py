@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from stopgap.verify.agent import BOOTSTRAP
+from stopgap.verify.agent import BOOTSTRAP, FLAGS
 from stopgap.verify.backend import open_host
 
-LOCAL = {"argv": [sys.executable, "-c", BOOTSTRAP], "python": sys.executable}
+LOCAL = {"argv": [sys.executable, FLAGS, "-c", BOOTSTRAP], "python": sys.executable}
 
 
 @pytest.fixture

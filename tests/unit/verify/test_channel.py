@@ -1,6 +1,7 @@
 """The agent's protocol, spoken with real agents on this machine."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -220,6 +221,77 @@ def pythons():
 
 @pytest.mark.parametrize("python", pythons())
 def test_every_python_a_host_may_have_runs_the_agent(python):
-    channel = Channel({"argv": [python, "-c", agent.BOOTSTRAP], "python": python}, 20)
+    channel = Channel({"argv": [python, agent.FLAGS, "-c", agent.BOOTSTRAP], "python": python}, 20)
     assert channel.call("printf é; exit 3", "é", 5) == (3, "é".encode(), b"")
+    assert channel.call("cat - /no/such", "é", 5)[:2] == (1, "é".encode())  # without a shell, where it can
     channel.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("cat -- /etc/nginx/nginx.conf", ("cat", "--", "/etc/nginx/nginx.conf")),
+        ("dpkg-query -W -f '${Package}\\n' -- nginx", ("dpkg-query", "-W", "-f", "${Package}\\n", "--", "nginx")),
+        ("ls *.conf", None),
+        ("ls ~", None),
+        ("cat $HOME/x", None),
+        ("true; false", None),
+        ("cat x | wc", None),
+        ("cat < x", None),
+        ("cat\nls", None),
+        ("cat 'x", None),
+        ("LANG=C cat", None),
+        ("cat  x", None),  # what a shell does with it is the same, and what this is for is not worth a doubt
+        ("echo hello", None),
+        ("test -d /run", None),
+        ("", None),
+    ],
+)
+def test_only_what_a_shell_would_merely_split_goes_without_one(command, words):
+    assert agent.plain_words(command) == words
+
+
+def without_numbers(pipes):
+    return re.sub(rb"pipe:\[\d+\]", b"pipe", pipes)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "no-such-command -x",
+        "/etc/passwd -x",
+        "/etc",
+        "command -v cat",
+        "exit 3",
+        "readlink /proc/self/fd/0 /proc/self/fd/1",
+        "printenv LC_ALL PATH",
+        "cat -- /no/such",
+        "head -c 3 -- /etc/../etc/passwd",
+        "ls -d 'a b' '*' '$HOME' -- ~",
+        "sysctl -n kernel.ostype",
+    ],
+)
+def test_a_command_answers_the_same_with_and_without_a_shell(channel, monkeypatch, command):
+    alone = channel.call(command, "", 5)
+    monkeypatch.setattr(agent, "plain_words", lambda command: None)
+    with_shell = channel.call(command, "", 5)
+    assert alone.rc == with_shell.rc
+    assert without_numbers(alone.stdout) == without_numbers(with_shell.stdout)
+    assert alone.stderr == with_shell.stderr
+
+
+def test_a_script_without_an_interpreter_line_is_the_shells(channel, tmp_path):
+    script = tmp_path / "script"
+    script.write_text("echo hello; exit 4\n")
+    script.chmod(0o755)
+    assert channel.call(str(script), "", 5) == (4, b"hello\n", b"")
+
+
+def test_nothing_is_imported_from_the_folder_where_a_login_begins(local, tmp_path, monkeypatch):
+    for name in ("select", "subprocess", "time", "os", "encodings"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'taken')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    channel = Channel(local, 10)
+    assert channel.call("true", "", 5).rc == 0
+    channel.close()
+    assert not (tmp_path / "taken").exists()

@@ -4,15 +4,16 @@ import json
 import stat
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from stopgap.verify import inventory
-from stopgap.verify.agent import BOOTSTRAP
+from stopgap.verify import hostspecs, inventory
+from stopgap.verify.agent import BOOTSTRAP, FLAGS
 from stopgap.verify.errors import BadRequest
 from stopgap.verify.hostspecs import connections, slow_hosts
 
-PYTHON = f"python3 -c '{BOOTSTRAP}'"
+PYTHON = f"python3 {FLAGS} -c '{BOOTSTRAP}'"
 
 
 @pytest.fixture
@@ -70,15 +71,16 @@ def test_ansible_tells_its_own_connections_in_a_file_that_only_we_may_read(no_co
     """Ansible is real; what it was asked and what it printed is looked at on the way."""
     hosts = {"a": {"ansible_host": "192.0.2.7", "ansible_port": 2222, "ansible_password": "geheim"}, "b": {}}
     (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
-    run, seen = subprocess.run, []
+    seen = []
 
-    def watched(words, **options):
-        done = run(words, **options)
-        path = Path(json.loads(words[words.index("-a") + 1])["path"])
-        seen.append((words, done.stdout + done.stderr, stat.S_IMODE(path.stat().st_mode), path))
-        return done
+    class Watched(subprocess.Popen):
+        def communicate(self):
+            printed = super().communicate()
+            path = Path(json.loads(self.args[self.args.index("-a") + 1])["path"])
+            seen.append((self.args, "".join(printed), stat.S_IMODE(path.stat().st_mode), path))
+            return printed
 
-    monkeypatch.setattr(inventory.subprocess, "run", watched)
+    monkeypatch.setattr(inventory.subprocess, "Popen", Watched)
     found = inventory.ask_ansible("all", str(tmp_path / "hosts.json"))
     (words, printed, mode, path), *_more = seen
     assert found.keys() == {"a", "b"}
@@ -93,6 +95,23 @@ def test_ansible_tells_its_own_connections_in_a_file_that_only_we_may_read(no_co
 def test_an_inventory_that_is_none_says_so(no_config, tmp_path):
     with pytest.raises(BadRequest, match="no host for ansible://all"):
         inventory.ask_ansible("all", str(tmp_path / "none.yml"))
+
+
+def test_half_an_answer_is_none(no_config, tmp_path):
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {"a": None}}}))
+    asked = inventory.Asked("all", str(tmp_path / "hosts.json"))
+    asked._file.write_text('{"a": {"argv": [],')
+    with pytest.raises(BadRequest, match="could not tell how to reach ansible://all"):
+        asked.answer()
+
+
+def test_an_answer_that_nobody_waits_for_leaves_nothing_behind(no_config, tmp_path):
+    asked = inventory.Asked("all", str(tmp_path / "none.yml"))
+    folder = Path(asked._private.name)
+    assert folder.exists()
+    asked.drop()
+    assert not folder.exists()
+    assert asked._process.returncode is not None
 
 
 def test_hosts_that_are_slow_to_ask_are_told_once_and_not_all_by_name():
@@ -110,6 +129,6 @@ def test_hosts_that_are_slow_to_ask_are_told_once_and_not_all_by_name():
 
 def test_our_own_name_is_a_pattern_of_the_inventorys(monkeypatch):
     asked = []
-    monkeypatch.setattr(inventory, "ask_ansible", lambda *told: asked.append(told) or {})
+    monkeypatch.setattr(hostspecs, "Asked", lambda *told: asked.append(told) or SimpleNamespace(answer=dict))
     connections(["stopgap://web*", "ansible://db"], {"ansible_inventory": "hosts.yml"})
     assert asked == [("web*:db", "hosts.yml")]

@@ -59,3 +59,23 @@ def test_never_many_more_connections_than_forks_are_open(local, monkeypatch):
             prover.ask_ahead(asked)
         assert [prover.answer(one)["verdict"] for one in asked] == ["pass"] * 6
         prover.close()
+
+
+def test_a_host_is_forgotten_after_its_last_question_unless_it_cannot_be_reached(prover):
+    asked = [question("a", "echo yes"), question("a", "echo no", 1), question("gone", "echo yes")]
+    prover.ask_ahead(asked)
+    assert [prover.answer(one)["verdict"] for one in asked] == ["pass", "fail", "unknown"]
+    prover._pool.shutdown()
+    assert prover._hosts.keys() == {"gone"}
+    assert prover.answer(asked[0])["verdict"] == "pass"
+
+
+def test_an_error_of_ours_reaches_who_waits_for_the_answer(prover, monkeypatch):
+    def broken(*_told):
+        raise MemoryError("here")
+
+    monkeypatch.setattr("stopgap.verify.prover.run_check", broken)
+    asked = question("a", "echo yes")
+    prover.ask_ahead([asked])
+    with pytest.raises(MemoryError, match="here"):
+        prover.answer(asked)

@@ -144,6 +144,7 @@ def test_hosts_of_the_inventory_are_reached_as_ansible_would(site):
     [
         (["--remedy=SITE-1", "--remedy-path=."], "--hosts"),
         (["--remedy=SITE-1", "--remedy-path=.", "--hosts=ansible://nobody"], "no host for ansible://nobody"),
+        (["--remedy=SITE-9", "--remedy-path=.", "--hosts=ansible://all"], "no remedy 'SITE-9'"),
     ],
 )
 def test_what_cannot_be_asked_is_a_usage_error(site, words, said):
@@ -151,6 +152,37 @@ def test_what_cannot_be_asked_is_a_usage_error(site, words, said):
     done = site.runpytest_subprocess(*words, "--ansible-inventory=hosts.yml")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert said in done.stderr.str()
+
+
+TELLS_OF_HYPOTHESIS = """
+import sys
+def pytest_unconfigure():
+    print("hypothesis is", "loaded" if "hypothesis" in sys.modules else "left alone")
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("-n", "1")])
+def test_hypothesis_is_not_loaded_for_a_report_that_it_does_not_give(site, monkeypatch, more):
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+    site.makeconftest(TELLS_OF_HYPOTHESIS)
+    done = site.runpytest_subprocess(*LOCAL, *more, "-k", "yes")
+    done.assert_outcomes(passed=1, failed=1)
+    assert ("hypothesis is left alone" in done.stdout.str()) == (not more)  # the controller of workers cannot tell
+
+
+def test_hypothesis_still_reports_of_a_sites_own_tests(site, monkeypatch):
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+    site.makepyfile(
+        test_site="""
+        from hypothesis import given, strategies
+        @given(strategies.integers())
+        def test_integers(number): assert number == number
+        """
+    )
+    done = site.runpytest_subprocess(*LOCAL, "test_site.py", "--hypothesis-show-statistics", "-k", "yes or integers")
+    done.assert_outcomes(passed=2, failed=1)
+    assert "Hypothesis Statistics" in done.stdout.str()
+    assert "test_integers" in done.stdout.str()
 
 
 def test_a_run_without_our_options_imports_nothing_of_ours(site):

@@ -84,10 +84,11 @@ def test_in_workers_of_xdist_ansible_is_asked_once(site, pytester, tmp_path, mon
         """
         import os, subprocess
         from stopgap.verify import inventory
-        run = subprocess.run
-        def watched(words, *, env, **more):
-            return run(words, env=env | {"PATH": os.environ["STOPGAP_TEST_BIN"] + ":" + env["PATH"]}, **more)
-        inventory.subprocess = type("Watched", (), {**vars(subprocess), "run": staticmethod(watched)})
+        class Watched(subprocess.Popen):
+            def __init__(self, words, *, env, **more):
+                path = os.environ["STOPGAP_TEST_BIN"] + ":" + env["PATH"]
+                super().__init__(words, env=env | {"PATH": path}, **more)
+        inventory.subprocess = type("Theirs", (), {**vars(subprocess), "Popen": Watched})
         """
     )
     done = site(WHAT_HOLDS, inventory, "-n", "2")

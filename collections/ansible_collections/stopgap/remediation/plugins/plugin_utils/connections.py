@@ -20,6 +20,7 @@ from ansible.utils.sentinel import Sentinel
 
 # The verifier's agent is read by this (src/stopgap/verify/agent.py); it survives every login shell's quoting.
 BOOTSTRAP = 'exec(input("stopgap> "))'
+FLAGS = "-IS"
 FALLBACK_PYTHON = "/usr/bin/python3"
 # name for PlayContext, its attribute, the variables that replace it
 PASSWORDS = (
@@ -61,7 +62,7 @@ class Connections:
         python = find_python(variables, templar)
         if build is None:
             return {"ansible": relayed(connection, context, python, variables, templar), "python": python}
-        command = " ".join(shlex.quote(word) for word in shlex.split(python) + ["-c", BOOTSTRAP])
+        command = " ".join(shlex.quote(word) for word in shlex.split(python) + [FLAGS, "-c", BOOTSTRAP])
         become = connection.become if needs_become(connection, context) else None
         if become:
             command = become.build_become_command(command, connection._shell)
