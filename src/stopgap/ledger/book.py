@@ -176,7 +176,7 @@ def read_cases(
 
 
 def _known_ids(connection: sa.Connection, ids: list[str]) -> Iterator[str]:
-    yield from connection.scalars(sa.select(events.c.id).where(bulk.one_of(connection, events.c.id, ids)))
+    yield from connection.scalars(bulk.each_of(connection, sa.select(events.c.id), events.c.id, ids))
 
 
 def _this_moment() -> str:

@@ -20,16 +20,24 @@ def rows_of(table: sa.Table, told: Iterable[Mapping[str, Any]]) -> list[Row]:
     return list(map(_values(table), told))
 
 
-def one_of(connection: sa.Connection, column: sa.Column[str], values: Collection[str]) -> sa.ColumnElement[bool]:
-    """`column IN (values)`, with one bound value however many there are: JSON, which the databases take apart.
+def each_of(
+    connection: sa.Connection, query: sa.Select[Any], column: sa.Column[str], values: Collection[str]
+) -> sa.Select[Any]:
+    """What the query finds for each of these values of the column.
 
-    PostgreSQL does not see how many, so it always looks into the index, also where a table has no statistics yet.
+    However many there are, they are one bound value: JSON, which the databases take apart. PostgreSQL is made to look up
+    each in the index: of a table without statistics, as one is that was just filled, it may think that one of another
+    column is enough, and compare every row of it with every value.
     """
-    given = msgspec.json.encode(list(values)).decode()
+    given = sa.literal(msgspec.json.encode(list(values)).decode(), sa.Text)
     if connection.dialect.name == "sqlite":
-        return column.in_(sa.select(sa.func.json_each(given).table_valued("value").c.value))
-    one_by_one = sa.func.json_array_elements_text(sa.cast(sa.literal(given, sa.Text), sa.JSON), type_=sa.Text)
-    return column == sa.any_(sa.func.array(sa.select(one_by_one).scalar_subquery(), type_=sa.ARRAY(sa.Text)))
+        return query.where(column.in_(sa.select(sa.func.json_each(given).table_valued("value").c.value)))
+    told = sa.func.json_array_elements_text(sa.cast(given, sa.JSON))
+    one = told.table_valued(sa.column("value", sa.Text), name="given")
+    found = (
+        query.where(column == one.c.value).offset(0).lateral("found")
+    )  # with an offset it stays a question of its own
+    return sa.select(found).select_from(one.join(found, sa.true()))
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:

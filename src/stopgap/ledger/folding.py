@@ -20,10 +20,10 @@ def kept_folds(
     """By host and remedy, as text (see `folded`): of these hosts, and at least of these remedies (None: all)."""
     query = sa.select(cases.c.host, cases.c.remedy, cases.c.folded)
     if remedies is not None and len(remedies) <= REMEDIES_NAMED:
-        query = query.where(bulk.one_of(connection, cases.c.remedy, remedies))
+        query = query.where(cases.c.remedy.in_(sorted(remedies)))
     found: dict[Host, dict[str, str]] = {}
     for estate, names in by_estate(hosts):
-        of_hosts = query.where(cases.c.estate == estate, bulk.one_of(connection, cases.c.host, names))
+        of_hosts = bulk.each_of(connection, query.where(cases.c.estate == estate), cases.c.host, names)
         for host, remedy, text in connection.execute(of_hosts):
             found.setdefault((estate, host), {})[remedy] = text
     return found
@@ -31,12 +31,13 @@ def kept_folds(
 
 def journals_since(connection: sa.Connection, first: Mapping[Host, str], seen: Mapping[Host, str]) -> dict[Host, str]:
     """When hosts were last heard to tell their journal, of those that were heard (`seen`) at or after `first`."""
-    query = sa.select(events.c.host, sa.func.max(events.c.at)).group_by(events.c.host)
+    latest = sa.func.max(events.c.at).label("latest")
+    query = sa.select(events.c.host, latest).where(events.c.remedy == "").group_by(events.c.host)
     return {
         (estate, host): when
         for estate, names in by_estate(host for host, when in first.items() if when <= seen.get(host, ""))
         for host, when in connection.execute(
-            query.where(events.c.estate == estate, bulk.one_of(connection, events.c.host, names), events.c.remedy == "")
+            bulk.each_of(connection, query.where(events.c.estate == estate), events.c.host, names)
         )
     }
 
