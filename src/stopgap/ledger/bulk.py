@@ -25,18 +25,16 @@ def each_of(
 ) -> sa.Select[Any]:
     """What the query finds for each of these values of the column.
 
-    However many there are, they are one bound value: JSON, which the databases take apart. PostgreSQL is made to look up
-    each in the index: of a table without statistics, as one is that was just filled, it may think that one of another
-    column is enough, and compare every row of it with every value.
+    However many there are, they are one bound value: JSON, which the databases take apart. PostgreSQL is made to look
+    each up in the index: of a table without statistics, as one is that was just filled, it may think that another
+    column tells enough, and compare all rows with all values.
     """
     given = sa.literal(msgspec.json.encode(list(values)).decode(), sa.Text)
     if connection.dialect.name == "sqlite":
         return query.where(column.in_(sa.select(sa.func.json_each(given).table_valued("value").c.value)))
     told = sa.func.json_array_elements_text(sa.cast(given, sa.JSON))
     one = told.table_valued(sa.column("value", sa.Text), name="given")
-    found = (
-        query.where(column == one.c.value).offset(0).lateral("found")
-    )  # with an offset it stays a question of its own
+    found = query.where(column == one.c.value).offset(0).lateral("found")  # an offset keeps it a question of its own
     return sa.select(found).select_from(one.join(found, sa.true()))
 
 
@@ -69,21 +67,19 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], inst
     instead = _conflict(table, instead or _replaced(table))
     if connection.dialect.name == "sqlite":
         _insert(connection, table, rows, instead)
-        return
-    statement = f"INSERT INTO {table.name} ({_columns(table)}) SELECT {_columns(table)} FROM {{}}{instead}"  # noqa: S608 - names of our own tables
-    if len(table.c) <= NARROW:
+    elif len(table.c) <= NARROW:
         told = msgspec.json.encode([dict(zip(table.c.keys(), row, strict=True)) for row in rows]).decode()
-        statement = statement.format(f"json_populate_recordset(NULL::{table.name}, %s::json)")
-        connection.exec_driver_sql(statement, (told,))
-        return
-    given = f"given_{table.name}"  # of this session, and empty again when the transaction ends
-    connection.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {given} (LIKE {table.name}) ON COMMIT DELETE ROWS"
-    )
-    with _copying(connection, table, f"pg_temp.{given}") as put:
-        put(rows)
-    connection.exec_driver_sql(statement.format(f"pg_temp.{given}"))
-    connection.exec_driver_sql(f"TRUNCATE pg_temp.{given}")
+        given = f"json_populate_recordset(NULL::{table.name}, %s::json)"
+        connection.exec_driver_sql(_from(table, given) + instead, (told,))
+    else:
+        given = f"pg_temp.given_{table.name}"  # of this session, and empty again when the transaction ends
+        connection.exec_driver_sql(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS given_{table.name} (LIKE {table.name}) ON COMMIT DELETE ROWS"
+        )
+        with _copying(connection, table, given) as put:
+            put(rows)
+        connection.exec_driver_sql(_from(table, given) + instead)
+        connection.exec_driver_sql(f"TRUNCATE {given}")
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], instead: str = "") -> None:
@@ -122,6 +118,10 @@ def _columns(table: sa.Table) -> str:
 @cache
 def _statement(table: sa.Table) -> str:
     return f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({', '.join('?' for _ in table.c)})"  # noqa: S608 - names of our own tables
+
+
+def _from(table: sa.Table, given: str) -> str:
+    return f"INSERT INTO {table.name} ({_columns(table)}) SELECT {_columns(table)} FROM {given}"  # noqa: S608 - names of our own tables
 
 
 @cache
