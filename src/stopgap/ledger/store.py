@@ -55,15 +55,17 @@ def open_ledger(url: sa.URL | None = None) -> sa.Engine:
 @contextmanager
 def connected(url: sa.URL | None = None) -> Iterator[sa.Connection]:
     """`open_ledger`, and one connection to it: for several transactions, each a `transaction`."""
-    url = url or ledger_url()
-    with translated(url):
-        engine = engine_of(url)
-        with engine.connect() as connection:
-            if _is_ready(connection):
-                yield connection
-                return
-    with translated(url), open_ledger(url).connect() as connection:
+    with _connection(url or ledger_url()) as connection:
         yield connection
+
+
+def _connection(url: sa.URL) -> sa.Connection:
+    with translated(url):
+        connection = engine_of(url).connect()
+        if _is_ready(connection):
+            return connection
+        connection.close()
+        return open_ledger(url).connect()
 
 
 def engine_of(url: sa.URL) -> sa.Engine:
