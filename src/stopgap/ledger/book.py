@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -34,9 +35,17 @@ AT_ONCE = 10000  # events in memory together: more of them make fewer visits to 
 
 # An SQLite file has no clock but ours.
 NOW = {
-    "sqlite": "SELECT NULL",
-    "postgresql": "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+    "sqlite": "NULL",
+    "postgresql": "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
 }
+
+
+class Pen(NamedTuple):
+    """In hand until the transaction ends."""
+
+    writer: str  # this ledger's id
+    now: str  # by its database's clock: one clock for all who write into it
+    taken_at: str  # by whoever wrote before
 
 
 def _to_nobody(_sentence: str) -> None:
@@ -64,9 +73,8 @@ class _Pages:
     def __init__(self, connection: sa.Connection, warn: Callable[[str], None]) -> None:
         self._connection = connection
         self._warn = warn
-        self._writer, self.now = take_the_pen(connection)
+        self._writer, self.now, self._taken_at = take_the_pen(connection)
         self._known_ahead = _known_ahead(connection, self.now)
-        self._taken_at = _taken_at(connection)
 
     def write(self, part: list[Event]) -> int:
         """Returns how many of them were new."""
@@ -85,7 +93,7 @@ class _Pages:
 
 def tell_clocks(connection: sa.Connection, given: Iterable[Event]) -> list[str]:
     """Of events that came in by import: what a run with a clock ahead said gets its place. A sentence each."""
-    writer, now = take_the_pen(connection)
+    writer, now, _ = take_the_pen(connection)
     ahead = heard_ahead(given, now, _known_ahead(connection, now))
     _write_down(connection, ahead, writer, now)
     return [sentence(event) for event in ahead]
@@ -110,18 +118,12 @@ def _write_down(connection: sa.Connection, fresh: list[Event], writer: str, now:
     pages.write_down(connection, [event for event in fresh if event.kind not in OF_NOBODY], writer, now)
 
 
-def take_the_pen(connection: sa.Connection) -> tuple[str, str]:
-    """Wait for any other writer. First in each writing transaction, see tables.pen.
-
-    Returns this ledger's id, and the time by its database's clock: one clock for all who write into it.
-    """
+def take_the_pen(connection: sa.Connection) -> Pen:
+    """Wait for any other writer. First in each writing transaction, see tables.pen."""
     connection.execute(sa.update(pen).values(taken_at=pen.c.taken_at))
-    now = connection.scalar(sa.text(NOW[connection.dialect.name])) or _this_moment()
-    return str(connection.scalar(sa.select(pen.c.writer))), str(now)
-
-
-def _taken_at(connection: sa.Connection) -> str:
-    return str(connection.scalar(sa.select(pen.c.taken_at)))
+    now: sa.ColumnElement[str | None] = sa.literal_column(NOW[connection.dialect.name])
+    writer, told, taken_at = connection.execute(sa.select(pen.c.writer, now, pen.c.taken_at)).one()
+    return Pen(writer, told or _this_moment(), taken_at)
 
 
 def append(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: str) -> list[str]:
@@ -176,7 +178,7 @@ def read_cases(
 
 
 def _known_ids(connection: sa.Connection, ids: list[str]) -> Iterator[str]:
-    yield from connection.scalars(sa.select(events.c.id).where(bulk.one_of(connection, events.c.id, ids)))
+    yield from connection.scalars(bulk.each_of(connection, sa.select(events.c.id), events.c.id, ids))
 
 
 def _this_moment() -> str:

@@ -3,7 +3,8 @@
 SQLAlchemy's own way, a dict and a statement a row, costs more than the databases do: see docs/performance.md.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from operator import itemgetter
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+NARROW = 8  # columns; rows of so few are sooner told as JSON than copied into a table made for them
 Row = tuple[Any, ...]  # a value for every column, in the table's order
 
 
@@ -18,22 +20,41 @@ def rows_of(table: sa.Table, told: Iterable[Mapping[str, Any]]) -> list[Row]:
     return list(map(_values(table), told))
 
 
-def one_of(connection: sa.Connection, column: sa.Column[str], values: Collection[str]) -> sa.ColumnElement[bool]:
-    """`column IN (values)`, with one bound value however many there are."""
+def each_of(
+    connection: sa.Connection, query: sa.Select[Any], column: sa.Column[str], values: Collection[str]
+) -> sa.Select[Any]:
+    """What the query finds for each of these values of the column.
+
+    However many there are, they are one bound value: JSON, which the databases take apart. PostgreSQL is made to look
+    each up in the index: of a table without statistics, as one is that was just filled, it may think that another
+    column tells enough, and compare all rows with all values.
+    """
+    given = sa.literal(msgspec.json.encode(list(values)).decode(), sa.Text)
     if connection.dialect.name == "sqlite":
-        given = sa.func.json_each(msgspec.json.encode(list(values)).decode()).table_valued("value")
-        return column.in_(sa.select(given.c.value))
-    return column == sa.any_(sa.literal(list(values), sa.ARRAY(sa.Text)))
+        return query.where(column.in_(sa.select(sa.func.json_each(given).table_valued("value").c.value)))
+    told = sa.func.json_array_elements_text(sa.cast(given, sa.JSON))
+    one = told.table_valued(sa.column("value", sa.Text), name="given")
+    found = query.where(column == one.c.value).offset(0).lateral("found")  # an offset keeps it a question of its own
+    return sa.select(found).select_from(one.join(found, sa.true()))
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     """Rows that are not there yet."""
-    if not rows:
-        return
+    if rows:
+        with inserting(connection, table) as put:
+            put(rows)
+
+
+@contextmanager
+def inserting(connection: sa.Connection, table: sa.Table) -> Iterator[Callable[[Sequence[Row]], None]]:
+    """A way to insert rows bit by bit: PostgreSQL takes them in while the caller makes more. Until the end nothing
+    else can be asked of this connection.
+    """
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_insert(table), list(rows))
+        yield lambda rows: _insert(connection, table, rows)
     else:
-        _copy(connection, table, table.name, rows)
+        with _copying(connection, table, table.name) as put:
+            yield put
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], instead: str = "") -> None:
@@ -45,27 +66,41 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], inst
         return
     instead = _conflict(table, instead or _replaced(table))
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_insert(table) + instead, list(rows))
-        return
-    given = f"given_{table.name}"  # of this session, and empty again when the transaction ends
-    connection.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {given} (LIKE {table.name}) ON COMMIT DELETE ROWS"
-    )
-    _copy(connection, table, f"pg_temp.{given}", rows)
-    chosen = f"SELECT {_columns(table)} FROM pg_temp.{given}"  # noqa: S608 - names of our own tables
-    connection.exec_driver_sql(f"INSERT INTO {table.name} ({_columns(table)}) {chosen}{instead}")
-    connection.exec_driver_sql(f"TRUNCATE pg_temp.{given}")
+        _insert(connection, table, rows, instead)
+    elif len(table.c) <= NARROW:
+        told = msgspec.json.encode([dict(zip(table.c.keys(), row, strict=True)) for row in rows]).decode()
+        given = f"json_populate_recordset(NULL::{table.name}, %s::json)"
+        connection.exec_driver_sql(_from(table, given) + instead, (told,))
+    else:
+        given = f"pg_temp.given_{table.name}"  # of this session, and empty again when the transaction ends
+        connection.exec_driver_sql(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS given_{table.name} (LIKE {table.name}) ON COMMIT DELETE ROWS"
+        )
+        with _copying(connection, table, given) as put:
+            put(rows)
+        connection.exec_driver_sql(_from(table, given) + instead)
+        connection.exec_driver_sql(f"TRUNCATE {given}")
 
 
-def _copy(connection: sa.Connection, table: sa.Table, into: str, rows: Iterable[Row]) -> None:
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], instead: str = "") -> None:
+    if rows:
+        connection.exec_driver_sql(_statement(table) + instead, list(rows))
+
+
+@contextmanager
+def _copying(connection: sa.Connection, table: sa.Table, into: str) -> Iterator[Callable[[Sequence[Row]], None]]:
     import psycopg
 
     statement = f"COPY {into} ({_columns(table)}) FROM STDIN"
     cursor: Any = connection.connection.cursor()  # psycopg's: SQLAlchemy has no COPY
     try:
         with cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+
+            def put(rows: Sequence[Row]) -> None:
+                for row in rows:
+                    copy.write_row(row)
+
+            yield put
     except psycopg.Error as error:  # as SQLAlchemy tells it of its own statements
         raise sa.exc.DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect) from error
 
@@ -81,8 +116,12 @@ def _columns(table: sa.Table) -> str:
 
 
 @cache
-def _insert(table: sa.Table) -> str:
+def _statement(table: sa.Table) -> str:
     return f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({', '.join('?' for _ in table.c)})"  # noqa: S608 - names of our own tables
+
+
+def _from(table: sa.Table, given: str) -> str:
+    return f"INSERT INTO {table.name} ({_columns(table)}) SELECT {_columns(table)} FROM {given}"  # noqa: S608 - names of our own tables
 
 
 @cache

@@ -99,7 +99,7 @@ def bring_in(connection: sa.Connection, file: BinaryIO, tick: Tick = no_tick) ->
 
     In a transaction of the caller's, to be rolled back when this raises BadExport, which names the line.
     """
-    own, now = book.take_the_pen(connection)
+    own, now, _ = book.take_the_pen(connection)
     ours, reader, result = kept_heads(connection), Reader(file), Imported()
     arrived: dict[Name, Arrived] = {}
     touched: set[book.Key] = set()

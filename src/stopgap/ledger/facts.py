@@ -239,7 +239,8 @@ def _mitigation(facts: Facts, event: Event) -> Facts:
     entry = _with_history(facts.entries.get(name, Entry(name)), event)
     if event.verdict == "applied":
         facts = _forget_loss(facts, name)  # heard of later: what was found before says nothing of it
-    return replace(_set_entry(facts, entry), act_refused="")
+    facts = _set_entry(facts, entry)
+    return replace(facts, act_refused="") if facts.act_refused else facts
 
 
 def _with_history(entry: Entry, event: Event) -> Entry:
@@ -420,6 +421,8 @@ def _accepted(facts: Facts, event: Event) -> Facts:
 
 def _set_entry(facts: Facts, entry: Entry) -> Facts:
     affected = True if facts.affected is None and entry.in_force else facts.affected
+    if entry == facts.entries.get(entry.entry) and affected is facts.affected:
+        return facts
     entries = {**facts.entries, entry.entry: entry}
     if len(entries) <= OVER_KEPT:
         return replace(facts, affected=affected, entries=entries)
@@ -446,8 +449,10 @@ def _without_proofs(facts: Facts, names: set[str]) -> Facts:
 
 
 def _forget_loss(facts: Facts, entry: str) -> Facts:
-    kept = {name: proof for name, proof in facts.proofs.items() if name != entry or proof.verdict != "lost"}
-    return replace(facts, proofs=kept)
+    proof = facts.proofs.get(entry)
+    if proof is None or proof.verdict != "lost":
+        return facts
+    return _without_proofs(facts, {entry})
 
 
 def _set_proof(facts: Facts, entry: str, verdict: str, event: Event) -> Facts:

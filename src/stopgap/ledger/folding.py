@@ -16,34 +16,34 @@ REMEDIES_NAMED = 400  # of more than so many, all cases of the hosts are read
 
 def kept_folds(
     connection: sa.Connection, hosts: Iterable[Host], remedies: Collection[str] | None = None
-) -> dict[Key, str]:
-    """By case, as text (see `folded`): of these hosts, and at least of these remedies (None: all)."""
+) -> dict[Host, dict[str, str]]:
+    """By host and remedy, as text (see `folded`): of these hosts, and at least of these remedies (None: all)."""
     query = sa.select(cases.c.host, cases.c.remedy, cases.c.folded)
     if remedies is not None and len(remedies) <= REMEDIES_NAMED:
-        query = query.where(bulk.one_of(connection, cases.c.remedy, remedies))
-    return {
-        (estate, host, remedy): text
-        for estate, names in by_estate(hosts)
-        for host, remedy, text in connection.execute(
-            query.where(cases.c.estate == estate, bulk.one_of(connection, cases.c.host, names))
-        )
-    }
+        query = query.where(cases.c.remedy.in_(sorted(remedies)))
+    found: dict[Host, dict[str, str]] = {}
+    for estate, names in by_estate(hosts):
+        of_hosts = bulk.each_of(connection, query.where(cases.c.estate == estate), cases.c.host, names)
+        for host, remedy, text in connection.execute(of_hosts):
+            found.setdefault((estate, host), {})[remedy] = text
+    return found
 
 
 def journals_since(connection: sa.Connection, first: Mapping[Host, str], seen: Mapping[Host, str]) -> dict[Host, str]:
     """When hosts were last heard to tell their journal, of those that were heard (`seen`) at or after `first`."""
-    query = sa.select(events.c.host, sa.func.max(events.c.at)).group_by(events.c.host)
+    latest = sa.func.max(events.c.at).label("latest")
+    query = sa.select(events.c.host, latest).where(events.c.remedy == "").group_by(events.c.host)
     return {
         (estate, host): when
         for estate, names in by_estate(host for host, when in first.items() if when <= seen.get(host, ""))
         for host, when in connection.execute(
-            query.where(events.c.estate == estate, bulk.one_of(connection, events.c.host, names), events.c.remedy == "")
+            bulk.each_of(connection, query.where(events.c.estate == estate), events.c.host, names)
         )
     }
 
 
 def fold_on(
-    told: Mapping[Key, list[Told]], folds: Mapping[Key, str], journals: Mapping[Host, str]
+    told: Mapping[Key, list[Told]], folds: Mapping[Host, Mapping[str, str]], journals: Mapping[Host, str]
 ) -> tuple[list[bulk.Row], list[Key]]:
     """(rows of the cases that the news change, cases to be projected from all their events). Pure.
 
@@ -52,8 +52,9 @@ def fold_on(
     """
     rows, again = [], []
     for key, news in told.items():
-        start = folded.from_text(folds[key]) if key in folds else Fold()
-        if start is None or (key in folds and _is_late(news, start, journals.get(key[:2], ""))):
+        kept = folds.get(key[:2], {}).get(key[2])
+        start = folded.from_text(kept) if kept is not None else Fold()
+        if start is None or (kept is not None and _is_late(news, start, journals.get(key[:2], ""))):
             again.append(key)
             continue
         after = fold(start, news)

@@ -137,13 +137,16 @@ class News:
         """What was said of these hosts as a whole."""
         told: dict[Host, list[Told]] = defaultdict(list)
         for estate, names in by_estate(hosts):
-            of_host = (events.c.estate == estate, bulk.one_of(self.connection, events.c.host, names))
-            for one in self.read(*of_host, events.c.remedy == ""):
+            of_host = sa.select(*_EVENT).where(events.c.estate == estate, events.c.remedy == "")
+            for one in self._told(bulk.each_of(self.connection, of_host, events.c.host, names)):
                 told[estate, one.event.host].append(one)
         return told
 
     def read(self, *where: sa.ColumnElement[bool]) -> Iterator[Told]:
-        for row in self.connection.execute(sa.select(*_EVENT).where(*where)):
+        return self._told(sa.select(*_EVENT).where(*where))
+
+    def _told(self, query: sa.Select[Any]) -> Iterator[Told]:
+        for row in self.connection.execute(query):
             yield self.tell(_event(row), row[-2], row[-1])
 
 

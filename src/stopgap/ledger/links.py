@@ -42,9 +42,10 @@ def link_on(fresh: Sequence[Event], heads: Mapping[Host, Head], writer: str, now
 def read_heads(connection: sa.Connection, writer: str, hosts: Iterable[Host]) -> dict[Host, Head]:
     """Of those that have a chain of this writer."""
     found = {}
+    query = sa.select(chains.c.host, chains.c.seq, chains.c.hash)
     for estate, names in by_estate(hosts):
-        same = (chains.c.writer == writer, chains.c.estate == estate, bulk.one_of(connection, chains.c.host, names))
-        for host, seq, last in connection.execute(sa.select(chains.c.host, chains.c.seq, chains.c.hash).where(*same)):
+        ours = query.where(chains.c.writer == writer, chains.c.estate == estate)
+        for host, seq, last in connection.execute(bulk.each_of(connection, ours, chains.c.host, names)):
             found[estate, host] = (seq, last)
     return found
 

@@ -48,7 +48,8 @@ def known(connection: sa.Connection, hosts: Iterable[Host]) -> dict[Host, dict[s
     query = sa.select(machines.c.host, machines.c.host_id, machines.c.last_seen)
     found: dict[Host, dict[str, str]] = {}
     for estate, names in by_estate(hosts):
-        for host, who, when in connection.execute(query.where(*_of_hosts(connection, estate, names))):
+        of_hosts = bulk.each_of(connection, query.where(machines.c.estate == estate), machines.c.host, names)
+        for host, who, when in connection.execute(of_hosts):
             found.setdefault((estate, host), {})[who] = when
     return found
 
@@ -79,11 +80,7 @@ def sighting(event: Event) -> Event:
 
 def _several(connection: sa.Connection, estate: str, hosts: list[str]) -> sa.Select[tuple[str]]:
     several = sa.select(machines.c.host).group_by(machines.c.host).having(sa.func.count() > 1)
-    return several.where(*_of_hosts(connection, estate, hosts))
-
-
-def _of_hosts(connection: sa.Connection, estate: str, hosts: list[str]) -> tuple[sa.ColumnElement[bool], ...]:
-    return machines.c.estate == estate, bulk.one_of(connection, machines.c.host, hosts)
+    return bulk.each_of(connection, several.where(machines.c.estate == estate), machines.c.host, hosts)
 
 
 def rebuild(connection: sa.Connection) -> None:

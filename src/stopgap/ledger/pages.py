@@ -1,10 +1,12 @@
-"""New events of hosts, a page of hosts at a time: read what is kept, reckon what becomes of it, write that down."""
+"""New events of hosts, a page of hosts at a time: read what is kept, reckon what becomes of it, write that down.
+
+Reckoning goes on in small parts, so that the database takes in the events of one while we reckon the next.
+"""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,7 +19,9 @@ from stopgap.ledger.projection import Key, Told, tell
 from stopgap.ledger.tables import cases, chains, events
 
 HOSTS_AT_ONCE = 500  # what is kept of so many is in memory together
+HOSTS_IN_A_PART = 50
 
+T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 ByHost = dict[Host, list[Event]]
 
@@ -31,7 +35,7 @@ class Kept(NamedTuple):
     heads: Mapping[Host, Head]
     machines: Mapping[Host, Mapping[str, str]]  # who answered to the name, and when last
     journals: Mapping[Host, str]  # the last one, of hosts that were heard later than they speak now
-    folds: Mapping[Key, str]
+    folds: Mapping[Host, Mapping[str, str]]  # by remedy
     of_host: Mapping[Host, list[Told]]  # of hosts that have a new case
     of_remedy: Mapping[str, list[Told]]  # of remedies that have a new case
 
@@ -52,19 +56,32 @@ def write_down(connection: sa.Connection, fresh: Sequence[Event], writer: str, n
     by_host: ByHost = defaultdict(list)
     for event in fresh:
         by_host[event.estate, event.host].append(event)
-    hosts = iter(sorted(by_host.items(), key=itemgetter(0)))  # neighbours lie together in the indexes
-    while page := dict(islice(hosts, HOSTS_AT_ONCE)):
-        _write(connection, reckon(_read(connection, page, writer, now), page))
+    hosts = sorted(by_host.items(), key=itemgetter(0))  # neighbours lie together in the indexes
+    news = News(connection)
+    for page in _batched(hosts, HOSTS_AT_ONCE):
+        kept = _read(connection, dict(page), writer, now, news)
+        with bulk.inserting(connection, events) as insert:
+            reckoned = []
+            for part in _batched(page, HOSTS_IN_A_PART):
+                one = reckon(kept, dict(part))
+                insert(one.events)
+                reckoned.append(one)
+        _write(connection, reckoned)
+
+
+def _batched(items: list[T], size: int) -> Iterator[list[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-def _read(connection: sa.Connection, page: ByHost, writer: str, now: str) -> Kept:
-    news = News(connection)
+def _read(connection: sa.Connection, page: ByHost, writer: str, now: str, news: News) -> Kept:
     seen = machines.known(connection, page)
-    folds = _folds(connection, page)
-    new = [key for key in _named(page) if key not in folds]
+    named = _named(page)
+    folds = _folds(connection, page, named)
+    new = [key for key in named if key[2] not in folds.get(key[:2], ())]
     news.read_remedies(remedy for _, _, remedy in new)
     return Kept(
         writer=writer,
@@ -83,12 +100,12 @@ def _named(page: ByHost) -> set[Key]:
     return {(event.estate, event.host, event.remedy) for told in page.values() for event in told if event.remedy}
 
 
-def _folds(connection: sa.Connection, page: ByHost) -> dict[Key, str]:
+def _folds(connection: sa.Connection, page: ByHost, named: set[Key]) -> dict[Host, dict[str, str]]:
     """A journal is about all cases of its host, all else about one."""
     whole = {host for host, told in page.items() if any(event.kind in OF_HOST for event in told)}
     return {
         **folding.kept_folds(connection, whole),
-        **folding.kept_folds(connection, page.keys() - whole, {key[2] for key in _named(page)}),
+        **folding.kept_folds(connection, page.keys() - whole, {remedy for _, _, remedy in named}),
     }
 
 
@@ -109,18 +126,18 @@ def _earliest(told: Sequence[Event], limits: Mapping[str, str], now: str) -> str
 # --- reckoning -----------------------------------------------------------------------------------------------------
 
 
-def reckon(kept: Kept, page: ByHost) -> Reckoned:
-    """What becomes of a page. Pure."""
-    fresh = [event for told in page.values() for event in told]
-    linked = link_on(fresh, {host: kept.heads[host] for host in page if host in kept.heads}, kept.writer, kept.now)
+def reckon(kept: Kept, part: ByHost) -> Reckoned:
+    """What becomes of some hosts of the page. Pure."""
+    fresh = [event for told in part.values() for event in told]
+    linked = link_on(fresh, {host: kept.heads[host] for host in part if host in kept.heads}, kept.writer, kept.now)
     spans = machines.spans(
         (event.estate, event.host, event.machine, min(event.at, kept.now)) for event in fresh if event.machine
     )
-    moved = _moved(kept, spans)
-    told = _by_case(kept, page, fresh, linked.hashes)
-    settled = {key: news for key, news in told.items() if key[:2] not in moved}
+    moved = _moved(kept, part, spans)
+    told = _by_case(kept, fresh, linked.hashes)
+    settled = {key: news for key, news in told.items() if key[:2] not in moved} if moved else told
     rows, again = folding.fold_on(settled, kept.folds, kept.journals)
-    answered = {(row["estate"], row["host"]) for row in spans}
+    answered = {(row["estate"], row["host"]) for row in spans} if moved else ()
     return Reckoned(
         events=linked.rows,
         chains=[(kept.writer, *host, *head) for host, head in linked.heads.items()],
@@ -131,15 +148,15 @@ def reckon(kept: Kept, page: ByHost) -> Reckoned:
     )
 
 
-def _moved(kept: Kept, spans: Sequence[Mapping[str, Any]]) -> set[Host]:
+def _moved(kept: Kept, part: ByHost, spans: Sequence[Mapping[str, Any]]) -> set[Host]:
     """Hosts under whose name several machines have answered."""
-    known = {host: set(of_host) for host, of_host in kept.machines.items()}
+    known = {host: set(kept.machines[host]) for host in part if host in kept.machines}
     for row in spans:
         known.setdefault((row["estate"], row["host"]), set()).add(row["host_id"])
     return {host for host, several in known.items() if len(several) > 1}
 
 
-def _by_case(kept: Kept, page: ByHost, fresh: Sequence[Event], hashes: Sequence[str]) -> dict[Key, list[Told]]:
+def _by_case(kept: Kept, fresh: Sequence[Event], hashes: Sequence[str]) -> dict[Key, list[Told]]:
     """All that each case has not heard."""
     own, of_host = defaultdict[Key, list[Told]](list), defaultdict[Host, list[Told]](list)
     for event, hash_ in zip(fresh, hashes, strict=True):
@@ -148,21 +165,24 @@ def _by_case(kept: Kept, page: ByHost, fresh: Sequence[Event], hashes: Sequence[
             own[event.estate, event.host, event.remedy].append(one)
         else:
             of_host[event.estate, event.host].append(one)
-    journalled = {key for key in kept.folds if key[:2] in of_host}  # a journal is about all cases of its host
+    journalled = {(*host, remedy) for host in of_host for remedy in kept.folds.get(host, ())}  # about all its cases
     return {key: [*own[key], *of_host.get(key[:2], ()), *_beside(kept, key)] for key in own.keys() | journalled}
 
 
 def _beside(kept: Kept, key: Key) -> list[Told]:
     """Of a case that is not there yet, what was said before of its host and its remedy."""
-    return [] if key in kept.folds else [*kept.of_host.get(key[:2], ()), *kept.of_remedy.get(key[2], ())]
+    if key[2] in kept.folds.get(key[:2], ()):
+        return []
+    return [*kept.of_host.get(key[:2], ()), *kept.of_remedy.get(key[2], ())]
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
 
 
-def _write(connection: sa.Connection, reckoned: Reckoned) -> None:
-    bulk.insert(connection, events, reckoned.events)
-    bulk.upsert(connection, chains, reckoned.chains)
-    machines.write(connection, reckoned.machines)
-    bulk.upsert(connection, cases, reckoned.cases)
-    refresh(connection, {*reckoned.again, *cases_of_hosts(connection, set(reckoned.moved))})
+def _write(connection: sa.Connection, reckoned: Sequence[Reckoned]) -> None:
+    """All but the events."""
+    bulk.upsert(connection, chains, [row for one in reckoned for row in one.chains])
+    machines.write(connection, [row for one in reckoned for row in one.machines])
+    bulk.upsert(connection, cases, [row for one in reckoned for row in one.cases])
+    moved = {host for one in reckoned for host in one.moved}
+    refresh(connection, {*(key for one in reckoned for key in one.again), *cases_of_hosts(connection, moved)})

@@ -8,23 +8,23 @@ from pathlib import Path
 from stopgap.ledger import book, health, spool
 from stopgap.ledger.case import Case
 from stopgap.ledger.events import Event
-from stopgap.ledger.store import exists, open_ledger, reading, writing
+from stopgap.ledger.store import connected, exists, open_ledger, reading, transaction, writing
 
 
 def ingest(folder: Path) -> Iterator[spool.Delivery]:
     """Deliver the spool. The database is opened only when there is something to deliver."""
     if not spool.waiting(folder):
         return
-    engine = open_ledger()
     said: list[str] = []
+    with connected() as connection:
 
-    def record(events: Iterable[Event]) -> int:
-        said.clear()
-        with writing(engine) as connection:
-            return book.record(connection, events, said.append)
+        def record(events: Iterable[Event]) -> int:
+            said.clear()
+            with transaction(connection):
+                return book.record(connection, events, said.append)
 
-    for delivery in spool.deliver(folder, record):
-        yield replace(delivery, warnings=tuple(said))
+        for delivery in spool.deliver(folder, record):
+            yield replace(delivery, warnings=tuple(said))
 
 
 def all_cases(*, estate: str = "", host: str = "", remedy: str = "", state: str = "") -> list[Case]:

@@ -86,10 +86,11 @@ class Lines:
         self.good = self.bad = 0
         self._sentences = []
         for number, line in enumerate(_lines(self._file), start=1):
-            if not line.strip():
+            told = line.strip()
+            if not told:
                 continue
             try:
-                event = parse_line(line.strip())
+                event = parse_line(told)
             except BadEvent as error:
                 cut = "" if line.endswith(b"\n") or len(line) > LINE_LIMIT else "cut in the middle: "
                 self._put_aside(number, f"{cut}{error}", line)

@@ -18,11 +18,14 @@ def path_of(url: sa.URL) -> Path | None:
     return Path(str(url.database)) if is_file else None
 
 
-def engine(url: sa.URL, path: Path) -> sa.Engine:
+def make_file(path: Path) -> None:
+    """Created closed to others before SQLite opens it; its -wal and -shm files take over the mode."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Created closed to others before SQLite opens it; its -wal and -shm files take over the mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     path.chmod(0o600)
+
+
+def engine(url: sa.URL) -> sa.Engine:
     found = sa.create_engine(url, poolclass=NullPool)
     event.listen(found, "connect", _prepare)
     return found

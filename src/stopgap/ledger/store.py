@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -51,17 +52,40 @@ def open_ledger(url: sa.URL | None = None) -> sa.Engine:
     return engine
 
 
+@contextmanager
+def connected(url: sa.URL | None = None) -> Iterator[sa.Connection]:
+    """`open_ledger`, and one connection to it: for several transactions, each a `transaction`."""
+    with _connection(url or ledger_url()) as connection:
+        yield connection
+
+
+def _connection(url: sa.URL) -> sa.Connection:
+    with translated(url):
+        connection = engine_of(url).connect()
+        if _is_ready(connection):
+            return connection
+        connection.close()
+        return open_ledger(url).connect()
+
+
 def engine_of(url: sa.URL) -> sa.Engine:
-    """Whatever its schema is."""
+    """Whatever its schema is. The same for the same address: what SQLAlchemy knows of a database is worth keeping."""
+    path = None if postgresql.is_postgresql(url) else sqlite.path_of(url)
+    if path:
+        sqlite.make_file(path)
+    return _engine_of(url)
+
+
+@lru_cache(maxsize=16)
+def _engine_of(url: sa.URL) -> sa.Engine:
     if postgresql.is_postgresql(url):
         return postgresql.engine(url)
-    path = sqlite.path_of(url)
-    return sqlite.engine(url, path) if path else sa.create_engine(url)
+    return sqlite.engine(url) if sqlite.path_of(url) else sa.create_engine(url)
 
 
 def version(engine: sa.Engine) -> str | None:
     with engine.connect() as connection:
-        return version_at(connection)
+        return HEAD if _is_ready(connection) else version_at(connection)
 
 
 def version_at(connection: sa.Connection) -> str | None:
@@ -75,6 +99,16 @@ def version_at(connection: sa.Connection) -> str | None:
     table = sa.table("alembic_version", sa.column("version_num"), schema=schema)
     found: str | None = connection.scalar(sa.select(table.c.version_num))
     return found
+
+
+def _is_ready(connection: sa.Connection) -> bool:
+    """The schema is ours: in one question, where finding out what else it may be takes several."""
+    try:
+        return bool(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD)
+    except sa.exc.DBAPIError:
+        return False
+    finally:
+        connection.rollback()
 
 
 @contextmanager
@@ -92,6 +126,13 @@ def translated(url: sa.URL) -> Iterator[None]:
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One transaction, errors translated."""
     with translated(engine.url), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def transaction(connection: sa.Connection) -> Iterator[sa.Connection]:
+    """One of several, errors translated."""
+    with translated(connection.engine.url), connection.begin():
         yield connection
 
 

@@ -103,7 +103,7 @@ def now(monkeypatch):
     """The clock of the database: set now[0]. At first it is later than all that is told."""
     told = [moment(100_000)]
     monkeypatch.setattr(book, "_this_moment", lambda: told[0])
-    monkeypatch.setitem(book.NOW, "postgresql", "SELECT NULL")
+    monkeypatch.setitem(book.NOW, "postgresql", "NULL")
     return told
 
 

@@ -19,7 +19,7 @@ import stopgap.ledger
 from stopgap.ledger import service, store
 from stopgap.ledger.errors import LedgerTooNew, LedgerUnavailable
 from stopgap.ledger.migrations import HEAD
-from stopgap.ledger.tables import metadata
+from stopgap.ledger.tables import metadata, pen
 
 
 def mode(path):
@@ -78,6 +78,28 @@ def test_many_first_openers_make_one_ledger(tmp_path):
     assert [process.exitcode for process in first] == [0] * 3
     with store.open_ledger(sa.make_url(f"sqlite:///{tmp_path / 'ledger.sqlite'}")).connect() as connection:
         assert connection.scalar(sa.text("select count(*) from pen")) == 1
+
+
+def _write(connection, taken_at, error=None):
+    with store.transaction(connection):
+        connection.execute(sa.update(pen).values(taken_at=taken_at))
+        if error:
+            raise error
+
+
+def test_one_connection_does_for_several_transactions(state):
+    with store.connected() as connection:
+        _write(connection, "1")
+        _write(connection, "2")
+        with pytest.raises(ZeroDivisionError):
+            _write(connection, "3", ZeroDivisionError())
+    with store.connected() as connection:
+        assert connection.scalar(sa.select(pen.c.taken_at)) == "2"
+
+
+def test_what_fails_beside_the_ledger_is_not_told_as_its_fault(state):
+    with pytest.raises(FileNotFoundError), store.connected():
+        raise FileNotFoundError
 
 
 @only_sqlite

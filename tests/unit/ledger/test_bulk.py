@@ -1,0 +1,95 @@
+"""Many rows and many values at once, on each backend."""
+
+import random
+
+import pytest
+import sqlalchemy as sa
+
+from stopgap.ledger import bulk
+from stopgap.ledger.store import open_ledger, writing
+from stopgap.ledger.tables import cases, chains, events
+
+WRITER, TIME = "0" * 36, "2026-11-21T12:00:00.000000Z"
+HOSTS = [f"web{number:04}" for number in range(2000)]
+ODD = ['quote " and \\', "100 %", "{brace}", ":colon", "naïve 漢", "'; --"]
+
+
+@pytest.fixture
+def chained(state):
+    with writing(open_ledger()) as connection:
+        bulk.upsert(connection, chains, [(WRITER, "prod", host, 1, "a") for host in HOSTS])
+        yield connection
+
+
+def looked_up(connection, hosts):
+    ours = sa.select(chains.c.host, chains.c.seq, chains.c.hash).where(chains.c.writer == WRITER)
+    return bulk.each_of(connection, ours.where(chains.c.estate == "prod"), chains.c.host, hosts)
+
+
+def test_each_value_is_looked_up_and_nothing_else_is_found(chained):
+    some = random.Random(4).sample(HOSTS, 300)  # noqa: S311 - any will do, the same each time
+    found = chained.execute(looked_up(chained, [*some, "elsewhere"])).all()
+    assert sorted(row.host for row in found) == sorted(some)
+    assert chained.execute(looked_up(chained, [])).all() == []
+
+
+def test_postgresql_uses_the_whole_key_of_a_table_that_it_knows_nothing_of(chained):
+    """Without statistics it thought that the writer tells enough, and compared each of its hosts with each value."""
+    if chained.dialect.name == "sqlite":
+        chained.execute(looked_up(chained, HOSTS[:500]))
+        return
+    query = looked_up(chained, HOSTS[:500]).compile(chained, compile_kwargs={"literal_binds": True})
+    plan = "\n".join(chained.exec_driver_sql(f"EXPLAIN ANALYZE {query}".replace("%", "%%")).scalars())
+    assert "Rows Removed by Filter" not in plan, plan
+    assert "chains_pkey" in plan, plan
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_rows_take_the_place_of_those_with_their_key(chained, name):
+    old, new = (WRITER, "prod", name, 1, "old"), (WRITER, "prod", name, 2, name)
+    bulk.upsert(chained, chains, [old])
+    bulk.upsert(chained, chains, [new, (WRITER, "prod", HOSTS[0], 9, "b")])
+    (row,) = chained.execute(looked_up(chained, [name])).all()
+    assert tuple(row) == (name, 2, name)
+    assert chained.scalar(sa.select(chains.c.seq).where(chains.c.host == HOSTS[0])) == 9
+    assert chained.scalar(sa.select(sa.func.count()).select_from(chains)) == len(HOSTS) + 1
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_wide_rows_as_well_and_what_is_missing_stays_missing(state, name):
+    row = {column.name: 0 if isinstance(column.type, sa.Integer) else name[:16] for column in cases.c}
+    missing = [column.name for column in cases.c if column.nullable]
+    with writing(open_ledger()) as connection:
+        for held in (1, 2):
+            told = row | dict.fromkeys(missing) | {"held": held}
+            bulk.upsert(connection, cases, bulk.rows_of(cases, [told]))
+            bulk.upsert(connection, cases, bulk.rows_of(cases, [told | {"host": "another"}]))
+        found = [dict(one) for one in connection.execute(sa.select(cases)).mappings()]
+    assert sorted(one.pop("host") for one in found) == sorted([name, "another"])
+    assert all(one == {key: value for key, value in told.items() if key != "host"} for one in found)
+
+
+def test_rows_bit_by_bit(state):
+    def event(number):
+        values = {column.name: f"{number}" for column in events.c} | {"seq": number, "revision": 1}
+        return tuple(values[column.name] for column in events.c)
+
+    with writing(open_ledger()) as connection:
+        with bulk.inserting(connection, events) as put:
+            put([])
+            put([event(1)])
+            put([event(2), event(3)])
+        assert sorted(connection.scalars(sa.select(events.c.seq))) == [1, 2, 3]
+
+
+def insert_and_fail(row):
+    with writing(open_ledger()) as connection, bulk.inserting(connection, chains) as put:
+        put([row])
+        raise ZeroDivisionError
+
+
+def test_whoever_fails_in_between_leaves_nothing(state):
+    with pytest.raises(ZeroDivisionError):
+        insert_and_fail((WRITER, "prod", "web1", 1, "a"))
+    with writing(open_ledger()) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(chains)) == 0
