@@ -1,6 +1,6 @@
 """Writing events down, keeping the cases in step, and reading them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
@@ -74,14 +74,15 @@ class _Pages:
         self._connection = connection
         self._warn = warn
         self._writer, self.now, self._taken_at = take_the_pen(connection)
-        self._known_ahead = _known_ahead(connection, self.now)
+        self._limits = clock_limits(connection)
+        self._known_ahead = _known_ahead(self._limits, self.now)
 
     def write(self, part: list[Event]) -> int:
         """Returns how many of them were new."""
         connection, now, known = self._connection, self.now, self._known_ahead
         fresh = _unknown(connection, part)
         ahead = recorded_ahead(connection, self._taken_at, now, fresh, known) + heard_ahead(fresh, now, known)
-        _write_down(connection, fresh + ahead, self._writer, now)
+        self._limits = _write_down(connection, fresh + ahead, self._writer, now, self._limits)
         self._taken_at = now
         for event in ahead:
             known.add(event.run)
@@ -94,13 +95,14 @@ class _Pages:
 def tell_clocks(connection: sa.Connection, given: Iterable[Event]) -> list[str]:
     """Of events that came in by import: what a run with a clock ahead said gets its place. A sentence each."""
     writer, now, _ = take_the_pen(connection)
-    ahead = heard_ahead(given, now, _known_ahead(connection, now))
-    _write_down(connection, ahead, writer, now)
+    limits = clock_limits(connection)
+    ahead = heard_ahead(given, now, _known_ahead(limits, now))
+    _write_down(connection, ahead, writer, now, limits)
     return [sentence(event) for event in ahead]
 
 
-def _known_ahead(connection: sa.Connection, now: str) -> set[str]:
-    return {run for run, until in clock_limits(connection).items() if until <= now}
+def _known_ahead(limits: Mapping[str, str], now: str) -> set[str]:
+    return {run for run, until in limits.items() if until <= now}
 
 
 def _unknown(connection: sa.Connection, part: list[Event]) -> list[Event]:
@@ -110,12 +112,18 @@ def _unknown(connection: sa.Connection, part: list[Event]) -> list[Event]:
     return list(by_id.values())
 
 
-def _write_down(connection: sa.Connection, fresh: list[Event], writer: str, now: str) -> None:
+def _write_down(
+    connection: sa.Connection, fresh: list[Event], writer: str, now: str, limits: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Returns the limits of clocks as they are afterwards."""
     knowledge = [event for event in fresh if event.kind in OF_NOBODY]
     if knowledge:  # first: it is about new cases as well
         hashes = append(connection, knowledge, writer, now)
         fold_on_knowledge(connection, [(event, now, hash_) for event, hash_ in zip(knowledge, hashes, strict=True)])
-    pages.write_down(connection, [event for event in fresh if event.kind not in OF_NOBODY], writer, now)
+        limits = clock_limits(connection)
+    of_hosts = [event for event in fresh if event.kind not in OF_NOBODY]
+    pages.write_down(connection, of_hosts, writer, now, limits)
+    return limits
 
 
 def take_the_pen(connection: sa.Connection) -> Pen:

@@ -115,9 +115,9 @@ def fold_on_knowledge(connection: sa.Connection, fresh: Sequence[tuple[Event, st
 class News:
     """Told events by what they are about, and those of no host at all: few, read once."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, limits: Mapping[str, str] | None = None) -> None:
         self.connection = connection
-        self.limits = clock_limits(connection)
+        self.limits = clock_limits(connection) if limits is None else limits
         self._of_remedy: dict[str, list[Told]] = {}
 
     def tell(self, event: Event, recorded_at: str, hash_: str) -> Told:

@@ -18,7 +18,7 @@ from stopgap.ledger.links import Head, link_on, read_heads
 from stopgap.ledger.projection import Key, Told, tell
 from stopgap.ledger.tables import cases, chains, events
 
-HOSTS_AT_ONCE = 500  # what is kept of so many is in memory together
+HOSTS_AT_ONCE = 1000  # what is kept of so many is in memory together
 HOSTS_IN_A_PART = 50
 
 T = TypeVar("T")
@@ -51,13 +51,15 @@ class Reckoned(NamedTuple):
     moved: list[Host]  # another machine has answered: all their cases
 
 
-def write_down(connection: sa.Connection, fresh: Sequence[Event], writer: str, now: str) -> None:
+def write_down(
+    connection: sa.Connection, fresh: Sequence[Event], writer: str, now: str, limits: Mapping[str, str]
+) -> None:
     """New events of hosts, in the order of their chains."""
     by_host: ByHost = defaultdict(list)
     for event in fresh:
         by_host[event.estate, event.host].append(event)
     hosts = sorted(by_host.items(), key=itemgetter(0))  # neighbours lie together in the indexes
-    news = News(connection)
+    news = News(connection, limits)
     for page in _batched(hosts, HOSTS_AT_ONCE):
         kept = _read(connection, dict(page), writer, now, news)
         with bulk.inserting(connection, events) as insert:
