@@ -3,8 +3,7 @@
 SQLAlchemy's own way, a dict and a statement a row, costs more than the databases do: see docs/performance.md.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Any
@@ -23,7 +22,7 @@ def rows_of(table: sa.Table, told: Iterable[Mapping[str, Any]]) -> list[Row]:
 def each_of(
     connection: sa.Connection, query: sa.Select[Any], column: sa.Column[str], values: Collection[str]
 ) -> sa.Select[Any]:
-    """What the query finds for each of these values of the column.
+    """What the query finds for each of these values of the column; they are distinct.
 
     However many there are, they are one bound value: JSON, which the databases take apart. PostgreSQL is made to look
     each up in the index: of a table without statistics, as one is that was just filled, it may think that another
@@ -40,21 +39,12 @@ def each_of(
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     """Rows that are not there yet."""
-    if rows:
-        with inserting(connection, table) as put:
-            put(rows)
-
-
-@contextmanager
-def inserting(connection: sa.Connection, table: sa.Table) -> Iterator[Callable[[Sequence[Row]], None]]:
-    """A way to insert rows bit by bit: PostgreSQL takes them in while the caller makes more. Until the end nothing
-    else can be asked of this connection.
-    """
+    if not rows:
+        return
     if connection.dialect.name == "sqlite":
-        yield lambda rows: _insert(connection, table, rows)
+        connection.exec_driver_sql(_statement(table), list(rows))
     else:
-        with _copying(connection, table, table.name) as put:
-            yield put
+        _copy(connection, table, table.name, rows)
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], instead: str = "") -> None:
@@ -66,7 +56,7 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], inst
         return
     instead = _conflict(table, instead or _replaced(table))
     if connection.dialect.name == "sqlite":
-        _insert(connection, table, rows, instead)
+        connection.exec_driver_sql(_statement(table) + instead, list(rows))
     elif len(table.c) <= NARROW:
         told = msgspec.json.encode([dict(zip(table.c.keys(), row, strict=True)) for row in rows]).decode()
         given = f"json_populate_recordset(NULL::{table.name}, %s::json)"
@@ -76,31 +66,20 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], inst
         connection.exec_driver_sql(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS given_{table.name} (LIKE {table.name}) ON COMMIT DELETE ROWS"
         )
-        with _copying(connection, table, given) as put:
-            put(rows)
+        _copy(connection, table, given, rows)
         connection.exec_driver_sql(_from(table, given) + instead)
         connection.exec_driver_sql(f"TRUNCATE {given}")
 
 
-def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], instead: str = "") -> None:
-    if rows:
-        connection.exec_driver_sql(_statement(table) + instead, list(rows))
-
-
-@contextmanager
-def _copying(connection: sa.Connection, table: sa.Table, into: str) -> Iterator[Callable[[Sequence[Row]], None]]:
+def _copy(connection: sa.Connection, table: sa.Table, into: str, rows: Iterable[Row]) -> None:
     import psycopg
 
     statement = f"COPY {into} ({_columns(table)}) FROM STDIN"
     cursor: Any = connection.connection.cursor()  # psycopg's: SQLAlchemy has no COPY
     try:
         with cursor.copy(statement) as copy:
-
-            def put(rows: Sequence[Row]) -> None:
-                for row in rows:
-                    copy.write_row(row)
-
-            yield put
+            for row in rows:
+                copy.write_row(row)
     except psycopg.Error as error:  # as SQLAlchemy tells it of its own statements
         raise sa.exc.DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect) from error
 

@@ -1,7 +1,4 @@
-"""New events of hosts, a page of hosts at a time: read what is kept, reckon what becomes of it, write that down.
-
-Reckoning goes on in small parts, so that the database takes in the events of one while we reckon the next.
-"""
+"""New events of hosts, a page of hosts at a time: read what is kept, reckon what becomes of it, write that down."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +16,7 @@ from stopgap.ledger.projection import Key, Told, tell
 from stopgap.ledger.tables import cases, chains, events
 
 HOSTS_AT_ONCE = 1000  # what is kept of so many is in memory together
-HOSTS_IN_A_PART = 50
+HOSTS_IN_A_PART = 50  # are reckoned together: what belongs to them stays in the processor's cache
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
@@ -62,13 +59,7 @@ def write_down(
     news = News(connection, limits)
     for page in _batched(hosts, HOSTS_AT_ONCE):
         kept = _read(connection, dict(page), writer, now, news)
-        with bulk.inserting(connection, events) as insert:
-            reckoned = []
-            for part in _batched(page, HOSTS_IN_A_PART):
-                one = reckon(kept, dict(part))
-                insert(one.events)
-                reckoned.append(one)
-        _write(connection, reckoned)
+        _write(connection, [reckon(kept, dict(part)) for part in _batched(page, HOSTS_IN_A_PART)])
 
 
 def _batched(items: list[T], size: int) -> Iterator[list[T]]:
@@ -182,7 +173,8 @@ def _beside(kept: Kept, key: Key) -> list[Told]:
 
 
 def _write(connection: sa.Connection, reckoned: Sequence[Reckoned]) -> None:
-    """All but the events."""
+    """Everything is ready by now: PostgreSQL limits how long it waits for a writer, but not within a COPY."""
+    bulk.insert(connection, events, [row for one in reckoned for row in one.events])
     bulk.upsert(connection, chains, [row for one in reckoned for row in one.chains])
     machines.write(connection, [row for one in reckoned for row in one.machines])
     bulk.upsert(connection, cases, [row for one in reckoned for row in one.cases])

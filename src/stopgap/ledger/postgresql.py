@@ -1,5 +1,7 @@
 """PostgreSQL's side of opening a ledger: psycopg, waits that end, a schema of our own."""
 
+import logging
+
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
@@ -52,6 +54,7 @@ def normal(url: sa.URL) -> sa.URL:
 
 def engine(url: sa.URL) -> sa.Engine:
     """No connection is kept between transactions: processes are short, and servers are restarted."""
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what goes wrong is told once, by us
     arguments = {name: value for name, value in CONNECT.items() if name not in url.query}
     given = url.query.get("options", "")
     ours = " ".join(f"-c {name}={value}" for name, value in SESSION.items())

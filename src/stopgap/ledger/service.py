@@ -8,7 +8,7 @@ from pathlib import Path
 from stopgap.ledger import book, health, spool
 from stopgap.ledger.case import Case
 from stopgap.ledger.events import Event
-from stopgap.ledger.store import connected, exists, open_ledger, reading, transaction, writing
+from stopgap.ledger.store import exists, open_ledger, reading, writing, writing_ledger
 
 
 def ingest(folder: Path) -> Iterator[spool.Delivery]:
@@ -16,15 +16,14 @@ def ingest(folder: Path) -> Iterator[spool.Delivery]:
     if not spool.waiting(folder):
         return
     said: list[str] = []
-    with connected() as connection:
 
-        def record(events: Iterable[Event]) -> int:
-            said.clear()
-            with transaction(connection):
-                return book.record(connection, events, said.append)
+    def record(events: Iterable[Event]) -> int:
+        said.clear()
+        with writing_ledger() as connection:  # each file anew: the ledger may be another one by then
+            return book.record(connection, events, said.append)
 
-        for delivery in spool.deliver(folder, record):
-            yield replace(delivery, warnings=tuple(said))
+    for delivery in spool.deliver(folder, record):
+        yield replace(delivery, warnings=tuple(said))
 
 
 def all_cases(*, estate: str = "", host: str = "", remedy: str = "", state: str = "") -> list[Case]:

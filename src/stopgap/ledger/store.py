@@ -53,9 +53,10 @@ def open_ledger(url: sa.URL | None = None) -> sa.Engine:
 
 
 @contextmanager
-def connected(url: sa.URL | None = None) -> Iterator[sa.Connection]:
-    """`open_ledger`, and one connection to it: for several transactions, each a `transaction`."""
-    with _connection(url or ledger_url()) as connection:
+def writing_ledger(url: sa.URL | None = None) -> Iterator[sa.Connection]:
+    """`open_ledger` and one transaction, over one connection."""
+    url = url or ledger_url()
+    with _connection(url) as connection, translated(url), connection.begin():
         yield connection
 
 
@@ -73,6 +74,7 @@ def engine_of(url: sa.URL) -> sa.Engine:
     path = None if postgresql.is_postgresql(url) else sqlite.path_of(url)
     if path:
         sqlite.make_file(path)
+        url = url.set(database=str(path.absolute()))
     return _engine_of(url)
 
 
@@ -126,13 +128,6 @@ def translated(url: sa.URL) -> Iterator[None]:
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One transaction, errors translated."""
     with translated(engine.url), engine.begin() as connection:
-        yield connection
-
-
-@contextmanager
-def transaction(connection: sa.Connection) -> Iterator[sa.Connection]:
-    """One of several, errors translated."""
-    with translated(connection.engine.url), connection.begin():
         yield connection
 
 

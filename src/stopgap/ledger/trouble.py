@@ -37,7 +37,7 @@ BY_TEXT = (
     (r"certificate|SSL|sslmode", "TLS with this server failed: look at sslmode and sslrootcert in the URL"),
     (r"timeout expired|timed out", "the server does not answer: is it up, are host and port right?"),
     (r"[Cc]onnection refused|No such file or directory|No route|unreachable", "no server answers there: is it up, are host and port right?"),  # noqa: E501
-    (r"closed the connection|connection (was )?lost|terminat|reset by peer|Broken pipe", "the server went away meanwhile; try again when it is up"),  # noqa: E501
+    (r"closed the connection|connection (is |was )?lost|terminat|reset by peer|Broken pipe", "the server went away meanwhile; try again when it is up"),  # noqa: E501
     (r"database is locked", "another process has been writing for longer than half a minute; try again"),
     (r"disk is full|disk I/O error", "look at the filesystem it is on"),
     (r"NUL|\\x00|0x00|surrogate", NO_TEXT),

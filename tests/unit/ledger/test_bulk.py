@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from stopgap.ledger import bulk
 from stopgap.ledger.store import open_ledger, writing
-from stopgap.ledger.tables import cases, chains, events
+from stopgap.ledger.tables import cases, chains
 
 WRITER, TIME = "0" * 36, "2026-11-21T12:00:00.000000Z"
 HOSTS = [f"web{number:04}" for number in range(2000)]
@@ -44,6 +44,11 @@ def test_postgresql_uses_the_whole_key_of_a_table_that_it_knows_nothing_of(chain
     assert "chains_pkey" in plan, plan
 
 
+def test_a_key_that_is_there_already_is_an_error_of_the_database(chained):
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)unique|duplicate"):
+        bulk.insert(chained, chains, [(WRITER, "prod", HOSTS[0], 1, "b")])
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_rows_take_the_place_of_those_with_their_key(chained, name):
     old, new = (WRITER, "prod", name, 1, "old"), (WRITER, "prod", name, 2, name)
@@ -67,29 +72,3 @@ def test_wide_rows_as_well_and_what_is_missing_stays_missing(state, name):
         found = [dict(one) for one in connection.execute(sa.select(cases)).mappings()]
     assert sorted(one.pop("host") for one in found) == sorted([name, "another"])
     assert all(one == {key: value for key, value in told.items() if key != "host"} for one in found)
-
-
-def test_rows_bit_by_bit(state):
-    def event(number):
-        values = {column.name: f"{number}" for column in events.c} | {"seq": number, "revision": 1}
-        return tuple(values[column.name] for column in events.c)
-
-    with writing(open_ledger()) as connection:
-        with bulk.inserting(connection, events) as put:
-            put([])
-            put([event(1)])
-            put([event(2), event(3)])
-        assert sorted(connection.scalars(sa.select(events.c.seq))) == [1, 2, 3]
-
-
-def insert_and_fail(row):
-    with writing(open_ledger()) as connection, bulk.inserting(connection, chains) as put:
-        put([row])
-        raise ZeroDivisionError
-
-
-def test_whoever_fails_in_between_leaves_nothing(state):
-    with pytest.raises(ZeroDivisionError):
-        insert_and_fail((WRITER, "prod", "web1", 1, "a"))
-    with writing(open_ledger()) as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(chains)) == 0

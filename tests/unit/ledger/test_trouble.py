@@ -2,6 +2,7 @@
 
 import json
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -141,6 +142,44 @@ def test_a_server_away_keeps_the_spool(state, spool, postgres):
     assert path.exists()
     assert json.loads(ingest().stdout)["new"] == 2
     assert service.check() == []
+
+
+@only_postgresql
+def test_a_server_that_was_restarted_between_two_files_takes_the_second(state, spool, postgres):
+    for name in "ab":
+        (spool / f"{name}.jsonl").write_text(json.dumps(raw_event(host=name)) + "\n")
+    deliveries = service.ingest(spool)
+    assert next(deliveries).new == 1
+    postgres.restart()
+    assert [one.new for one in deliveries] == [1]
+    assert [case.host for case in service.all_cases()] == ["a", "b"]
+
+
+@only_sqlite
+def test_a_file_that_was_taken_away_between_two_deliveries_loses_neither(state, spool):
+    """Each delivery goes into the file that has the ledger's name by then."""
+    for name in "ab":
+        (spool / f"{name}.jsonl").write_text(json.dumps(raw_event(host=name)) + "\n")
+    deliveries = service.ingest(spool)
+    assert next(deliveries).new == 1
+    kept = state / "elsewhere.sqlite"
+    (state / "ledger.sqlite").rename(kept)
+    assert [one.new for one in deliveries] == [1]
+    assert [case.host for case in service.all_cases()] == ["b"]
+    assert stat.S_IMODE((state / "ledger.sqlite").stat().st_mode) == 0o600
+    (state / "ledger.sqlite").unlink()
+    kept.rename(state / "ledger.sqlite")
+    assert [case.host for case in service.all_cases()] == ["a"]
+
+
+def test_a_relative_path_means_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("STOPGAP_LEDGER_URL", "sqlite:///here.sqlite")
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        with store.writing_ledger() as connection:
+            book.record(connection, [event(host=name)])
+        assert [case.host for case in service.all_cases()] == [name]
 
 
 @only_postgresql
