@@ -76,11 +76,11 @@ def import_(file: FromFile, as_json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from stopgap.ledger import exchange
-    from stopgap.ledger.store import open_ledger, writing
+    from stopgap.ledger.store import writing_ledger
 
     with ledger_errors(), _opened(file) as source, _progress("importing") as tick:
         try:
-            with writing(open_ledger()) as connection:
+            with writing_ledger() as connection:
                 done = exchange.bring_in(connection, source, tick)
         except BadExport as error:
             raise BadExport(f"{_shown(file)}, {error}") from error

@@ -42,7 +42,7 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> N
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_statement(table), list(rows))
+        connection.exec_driver_sql(_insert_values(table), list(rows))
     else:
         _copy(connection, table, table.name, rows)
 
@@ -56,18 +56,18 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], inst
         return
     instead = _conflict(table, instead or _replaced(table))
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_statement(table) + instead, list(rows))
+        connection.exec_driver_sql(_insert_values(table) + instead, list(rows))
     elif len(table.c) <= NARROW:
         told = msgspec.json.encode([dict(zip(table.c.keys(), row, strict=True)) for row in rows]).decode()
         given = f"json_populate_recordset(NULL::{table.name}, %s::json)"
-        connection.exec_driver_sql(_from(table, given) + instead, (told,))
+        connection.exec_driver_sql(_insert_from(table, given) + instead, (told,))
     else:
         given = f"pg_temp.given_{table.name}"  # of this session, and empty again when the transaction ends
         connection.exec_driver_sql(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS given_{table.name} (LIKE {table.name}) ON COMMIT DELETE ROWS"
         )
         _copy(connection, table, given, rows)
-        connection.exec_driver_sql(_from(table, given) + instead)
+        connection.exec_driver_sql(_insert_from(table, given) + instead)
         connection.exec_driver_sql(f"TRUNCATE {given}")
 
 
@@ -95,11 +95,11 @@ def _columns(table: sa.Table) -> str:
 
 
 @cache
-def _statement(table: sa.Table) -> str:
+def _insert_values(table: sa.Table) -> str:
     return f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({', '.join('?' for _ in table.c)})"  # noqa: S608 - names of our own tables
 
 
-def _from(table: sa.Table, given: str) -> str:
+def _insert_from(table: sa.Table, given: str) -> str:
     return f"INSERT INTO {table.name} ({_columns(table)}) SELECT {_columns(table)} FROM {given}"  # noqa: S608 - names of our own tables
 
 

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,6 +13,8 @@ from stopgap.ledger.events import FIELDS, OF_HOST, OF_MACHINE, Event, is_time
 from stopgap.ledger.hosts import Host, by_estate
 from stopgap.ledger.projection import Fold, Key, Told, fold, once, tell
 from stopgap.ledger.tables import cases, events
+
+T = TypeVar("T")
 
 CHUNK = 400  # bound values in a list; SQLite's old limit is 999
 HOSTS_AT_ONCE = 100  # whose events are in memory together
@@ -276,6 +278,6 @@ def _by_hosts(keys: set[Key], size: int) -> Iterator[tuple[str, list[str], set[K
             yield estate, [host for host, _ in part], set().union(*(own for _, own in part))
 
 
-def chunks(values: list[str], size: int = CHUNK) -> Iterator[list[str]]:
+def chunks(values: list[T], size: int = CHUNK) -> Iterator[list[T]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]

@@ -1,16 +1,16 @@
 """New events of hosts, a page of hosts at a time: read what is kept, reckon what becomes of it, write that down."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from stopgap.ledger import bulk, folding, machines
 from stopgap.ledger.events import OF_HOST, Event
 from stopgap.ledger.hosts import Host
-from stopgap.ledger.keeping import News, cases_of_hosts, refresh
+from stopgap.ledger.keeping import News, cases_of_hosts, chunks, refresh
 from stopgap.ledger.links import Head, link_on, read_heads
 from stopgap.ledger.projection import Key, Told, tell
 from stopgap.ledger.tables import cases, chains, events
@@ -18,7 +18,6 @@ from stopgap.ledger.tables import cases, chains, events
 HOSTS_AT_ONCE = 1000  # what is kept of so many is in memory together
 HOSTS_IN_A_PART = 50  # are reckoned together: what belongs to them stays in the processor's cache
 
-T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 ByHost = dict[Host, list[Event]]
 
@@ -57,14 +56,9 @@ def write_down(
         by_host[event.estate, event.host].append(event)
     hosts = sorted(by_host.items(), key=itemgetter(0))  # neighbours lie together in the indexes
     news = News(connection, limits)
-    for page in _batched(hosts, HOSTS_AT_ONCE):
+    for page in chunks(hosts, HOSTS_AT_ONCE):
         kept = _read(connection, dict(page), writer, now, news)
-        _write(connection, [reckon(kept, dict(part)) for part in _batched(page, HOSTS_IN_A_PART)])
-
-
-def _batched(items: list[T], size: int) -> Iterator[list[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+        _write(connection, [reckon(kept, dict(part)) for part in chunks(page, HOSTS_IN_A_PART)])
 
 
 # --- reading -------------------------------------------------------------------------------------------------------

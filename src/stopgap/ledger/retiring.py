@@ -11,7 +11,7 @@ from stopgap.ledger import book, say
 from stopgap.ledger.case import CLOSED, Case
 from stopgap.ledger.errors import NoSuchCase
 from stopgap.ledger.events import clean
-from stopgap.ledger.store import exists, open_ledger, writing
+from stopgap.ledger.store import exists, writing_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def retire(host: str, estate: str, *, who: str, why: str, now: datetime) -> Reti
     """Raises NoSuchCase, BadWord or another LedgerError, and then changed nothing."""
     if not exists():
         raise NoSuchCase(f"the ledger is empty: there is no host '{clean(host, 80)}' to retire")
-    with writing(open_ledger()) as connection:
+    with writing_ledger() as connection:
         cases = book.read_cases(connection, estate=estate, host=host)
         found = _only_estate(host, cases)
         event = say.make_event(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from stopgap.ledger import book, say
 from stopgap.ledger.events import Event
 from stopgap.ledger.garbage import not_collected
-from stopgap.ledger.store import exists, open_ledger, writing
+from stopgap.ledger.store import exists, writing_ledger
 from stopgap.ledger.tables import cases, events
 
 
@@ -57,7 +57,7 @@ def review(knowledge: Sequence[Mapping[str, Any]], now: datetime, *, dry_run: bo
     if not exists():
         return Review((), (), ())
     try:
-        with writing(open_ledger()) as connection, not_collected():
+        with writing_ledger() as connection, not_collected():
             outcome = _review(connection, knowledge, now)
             if dry_run:
                 raise _NotKept(outcome)

@@ -8,7 +8,7 @@ from pathlib import Path
 from stopgap.ledger import book, health, spool
 from stopgap.ledger.case import Case
 from stopgap.ledger.events import Event
-from stopgap.ledger.store import exists, open_ledger, reading, writing, writing_ledger
+from stopgap.ledger.store import exists, open_ledger, reading, writing_ledger
 
 
 def ingest(folder: Path) -> Iterator[spool.Delivery]:
@@ -36,7 +36,7 @@ def all_cases(*, estate: str = "", host: str = "", remedy: str = "", state: str 
 
 
 def rebuild() -> int:
-    with writing(open_ledger()) as connection:
+    with writing_ledger() as connection:
         return book.rebuild(connection)
 
 

@@ -53,9 +53,9 @@ def open_ledger(url: sa.URL | None = None) -> sa.Engine:
 
 
 @contextmanager
-def writing_ledger(url: sa.URL | None = None) -> Iterator[sa.Connection]:
+def writing_ledger() -> Iterator[sa.Connection]:
     """`open_ledger` and one transaction, over one connection."""
-    url = url or ledger_url()
+    url = ledger_url()
     with _connection(url) as connection, translated(url), connection.begin():
         yield connection
 

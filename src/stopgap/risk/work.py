@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from stopgap.ledger import book
 from stopgap.ledger.case import Case, as_of
 from stopgap.ledger.events import TIME_FORMAT, clean
-from stopgap.ledger.store import exists, open_ledger, writing
+from stopgap.ledger.store import exists, writing_ledger
 from stopgap.risk import kept as shelf
 from stopgap.risk import policy as site
 from stopgap.risk.cases import hosts_like, open_cases
@@ -58,7 +58,7 @@ def update_feed(name: str, source: str, now: datetime, *, force: bool = False) -
         data = fetch(source)
         parsed = feed.parse(data)
         digest = shelf.digest_of(data)
-        with writing(open_ledger()) as connection:
+        with writing_ledger() as connection:
             before = shelf.keep(connection, feed, parsed, source=_told(source), digest=digest, now=now, force=force)
     except (BadFeed, FeedUnavailable) as error:
         raise type(error)(f"{_told(source)}: {error}. {_stays(name)}") from None
@@ -114,7 +114,7 @@ def _reading() -> Iterator[sa.Connection | None]:
     if not exists():
         yield None
         return
-    with writing(open_ledger()) as connection:
+    with writing_ledger() as connection:
         yield connection
 
 
