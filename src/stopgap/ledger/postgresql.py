@@ -27,7 +27,7 @@ CONNECT = {
 SESSION = {
     "search_path": f"{SCHEMA},pg_temp",
     "synchronous_commit": "on",  # the spool file is removed right after the commit
-    "jit": "off",
+    "jit": "off",  # a delivery asks for a page of keys; to compile that, on a wrong guess, takes longer than the answer
     "idle_in_transaction_session_timeout": "60s",  # stopped, or its machine asleep, in the middle of a transaction
     "lock_timeout": "90s",
     "statement_timeout": "600s",  # one statement; nothing of ours takes near that long, a bad plan might

@@ -290,12 +290,12 @@ def test_every_spelling_of_the_url_means_our_driver(name, monkeypatch):
 
 @only_postgresql
 def test_what_a_role_was_set_to_does_not_weaken_a_commit(state, postgres):
-    """Nor does it lead to tables of another schema."""
-    for setting in ("synchronous_commit = off", "search_path = public", "lock_timeout = 0"):
+    """Nor does it lead to tables of another schema, or have each delivery wait for a compiler."""
+    for setting in ("synchronous_commit = off", "search_path = public", "lock_timeout = 0", "jit = on"):
         postgres.sql(f"ALTER ROLE awx SET {setting}")
     with store.writing(store.open_ledger()) as connection:
-        shown = [connection.scalar(sa.text(f"SHOW {name}")) for name in ("synchronous_commit", "search_path")]
-        assert shown == ["on", "stopgap,pg_temp"]
+        shown = [connection.scalar(sa.text(f"SHOW {name}")) for name in ("synchronous_commit", "search_path", "jit")]
+        assert shown == ["on", "stopgap,pg_temp", "off"]
         assert book.record(connection, [event()]) == 1
     postgres.sql("ALTER ROLE awx RESET ALL")
 
