@@ -76,6 +76,7 @@ def _migrate_as_owner(connection: sa.Connection) -> None:
     if not has_ours and postgresql.has_old_tables(connection):
         postgresql.move_old_tables(connection)
     _migrate(connection)
+    postgresql.leave_room(connection)
     roles.grant(connection)
 
 

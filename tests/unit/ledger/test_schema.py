@@ -17,6 +17,8 @@ from stopgap.cli import ledger as commands
 from stopgap.ledger import integrity, schema, service, store
 from stopgap.ledger.errors import LedgerTooNew, NoLedger, NotAllowed
 from stopgap.ledger.migrations import HEAD
+from stopgap.ledger.postgresql import FILLED
+from stopgap.ledger.tables import metadata
 
 # Dumps of ledgers as released versions of stopgap made them, one for each schema but the newest.
 OLD = sorted((Path(__file__).parents[2] / "cases" / "ledger_schemas").glob("*.sql"))
@@ -194,3 +196,14 @@ def test_hosts_are_in_the_same_order_everywhere(database):
     schema.upgrade()
     hosts = [one.host for one in service.all_cases(estate="default")]
     assert hosts == sorted(hosts)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_rows_that_are_replaced_have_room_also_in_a_ledger_made_before_they_had(database):
+    schema.init()
+    database("ALTER TABLE stopgap.cases RESET (fillfactor)")
+    schema.upgrade()
+    found = database("SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r'")
+    assert {name: options for name, options in found if name in metadata.tables} == {
+        name: [f"fillfactor={percent}"] for name, percent in FILLED.items()
+    }
