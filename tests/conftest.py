@@ -1,13 +1,15 @@
 """Lab hosts shared by the tests of one run that need real ones."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import sqlalchemy as sa
 
 from stopgap.demo.story import prepare
 from stopgap.lab import HostSpec, Lab, SuiteGoneError
-from tests.books import Books
+from tests.books import TOP, Books
 from tests.order import is_contract, place
 from tests.postgres import NoPostgreSQL, Server
 
@@ -63,6 +65,14 @@ def empty_team_ledger(postgres, team_ledger):
         database=team_ledger,
     )
     return team_ledger
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """This tree as its users install it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, TOP], check=True, capture_output=True)
+    return next(folder.glob("stopgap-*.whl"))
 
 
 @pytest.fixture(scope="session")

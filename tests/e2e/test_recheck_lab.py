@@ -1,9 +1,13 @@
 """The timer of docs/examples/recheck on a real systemd, and what is due on a real host."""
 
 import configparser
+import io
 import json
 import os
 import re
+import subprocess
+import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -77,6 +81,86 @@ def test_the_timer_fires_and_the_service_can_do_no_more_than_it_should(lab):
     assert (told["no_new"], told["caps"]) == ("1", 0)
     assert run(lab, "stat -c %a /var/lib/stopgap-controller").stdout.strip() == "700"
     assert run(lab, "test -e /tmp/probe").returncode != 0  # it was a /tmp of its own
+
+
+@pytest.fixture(scope="module")
+def wheels(wheel, tmp_path_factory):
+    """stopgap and all it needs, as Debian 12's Python takes it: a tar of site-packages."""
+    folder = tmp_path_factory.mktemp("wheels") / "all"  # not its own: that one is closed to others
+    there = ("--target", folder, "--python-version", "3.11", "--only-binary", ":all:")
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *there, wheel], check=True, capture_output=True)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add(folder, ".")
+    return packed.getvalue()
+
+
+# What docs/how-to/recheck.md says, but for pip, which would want the network.
+INSTALL = """
+set -e
+python3 -m venv --without-pip /opt/stopgap
+cd /opt/stopgap/lib/python3.11/site-packages
+tar -x --no-same-owner
+mv bin/* /opt/stopgap/bin/
+sed -i '1s|^#!.*|#!/opt/stopgap/bin/python3|' $(grep -lI '^#!.*python' /opt/stopgap/bin/*)
+ln -sf /opt/stopgap/bin/stopgap /usr/local/bin/stopgap
+id stopgap || useradd --system --create-home stopgap
+runuser -u stopgap -- sh -c 'umask 077; mkdir ~/.ssh; ssh-keygen -q -t ed25519 -N "" -f ~/.ssh/id_ed25519'
+runuser -u stopgap -- sh -c 'ssh-keyscan -t ed25519 127.0.0.1 > ~/.ssh/known_hosts 2> /dev/null'
+cat ~stopgap/.ssh/id_ed25519.pub >> ~ops/.ssh/authorized_keys
+install -d -m 700 -o stopgap -g stopgap /var/lib/stopgap-controller
+"""
+INVENTORY = f"all: {{hosts: {{{HOST}: {{ansible_host: 127.0.0.1, ansible_user: ops}}}}}}\n"
+STATE = "/var/lib/stopgap-controller"  # as the service has it
+
+
+@pytest.fixture
+def controller(lab, wheels):
+    """The host as a controller of itself: the example's user, units and folders, and the real stopgap."""
+    for unit in ("stopgap-recheck.service", "stopgap-recheck.timer"):
+        lab.write_file(HOST, f"/etc/systemd/system/{unit}", (EXAMPLES / unit).read_text())
+    lab.write_file(HOST, "/etc/stopgap/hosts.yml", INVENTORY)
+    lab.exec(HOST, ["rm", "-f", "/etc/stopgap/recheck.env"])
+    lab.exec(HOST, ["rm", "-rf", STATE])
+    done = lab.exec(HOST, ["sh", "-c", INSTALL], check=False, input=wheels)
+    assert done.returncode == 0, done.stderr
+    assert run(lab, "systemctl daemon-reload").returncode == 0
+    return lab
+
+
+def as_stopgap(lab, *words):
+    """The service's user, at a terminal."""
+    command = ["runuser", "-u", "stopgap", "--", "env", "-C", "/etc/stopgap", f"STOPGAP_STATE_DIR={STATE}"]
+    done = lab.exec(HOST, [*command, *words, "-i", "/etc/stopgap/hosts.yml"], check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def start(lab):
+    """(how the service ended, what it said)"""
+    run(lab, "journalctl --rotate && journalctl --vacuum-time=1s")
+    run(lab, "systemctl start stopgap-recheck.service")
+    ended = run(lab, "systemctl show -P ExecMainStatus stopgap-recheck.service").stdout.strip()
+    return int(ended), run(lab, "journalctl -u stopgap-recheck.service -t stopgap -o cat --no-pager").stdout
+
+
+def test_the_service_proves_what_is_due_and_fails_when_something_is_lost(controller, tmp_path):
+    lab = controller
+    assert Books(lab, tmp_path / "elsewhere").stopgap("mitigate", REMEDY).returncode == 0
+    ended, said = start(lab)
+    assert (ended, "there is no ledger" in said) == (3, True), said
+    as_stopgap(lab, "stopgap", "sync")
+    ended, said = start(lab)
+    assert ended == 0, said
+    assert "1 proof due on 1 host:\nhost  remedy          state" in said
+    assert re.search(rf"{HOST} +{REMEDY} +mitigated", said)
+    assert start(lab) == (0, "")  # nothing is due
+
+    run(lab, f"rm {LIMITS}; nginx -s reload; rm {STATE}/ledger.sqlite*")
+    as_stopgap(lab, "stopgap", "sync")
+    ended, said = start(lab)
+    assert ended == 4, said
+    assert run(lab, "systemctl is-failed stopgap-recheck.service").stdout == "failed\n"
+    Books(lab, tmp_path / "elsewhere").stopgap("lift", REMEDY, "--force", "--reason", "end of a test")
 
 
 def wait_for(ask, seconds=30):

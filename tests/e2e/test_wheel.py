@@ -2,25 +2,20 @@
 
 import os
 import subprocess
-import sys
 import venv
 
 import pytest
-
-from tests.books import TOP
 
 pytestmark = pytest.mark.lab  # needs the package index
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
+def installed(wheel, tmp_path_factory):
     """The bin folder of an empty venv that has the wheel and nothing else of ours."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, TOP], check=True, capture_output=True)
-    venv.create(folder / "venv", with_pip=True)
-    wheel = next(folder.glob("stopgap-*.whl"))
-    subprocess.run([folder / "venv/bin/pip", "install", "--quiet", wheel], check=True, capture_output=True)
-    return folder / "venv/bin"
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, with_pip=True)
+    subprocess.run([folder / "bin/pip", "install", "--quiet", wheel], check=True, capture_output=True)
+    return folder / "bin"
 
 
 @pytest.fixture
