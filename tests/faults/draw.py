@@ -83,7 +83,7 @@ def _weighted(dice: random.Random, table: dict[Any, int]) -> Any:
 
 def _moment(dice: random.Random, fault: Fault, verb: str, by: str, remedies: tuple[str, ...]) -> tuple[str, int]:
     """Only moments that the verb has: an ingest plays no tasks, and `stopgap` prints none. Only counts it may reach."""
-    seen = {"delivery", "clock", START}
+    seen = {"delivery", "transaction", "clock", START}
     if verb != "ingest":
         seen |= {"spool"} | ({"task"} if by == "ansible-playbook" else set())
     if verb in ("mitigate", "lift"):

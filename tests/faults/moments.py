@@ -1,5 +1,7 @@
-"""When a fault strikes: after something was seen to happen. In two of them time decides: `clock` and `delivery`."""
+"""When a fault strikes: after something was seen to happen. In three of them time decides: `clock`, `delivery` and
+`transaction`."""
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -7,6 +9,7 @@ from tests.faults import processes
 from tests.faults.scene import Scene
 
 DELIVERY = "ledger ingest"  # in the command line of whoever delivers a spool
+LEDGERS = ("/ledger.sqlite", "socket:")  # in what it has open; PostgreSQL's is the only socket
 
 
 def _task(scene: Scene, count: int) -> bool:
@@ -36,6 +39,17 @@ def _delivery(scene: Scene, count: int) -> bool:
     return bool(scene.delivery_seen) and time.monotonic() >= scene.delivery_seen + count / 1000
 
 
+def _transaction(scene: Scene, count: int) -> bool:
+    """So many tenths of a millisecond after the process that delivers opened the ledger. There it is stopped: to look
+    at the hosts and strike takes longer than the rest of its work.
+    """
+    for process in processes.find(scene.pid, DELIVERY):
+        if processes.wait_until_open(process, LEDGERS):
+            time.sleep(count / 10_000)
+            return bool(processes.send(signal.SIGSTOP, [process]))
+    return False
+
+
 def _clock(scene: Scene, count: int) -> bool:
     """So many milliseconds after the command was started."""
     return time.monotonic() >= scene.began + count / 1000
@@ -49,6 +63,7 @@ MOMENTS: dict[str, tuple[Callable[[Scene, int], bool], int, int]] = {
     "entry": (_entry, 1, 0),
     "change": (_change, 1, 0),
     "spool": (_spool, 1, 0),
-    "delivery": (_delivery, 0, 700),
+    "delivery": (_delivery, 0, 400),
+    "transaction": (_transaction, 0, 150),
     "clock": (_clock, 200, 4000),
 }

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -34,6 +35,22 @@ def words(process: int) -> str:
 
 def find(top: int, text: str) -> list[int]:
     return [process for process in tree(top) if text in words(process)]
+
+
+def wait_until_open(process: int, names: Sequence[str]) -> bool:
+    """Whether it came to have something of such a name open; not when it ended before."""
+    while words(process):
+        if any(name in one for one in _open(process) for name in names):
+            return True
+    return False
+
+
+def _open(process: int) -> list[str]:
+    """Paths, or socket:[…]."""
+    try:
+        return [str(one.readlink()) for one in (PROC / str(process) / "fd").iterdir()]
+    except (FileNotFoundError, ProcessLookupError):  # closed in between, or gone
+        return []
 
 
 def send(number: signal.Signals, processes: list[int]) -> int:

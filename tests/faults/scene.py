@@ -21,7 +21,7 @@ class Step:
     beside: str = ""  # what the other laptop does at the same time
     fault: str = ""
     moment: str = ""
-    count: int = 0  # of the moment: the n-th line, task, entry, or n milliseconds
+    count: int = 0  # of the moment: the n-th line, task, entry, n milliseconds, or tenths of them
     lasts: str = ""  # healed "soon", while the command may still run, or after the "step"
     host: str = ""
     pick: int = 0

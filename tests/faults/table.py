@@ -120,8 +120,9 @@ def nothing(_scene: Scene) -> None:
     """It is over by itself."""
 
 
-ANY = (START, *MOMENTS)
-RUNNING = tuple(MOMENTS)
+DELIVERING = ("delivery", "transaction")
+RUNNING = tuple(one for one in MOMENTS if one != "transaction")
+ANY = (START, *RUNNING)
 PLAYING = ("task", "entry", "change", "spool", "clock")
 SOON, STEP = ("soon",), ("step",)
 
@@ -141,10 +142,10 @@ class Fault:
 FAULTS = {
     "controller killed": Fault("kill -9 of the controller and all its processes", kill_controller),
     "worker killed": Fault("kill -9 of one of Ansible's workers", kill_worker, nothing, PLAYING, needs="play"),
-    "delivery killed": Fault("kill -9 of the ingest", kill_delivery, nothing, ("delivery",)),
+    "delivery killed": Fault("kill -9 of the ingest", kill_delivery, nothing, DELIVERING),
     "controller stopped": Fault("SIGSTOP, then SIGCONT", stop_controller, continue_controller, lasts=SOON),
     "stopped and killed": Fault("SIGSTOP, then kill -9", stop_controller, end_controller, lasts=SOON),
-    "delivery stopped": Fault("SIGSTOP of the ingest", stop_delivery, continue_controller, ("delivery",), SOON),
+    "delivery stopped": Fault("SIGSTOP of the ingest", stop_delivery, continue_controller, DELIVERING, SOON),
     "state folder full": Fault("no space for spool and ledger", fill_state, empty_state, ANY, SOON + STEP),
     "journal full": Fault("no space on a host", fill_journal, empty_journal, ANY, SOON + STEP, "small journal"),
     "link cut": Fault("a host's network link down", cut_link, mend_link, ANY, SOON + STEP),

@@ -39,9 +39,9 @@ SESSION = {
 # Whoever makes or upgrades a ledger computes for as long as it takes.
 OWNER_SESSION = {"idle_in_transaction_session_timeout": "0", "statement_timeout": "0"}
 
-# How full a page gets with rows that deliveries replace, in percent: where their next self finds room beside them, no
-# index has to hear of it.
-FILLED = {"cases": 70, "chains": 50, "machines": 50}
+# How full a page gets with rows that each delivery replaces, in percent: where their next self finds room beside them,
+# no index has to hear of it. Cases are larger, and most are not replaced for long: see docs/performance.md.
+FILLED = {"chains": 50, "machines": 50}
 
 # The public schema held the tables of ledgers made by schema 0001, before there was one of our own.
 OLD_SCHEMA = "public"

@@ -201,7 +201,7 @@ def test_hosts_are_in_the_same_order_everywhere(database):
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_rows_that_are_replaced_have_room_also_in_a_ledger_made_before_they_had(database):
     schema.init()
-    database("ALTER TABLE stopgap.cases RESET (fillfactor)")
+    database("ALTER TABLE stopgap.chains RESET (fillfactor)")
     schema.upgrade()
     found = database("SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r'")
     assert {name: options for name, options in found if name in metadata.tables} == {
