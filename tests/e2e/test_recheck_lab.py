@@ -120,8 +120,7 @@ def controller(lab, wheels):
     for unit in ("stopgap-recheck.service", "stopgap-recheck.timer"):
         lab.write_file(HOST, f"/etc/systemd/system/{unit}", (EXAMPLES / unit).read_text())
     lab.write_file(HOST, "/etc/stopgap/hosts.yml", INVENTORY)
-    lab.exec(HOST, ["rm", "-f", "/etc/stopgap/recheck.env"])
-    lab.exec(HOST, ["rm", "-rf", STATE])
+    lab.exec(HOST, ["rm", "-rf", "/etc/stopgap/recheck.env", STATE])
     done = lab.exec(HOST, ["sh", "-c", INSTALL], check=False, input=wheels)
     assert done.returncode == 0, done.stderr
     assert run(lab, "systemctl daemon-reload").returncode == 0
@@ -137,10 +136,12 @@ def as_stopgap(lab, *words):
 
 def start(lab):
     """(how the service ended, what it said)"""
-    run(lab, "journalctl --rotate && journalctl --vacuum-time=1s")
-    run(lab, "systemctl start stopgap-recheck.service")
+    here = run(lab, "journalctl --lines 1 --show-cursor").stdout.rpartition("-- cursor: ")[2].strip()
+    run(lab, "systemctl start stopgap-recheck.service; journalctl --sync")
     ended = run(lab, "systemctl show -P ExecMainStatus stopgap-recheck.service").stdout.strip()
-    return int(ended), run(lab, "journalctl -u stopgap-recheck.service -t stopgap -o cat --no-pager").stdout
+    told = run(lab, f"journalctl --unit stopgap-recheck.service --output json --after-cursor '{here}'").stdout
+    lines = [json.loads(line) for line in told.splitlines()]  # systemd's own among them
+    return int(ended), "\n".join(one["MESSAGE"] for one in lines if one["SYSLOG_IDENTIFIER"] == "stopgap")
 
 
 def test_the_service_proves_what_is_due_and_fails_when_something_is_lost(controller, tmp_path):
