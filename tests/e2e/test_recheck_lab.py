@@ -110,8 +110,8 @@ runuser -u stopgap -- sh -c 'ssh-keyscan -t ed25519 127.0.0.1 > ~/.ssh/known_hos
 cat ~stopgap/.ssh/id_ed25519.pub >> ~ops/.ssh/authorized_keys
 install -d -m 700 -o stopgap -g stopgap /var/lib/stopgap-controller
 """
-INVENTORY = f"all: {{hosts: {{{HOST}: {{ansible_host: 127.0.0.1, ansible_user: ops}}}}}}\n"
 STATE = "/var/lib/stopgap-controller"  # as the service has it
+INVENTORY = f"all: {{hosts: {{{HOST}: {{ansible_host: 127.0.0.1, ansible_user: ops}}}}}}\n"
 
 
 @pytest.fixture
@@ -145,8 +145,8 @@ def start(lab):
 
 
 def test_the_service_proves_what_is_due_and_fails_when_something_is_lost(controller, tmp_path):
-    lab = controller
-    assert Books(lab, tmp_path / "elsewhere").stopgap("mitigate", REMEDY).returncode == 0
+    lab, elsewhere = controller, Books(controller, tmp_path / "elsewhere")
+    assert elsewhere.stopgap("mitigate", REMEDY).returncode == 0
     ended, said = start(lab)
     assert (ended, "there is no ledger" in said) == (3, True), said
     as_stopgap(lab, "stopgap", "sync")
@@ -161,7 +161,8 @@ def test_the_service_proves_what_is_due_and_fails_when_something_is_lost(control
     ended, said = start(lab)
     assert ended == 4, said
     assert run(lab, "systemctl is-failed stopgap-recheck.service").stdout == "failed\n"
-    Books(lab, tmp_path / "elsewhere").stopgap("lift", REMEDY, "--force", "--reason", "end of a test")
+    done = elsewhere.stopgap("lift", REMEDY, "--force", "--reason", "end of a test")
+    assert not elsewhere.held(HOST), done.stdout
 
 
 def wait_for(ask, seconds=30):

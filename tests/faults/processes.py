@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,8 +39,9 @@ def find(top: int, text: str) -> list[int]:
 
 
 def wait_until_open(process: int, names: Sequence[str]) -> bool:
-    """Whether it came to have something of such a name open; not when it ended before."""
-    while words(process):
+    """Whether it came to have something of such a name open; not when it ended before, or takes more than a second."""
+    end = time.monotonic() + 1
+    while words(process) and time.monotonic() < end:
         if any(name in one for one in _open(process) for name in names):
             return True
     return False
