@@ -198,8 +198,8 @@ def _watch(
             fault.heal(scene)
             healed = True
         if time.monotonic() > scene.began + LIMIT:
-            record.said += HUNG
             for process in everybody:
+                record.said += f"{HUNG}\n{processes.describe(process.pid)}\n"
                 processes.end(process.pid)
         time.sleep(LOOK)
     if record.struck and not healed:

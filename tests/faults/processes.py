@@ -67,6 +67,15 @@ def send(number: signal.Signals, processes: list[int]) -> int:
     return reached
 
 
+def describe(top: int) -> str:
+    """What each of the tree waits for: its state and where in the kernel, a line a process."""
+    lines = []
+    for process in tree(top):
+        state = _read(PROC / str(process) / "stat").rpartition(") ")[2][:1]
+        lines.append(f"{process} {state} {_read(PROC / str(process) / 'wchan') or '-'} {words(process)[:200]}")
+    return "\n".join(lines)
+
+
 def end(top: int) -> None:
     """kill -9 of a whole tree. Stopped first, so that nobody starts another while the list is made."""
     send(signal.SIGSTOP, tree(top))

@@ -1,6 +1,7 @@
 """Runs a playbook through ansible-runner. The one file that imports it."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -29,6 +30,8 @@ from stopgap.engine.model import (
     collect,
 )
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN = 2  # seconds until it is asked to end once more
 AFTER_STOP = "What was applied is in the hosts' journals: 'stopgap sync' brings it into the ledger."
 STATUS: dict[str, HostStatus] = {
     "runner_on_ok": "ok",
@@ -55,7 +58,10 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
             listen(event)
         return False  # runner need not keep the event on disk
 
-    with tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder()) as private, _stop_gently() as stopped:
+    with (
+        tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder()) as private,
+        _stop_gently(private) as stopped,
+    ):
         runner = ansible_runner.run(
             private_data_dir=private,
             project_dir=str(Path.cwd()),
@@ -66,6 +72,7 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
             passwords=request.passwords or None,
             verbosity=request.verbosity or None,
             event_handler=handle,
+            cancel_callback=lambda: False,  # without one runner takes Ctrl-C and SIGTERM for itself
             quiet=True,
             settings={"pexpect_timeout": 1, "suppress_ansible_output": True},
         )
@@ -123,26 +130,32 @@ def playbook(verb: str) -> Path:
 
 
 @contextmanager
-def _stop_gently() -> Iterator[list[signal.Signals]]:
-    """Ctrl-C and SIGTERM end ansible-playbook itself, which ends its workers; runner's own kill would leave them.
+def _stop_gently(mark: str) -> Iterator[list[signal.Signals]]:
+    """Ctrl-C, SIGTERM and a closed terminal end ansible-playbook and its workers; runner's own kill would leave the
+    workers, which would go on with their hosts.
 
-    Yields the list of signals that came.
+    What the caller ignores (nohup) stays ignored. *mark* is a text that all their command lines have, and nobody
+    else's. Yields the list of signals that came.
     """
     came: list[signal.Signals] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        came.append(signal.Signals(number))
-        for pid in _children():
-            os.kill(pid, signal.SIGTERM)
+        if number != signal.SIGALRM:
+            came.append(signal.Signals(number))
+        _send(signal.SIGTERM, mark, "--oldest")  # ansible-playbook itself: told twice, a worker leaves its ssh behind
+        signal.alarm(AGAIN)  # where Ansible waits for a lock, one signal may not be acted upon before the next comes
 
-    kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
+    kept = {number: signal.signal(number, stop) for number in (*heard, signal.SIGALRM)}
     try:
         yield came
     finally:
+        signal.alarm(0)
         for number, handler in kept.items():
             signal.signal(number, handler)
+        if came:
+            _send(signal.SIGKILL, mark)  # a worker that waits for a lock is not told by an ansible-playbook that does
 
 
-def _children() -> list[int]:
-    done = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in done.stdout.split()]
+def _send(number: signal.Signals, mark: str, *whom: str) -> None:
+    subprocess.run(["pkill", f"-{number.value}", *whom, "-f", "--", re.escape(mark)], check=False)
