@@ -181,7 +181,7 @@ def test_the_units_say_when():
 
 def test_the_cron_line_is_what_cron_takes():
     (line,) = [line for line in (EXAMPLES / "crontab").read_text().splitlines() if "recheck --due" in line]
-    assert re.fullmatch(r"\*/10 (\* ){4}stopgap cd /etc/stopgap && stopgap recheck --due -i \S+", line)
+    assert re.fullmatch(r"\*/10 (\* ){4}stopgap cd /etc/stopgap && timeout 50m stopgap recheck --due -i \S+", line)
     assert "%" not in line  # cron's line break
 
 
