@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from stopgap.ledger.case import AFFECTED, CLOSED, Case, Episode, Mitigation
 from stopgap.ledger.events import OF_HOST, OF_NOBODY, REASON_LIMIT, Event, clean
-from stopgap.ledger.facts import Entry, Facts, learn
+from stopgap.ledger.facts import Entry, Facts
+from stopgap.ledger.learning import learn
 from stopgap.ledger.reopening import is_withdrawn
 
 EPISODES_KEPT = 50
