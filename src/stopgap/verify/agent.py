@@ -80,6 +80,18 @@ def collect(ours, data, got, end):
             return "flood"
     return "done"
 
+# Its status, None if it goes on: with its output closed, or since no signal ends it.
+def ended(pid, end):
+    pause = 0.0001
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return status
+        if time.monotonic() >= end:
+            return None
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
+
 def run(command, words, stdin, timeout):
     ours, theirs, end = [], [], time.monotonic() + timeout
     try:
@@ -93,10 +105,12 @@ def run(command, words, stdin, timeout):
         out, err = bytearray(), bytearray()
         data = memoryview(stdin.encode("utf-8", "surrogateescape"))
         word = collect(ours, data, {ours[1]: out, ours[2]: err}, end)
-        if word != "done":
+        status = ended(pid, end) if word == "done" else None
+        if status is None:
+            word = "timeout" if word == "done" else word
             os.killpg(pid, 9)
             del out[:], err[:]
-        status = os.waitpid(pid, 0)[1]
+            status = ended(pid, time.monotonic() + 1) or 0
     finally:
         for one in ours + theirs:
             os.close(one)

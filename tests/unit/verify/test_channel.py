@@ -71,6 +71,33 @@ def test_a_command_that_hangs_is_killed_with_its_children_and_costs_its_timeout_
     assert channel.call("ps -eo args | grep -c '^[s]leep 321'", "", 5).stdout == b"0\n"
 
 
+@pytest.mark.parametrize("command", ["sh -c 'exec sleep 322 >/dev/null 2>&1'", "exec >/dev/null 2>&1; sleep 322"])
+def test_a_command_that_hangs_with_its_output_closed_costs_its_timeout_only(channel, command):
+    started = time.monotonic()
+    with pytest.raises(CommandTimeout):
+        channel.call(command, "", 0.5)
+    assert time.monotonic() - started < 4
+    assert channel.call("ps -eo args | grep -c '^[s]leep 322'", "", 5).stdout == b"0\n"
+
+
+def test_a_command_that_closes_its_output_before_its_end_is_waited_for(channel):
+    assert channel.call("echo hello; exec >/dev/null 2>&1; sleep 0.5; exit 3", "", 5) == (3, b"hello\n", b"")
+
+
+def test_a_command_that_cannot_be_killed_costs_its_timeout_only(local):
+    """As one that waits for a file server that is gone: it dies of no signal, and is left to itself."""
+    program = agent.program().replace(b"os.killpg(pid, 9)", b"None")
+    assert program != agent.program()
+    channel = Channel(local, 10)
+    channel._outbox[:] = program
+    started = time.monotonic()
+    with pytest.raises(CommandTimeout):
+        channel.call("sleep 6", "", 0.5)
+    assert time.monotonic() - started < 4
+    assert channel.call("echo still here", "", 5).stdout == b"still here\n"
+    channel.close()
+
+
 def test_a_command_ended_by_a_signal_has_the_shells_exit_code(channel):
     assert channel.call("kill -9 $$", "", 5).rc == 137
 
