@@ -5,13 +5,14 @@ A new kind of connection is one function and one line of KINDS.
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from testinfra.backend import parse_hostspec
 from testinfra.backend.base import BaseBackend
 
 from stopgap.verify.agent import BOOTSTRAP, FLAGS
+from stopgap.verify.errors import BadRequest
 from stopgap.verify.inventory import Asked
 
 Options = dict[str, Any]
@@ -32,6 +33,7 @@ class Hosts:
 
     def __init__(self, hostspecs: list[str], options: Options):
         self._found: dict[str, Connection] = {}
+        self._told_by: dict[str, Any] = {}
         patterns: dict[str | None, list[str]] = {}
         for spec in hostspecs:
             host, own = parse_hostspec(spec)
@@ -39,17 +41,42 @@ class Hosts:
             if given.get("connection") in OF_ANSIBLE:
                 patterns.setdefault(given.get("ansible_inventory"), []).append(host or "all")
             else:
-                self._found |= _reached(host, given)
-        self._asked = [Asked(":".join(wanted), inventory) for inventory, wanted in patterns.items()]
+                reached = _reached(host, given)
+                self._add(reached, reached)
+        self._asked = [
+            (Asked(pattern, inventory, strict), inventory)
+            for inventory, wanted in patterns.items()
+            for pattern, strict in _joined(wanted)
+        ]
 
     def connections(self) -> dict[str, Connection]:
         while self._asked:
-            self._found |= self._asked.pop(0).answer()
+            asked, inventory = self._asked.pop(0)
+            self._add(asked.answer(), inventory)
         return self._found
+
+    def _add(self, found: dict[str, Connection], teller: Any) -> None:
+        for host in found:
+            if self._told_by.setdefault(host, teller) != teller:
+                raise BadRequest(
+                    f"{host} is named twice, and reached in two ways: "
+                    "give each a name of its own in an inventory, or in ssh's configuration"
+                )
+        self._found |= found
 
     def drop(self) -> None:
         while self._asked:
-            self._asked.pop().drop()
+            self._asked.pop()[0].drop()
+
+
+def _joined(patterns: list[str]) -> Iterator[tuple[str, bool]]:
+    """(what Ansible is asked, whether it must know each). Plain ones go together; an exclusion would be one of all."""
+    plain = [pattern for pattern in patterns if not set(pattern) & set(":&!")]
+    if plain:
+        yield ":".join(plain), len(plain) > 1
+    for pattern in patterns:
+        if pattern not in plain:
+            yield pattern, False
 
 
 def slow_hosts(connections: dict[str, Connection]) -> list[str]:

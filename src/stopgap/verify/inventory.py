@@ -24,10 +24,10 @@ class Asked:
     """An `ansible` in the background that is asked for the connections to the hosts of a pattern. Raises BadRequest.
 
     The answer holds passwords: it comes in a file that only we may read, in memory where the system has such a place,
-    never on a command line or in anything printed.
+    never on a command line or in anything printed. `strict`: each name of the pattern has to be one of the inventory's.
     """
 
-    def __init__(self, pattern: str, inventory: str | None):
+    def __init__(self, pattern: str, inventory: str | None, strict: bool = False):
         self._pattern = pattern
         self._private = tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder())
         self._file = Path(self._private.name, "connections.json")
@@ -43,10 +43,11 @@ class Asked:
             "--",
             pattern,
         ]
+        own = {"ANSIBLE_VERBOSITY": "0"} | ({"ANSIBLE_HOST_PATTERN_MISMATCH": "error"} if strict else {})
         try:
             self._process = subprocess.Popen(
                 words,
-                env=os.environ | environment(os.environ) | {"ANSIBLE_VERBOSITY": "0"},
+                env=os.environ | environment(os.environ) | own,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -131,4 +131,33 @@ def test_our_own_name_is_a_pattern_of_the_inventorys(monkeypatch):
     asked = []
     monkeypatch.setattr(hostspecs, "Asked", lambda *told: asked.append(told) or SimpleNamespace(answer=dict))
     connections(["stopgap://web*", "ansible://db"], {"ansible_inventory": "hosts.yml"})
-    assert asked == [("web*:db", "hosts.yml")]
+    assert asked == [("web*:db", "hosts.yml", True)]
+
+
+def test_an_exclusion_keeps_to_its_own_pattern(monkeypatch):
+    """Ansible would apply it to all that stands beside it, and hosts that are named would not be asked."""
+    asked = []
+    monkeypatch.setattr(hostspecs, "Asked", lambda *told: asked.append(told) or SimpleNamespace(answer=dict))
+    connections(["ansible://web:!db1", "ansible://db1", "ansible://app:&prod", "ansible://db2"], {})
+    assert sorted(asked) == [("app:&prod", None, False), ("db1:db2", None, True), ("web:!db1", None, False)]
+
+
+def test_a_name_that_the_inventory_does_not_have_is_missed_beside_others(no_config, tmp_path):
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {"a": None, "b": None}}}))
+    options = {"ansible_inventory": str(tmp_path / "hosts.json")}
+    assert connections(["ansible://a", "ansible://b", "ansible://all:!nobody"], options).keys() == {"a", "b"}
+    with pytest.raises(BadRequest, match=r"(?s)a:nobody: .*host pattern.*: nobody"):
+        connections(["ansible://a", "ansible://nobody"], options)
+
+
+def test_two_hosts_of_one_name_are_not_taken_for_one(monkeypatch):
+    """As forwarded ports have them: only one would be asked, and what it says would pass for both."""
+    assert connections(["ssh://ops@web1:22", "ssh://ops@web1:22"], {}).keys() == {"web1"}
+    with pytest.raises(BadRequest, match="web1 is named twice"):
+        connections(["ssh://ops@web1:2201", "ssh://ops@web1:2202"], {})
+    answer = SimpleNamespace(answer=lambda: {"web1": {"argv": [str(object())]}})
+    monkeypatch.setattr(hostspecs, "Asked", lambda *_told: answer)
+    assert connections(["ansible://web:!db", "ansible://all"], {}).keys() == {"web1"}
+    for other in ("ssh://web1", "ansible://web1?ansible_inventory=prod.yml"):
+        with pytest.raises(BadRequest, match="web1 is named twice"):
+            connections(["ansible://web1?ansible_inventory=test.yml", other], {})
