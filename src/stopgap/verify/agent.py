@@ -56,6 +56,8 @@ def collect(ours, data, got, end):
     for stream in got:
         waiting.register(stream, select.POLLIN)
     waiting.register(ours[0], select.POLLOUT)
+    if hasattr(sys.stdin, "buffer"):  # a real one
+        waiting.register(0, 0)  # its end is told unasked
     reading = len(got)
     while reading:
         if time.monotonic() >= end:
@@ -66,6 +68,8 @@ def collect(ours, data, got, end):
                 got[stream] += piece
                 done = not piece
                 reading -= done
+            elif not stream:
+                return "gone"
             else:
                 try:
                     data = data[os.write(stream, data[:4096]):]  # a ready pipe takes as much without blocking
@@ -109,6 +113,8 @@ def run(command, words, stdin, timeout):
         if status is None:
             word = "timeout" if word == "done" else word
             os.killpg(pid, 9)
+            if word == "gone":
+                os._exit(0)
             del out[:], err[:]
             status = ended(pid, time.monotonic() + 1) or 0
     finally:

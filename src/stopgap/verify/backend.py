@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from testinfra.backend.base import BaseBackend, CommandResult
@@ -28,6 +29,7 @@ class AgentBackend(BaseBackend):  # type: ignore[misc]
         self._spec = spec
         self._timeout = timeout * (SLOWER if "ansible" in spec else 1)
         self._channel: Channel | Relay | None = None
+        self._begun: Channel | Relay | None = None  # the latest, which may still wait for its host
         self._reopened = False
         self._unreachable: HostUnreachable | None = None
         self.start_clock()
@@ -54,7 +56,7 @@ class AgentBackend(BaseBackend):  # type: ignore[misc]
             try:
                 if "error" in self._spec:
                     raise HostUnreachable(self._spec["error"])
-                self._channel = _open(self._spec, self._timeout)
+                self._channel = _open(self._spec, self._timeout, self._begin)
             except HostUnreachable as error:
                 self._unreachable = error
                 raise
@@ -64,6 +66,22 @@ class AgentBackend(BaseBackend):  # type: ignore[misc]
         if self._channel:
             self._channel.close()
             self._channel = None
+
+    def _begin(self, channel: "Channel | Relay") -> None:
+        self._begun = channel
+        if self._unreachable:  # by now
+            raise self._unreachable
+
+    def hang_up(self) -> None:
+        """For another thread: whoever asks the host ends soon, and it is asked no more."""
+        self._unreachable = HostUnreachable("not asked any more")
+        if self._begun:
+            self._begun.hang_up()
+
+    def kill(self) -> None:
+        """For another thread, after `hang_up`, where the host does not hear."""
+        if self._begun:
+            self._begun.kill()
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
         """`stdin` (text) and `timeout` (seconds) may be given; what testinfra passes besides is not needed here."""
@@ -108,12 +126,12 @@ class AgentHost(Host):  # type: ignore[misc]
         return self.run_expect([0], command, *args, **kwargs).stdout.rstrip("\r\n")  # type: ignore[no-any-return]
 
 
-def _open(spec: dict[str, Any], timeout: float) -> "Channel | Relay":
+def _open(spec: dict[str, Any], timeout: float, started: Callable[["Channel | Relay"], None]) -> "Channel | Relay":
     if "ansible" not in spec:
-        return Channel(spec, timeout)
+        return Channel(spec, timeout, started)
     from stopgap.verify.relay import Relay  # for few, and nothing that the others need
 
-    return Relay(spec, timeout)
+    return Relay(spec, timeout, started)
 
 
 def open_host(name: str, spec: dict[str, Any], timeout: float) -> AgentHost:

@@ -27,7 +27,8 @@ class Answer(NamedTuple):
 class Channel:
     """`spec` is a connection of contracts.md §5. Made once the agent runs; raises HostUnreachable."""
 
-    def __init__(self, spec: dict[str, Any], timeout: float):
+    def __init__(self, spec: dict[str, Any], timeout: float, started: "Callable[[Channel], None] | None" = None):
+        """`started` hears of it before it has answered."""
         self._spec = spec
         self._inbox = bytearray()
         self._outbox = bytearray()
@@ -38,6 +39,8 @@ class Channel:
         self._selector.register(_fd(self._process.stdout), selectors.EVENT_READ, self._read_stdout)
         self._selector.register(_fd(self._process.stderr), selectors.EVENT_READ, self._read_stderr)
         try:
+            if started:
+                started(self)
             self._pump(self._greeted, timeout)
         except TimeoutError:
             self.close()
@@ -59,6 +62,14 @@ class Channel:
         except TimeoutError:
             raise ConnectionLost(f"no answer in {end:g} s") from None
         return answer_of(word, Answer(rc, self._take(sizes[0]), self._take(sizes[1])), command, timeout)
+
+    def hang_up(self) -> None:
+        """For another thread, as `kill`: whoever waits for an answer hears that there will be none."""
+        if self._process.stdin:
+            self._process.stdin.close()
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def close(self) -> None:
         """The agent ends with its standard input."""

@@ -2,17 +2,18 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from stopgap.verify.backend import AgentHost, open_host
+from stopgap.verify.backend import AgentBackend, AgentHost, open_host
 from stopgap.verify.context import Context
 from stopgap.verify.runner import run_check
 
 Item = dict[str, Any]
 Key = tuple[str, str, int]
 FORKS = 20  # hosts at a time
+GRACE = 0.5  # seconds for what is being asked when all ends, and once more for who has been told
 TIMEOUT = 30.0  # seconds for all commands of a check, and what a host has to let us in
 
 
@@ -42,6 +43,7 @@ class Prover:
         self._answers: dict[Key, Item | BaseException] = {}
         self._news = threading.Condition()
         self._pool: ThreadPoolExecutor | None = None
+        self._work: list[Future[None]] = []  # one a host
         self._stopped = False
 
     @contextmanager
@@ -68,8 +70,7 @@ class Prover:
             self._ahead.add(one.key)
             by_host.setdefault(one.host, []).append(one)
         self._pool = ThreadPoolExecutor(max(1, min(FORKS, len(by_host))))
-        for asked in by_host.values():
-            self._pool.submit(self._ask_all, asked)
+        self._work = [self._pool.submit(self._ask_all, asked) for asked in by_host.values()]
 
     @property
     def is_asking(self) -> bool:
@@ -92,16 +93,26 @@ class Prover:
         return answer
 
     def stop(self) -> None:
-        """Nothing more is asked; what is being asked now ends in its own time."""
+        """Nothing more is asked."""
         self._stopped = True
 
     def close(self) -> None:
+        """Whoever still asks a host, as after Ctrl-C or -x, ends within seconds: nobody waits for that answer."""
         self.stop()
         if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            for end in (AgentBackend.hang_up, AgentBackend.kill):
+                if self._is_at_work(GRACE):
+                    for host in list(self._hosts.values()):
+                        end(host.backend)
+            self._pool.shutdown()
         for host in self._hosts.values():
             host.backend.close()
         self._hosts = {}
+
+    def _is_at_work(self, seconds: float) -> bool:
+        """Still, after so many seconds."""
+        return bool(wait([one for one in self._work if not one.done()], seconds).not_done)
 
     def _ask_all(self, questions: list[Question]) -> None:
         """The host is forgotten after the last one: its connection is a process, and what it said takes room.

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,15 @@ ONCE = (
 class Relay:
     """Has what a Channel has. `spec` is a connection of contracts.md §5 with `ansible`; raises HostUnreachable."""
 
-    def __init__(self, spec: dict[str, Any], timeout: float):
+    def __init__(self, spec: dict[str, Any], timeout: float, started: "Callable[[Relay], None] | None" = None):
         self._python = shlex.join(shlex.split(spec["python"]))
         self._folder = tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder())
         self._variables = Path(self._folder.name, "variables.yml")  # only we may look into that folder
         self._variables.write_text(as_yaml(spec["ansible"]), encoding="utf-8")
+        self._process: subprocess.Popen[bytes] | None = None
         try:
+            if started:
+                started(self)
             self.call("true", "", timeout)
         except ConnectionLost as error:
             self.close()
@@ -60,6 +64,15 @@ class Relay:
         head, _newline, data = base64.b64decode(found[1]).partition(b"\n")
         word, rc, (size, _rest) = header_of(head + b"\n")
         return answer_of(word, Answer(rc, data[:size], data[size:]), command, timeout)
+
+    def hang_up(self) -> None:
+        """See Channel. Ansible ends with its workers and their ssh."""
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         self._folder.cleanup()
@@ -78,7 +91,7 @@ class Relay:
             ALIAS,
         ]
         try:
-            process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 words,
                 env=environment(),
                 stdin=subprocess.DEVNULL,

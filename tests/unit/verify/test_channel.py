@@ -210,6 +210,17 @@ def test_closing_ends_the_agent(local):
     assert channel._process.returncode == 0
 
 
+def test_a_command_ends_with_the_connection_it_was_asked_over(channel):
+    channel._outbox += agent.request("sh -c 'echo $$ >&2; sleep 323'", "", 60)
+    end = time.monotonic() + 10
+    while b"sleep 323" not in subprocess.check_output(["ps", "-eo", "args"]):
+        assert time.monotonic() < end
+        channel._pump(lambda: not channel._outbox, 1)
+    channel.hang_up()
+    channel._process.wait(3)
+    assert b"sleep 323" not in subprocess.check_output(["ps", "-eo", "args"])
+
+
 def test_the_agent_ends_when_its_controller_is_killed(local, tmp_path):
     code = f"""
 import time

@@ -1,6 +1,9 @@
 """Checks asked one at a time, hosts asked at once: on this machine under several names."""
 
 import os
+import signal
+import subprocess
+import time
 
 import pytest
 
@@ -45,6 +48,38 @@ def test_closing_ends_what_is_not_asked_yet(prover, tmp_path):
     assert prover.answer(first)["verdict"] == "pass"
     prover.close()
     assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("kind", ["asked", "frozen", "connecting", "relayed"])
+def test_closing_waits_for_no_answer_that_nobody_wants(local, tmp_path, monkeypatch, kind):
+    """As after Ctrl-C: no host holds the session up, and what runs on it ends."""
+    (tmp_path / "ansible").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nsleep 60\n")
+    (tmp_path / "ansible").chmod(0o755)
+    monkeypatch.setattr("stopgap.verify.relay.environment", lambda: {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    spec = {
+        "connecting": {"argv": ["/bin/sh", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 60"]},
+        "relayed": {"ansible": {"ansible_connection": "odd"}, "python": "python3"},
+    }
+    prover = Prover({"a": spec.get(kind, local)})
+    freeze = "kill -STOP $PPID; " if kind == "frozen" else ""
+    prover.ask_ahead([question("a", f"echo $$ > {tmp_path}/pid; {freeze}sleep 60")])
+    end = time.monotonic() + 10
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith("\n"):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    started = time.monotonic()
+    prover.close()
+    assert time.monotonic() - started < 5
+    pid = int((tmp_path / "pid").read_text())
+    if kind == "frozen":  # it hears of nothing
+        os.killpg(pid, signal.SIGKILL)
+    else:
+        while (
+            subprocess.run(["ps", "-o", "pid=", "-p", str(pid)], stdout=subprocess.DEVNULL, check=False).returncode == 0
+        ):
+            assert time.monotonic() < started + 10
+            time.sleep(0.05)
 
 
 def test_never_many_more_connections_than_forks_are_open(local, monkeypatch):

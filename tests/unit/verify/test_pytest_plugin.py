@@ -1,7 +1,9 @@
 """`pytest --remedy` as a user runs it: a pytest of its own, over this machine's own shell."""
 
+import signal
 import subprocess
 import sys
+import time
 from xml.etree import ElementTree
 
 import pytest
@@ -91,6 +93,27 @@ def test_an_unknown_fails_the_run_and_x_stops_at_it(site):
     assert "1 unknown" in done.stdout.lines[-1]
     assert "stopping after 1 failures" in done.stdout.str()
     assert done.ret != pytest.ExitCode.OK
+
+
+def test_ctrl_c_does_not_wait_for_the_check_that_is_asked(site):
+    begun = site.path / "begun"
+    checks = REMEDY[: REMEDY.index("checks:\n  - command")].replace("SITE-1", "SITE-2")
+    slow = f'["sh", "-c", "echo > {begun}; sleep 325"]'
+    (site.path / "SITE-2.yml").write_text(
+        f"{checks}checks:\n  - command: {{run: {slow}, stdout_has: x, timeout: 25}}\n"
+    )
+    words = [sys.executable, "-m", "pytest", "--remedy=SITE-2", *LOCAL[1:]]
+    running = subprocess.Popen(words, cwd=site.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    end = time.monotonic() + 20
+    while not begun.exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=10)[0]
+    assert "KeyboardInterrupt" in said
+    assert "Traceback" not in said
+    assert running.returncode == pytest.ExitCode.INTERRUPTED
+    assert "sleep 325" not in subprocess.check_output(["ps", "-eo", "args"], text=True)
 
 
 def test_an_xdist_worker_gives_the_same(site):
