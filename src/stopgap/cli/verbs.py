@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from stopgap.cli.delivered import tell_delivered, told_delivered
+from stopgap.cli.lasting import lasting_output
 from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.progress import Progress, show_result
 from stopgap.engine.model import EngineError, ExitCode, RunRequest, RunResult
@@ -109,11 +110,12 @@ def _verb(name: str, text: str) -> Callable[..., None]:
             passthrough=tuple(more + flags + (ansible or [])),
             passwords=passwords,
         )
-        if due:
-            from stopgap.cli.recheck_due import run_due  # it reads the ledger, which the verbs do not
+        with lasting_output():
+            if due:
+                from stopgap.cli.recheck_due import run_due  # it reads the ledger, which the verbs do not
 
-            raise typer.Exit(run_due(request, ids, at_most, as_json=as_json))
-        raise typer.Exit(run_verb(request, as_json=as_json))
+                raise typer.Exit(run_due(request, ids, at_most, as_json=as_json))
+            raise typer.Exit(run_verb(request, as_json=as_json))
 
     command.__name__ = name
     command.__doc__ = text
@@ -196,7 +198,7 @@ def _print_json(request: RunRequest, result: RunResult, code: ExitCode, before: 
     }
     if request.verb == "sync":
         told |= {"delivered": told_delivered(request.run), "notices": told_notices()}
-    typer.echo(json.dumps(told, indent=2))
+    print(json.dumps(told, indent=2))
 
 
 def _show(request: RunRequest, result: RunResult) -> None:
