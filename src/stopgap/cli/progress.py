@@ -27,20 +27,24 @@ def safe(text: object, most: int = 400) -> str:
     return escape(clean(str(text)[: 2 * most].replace("\r\n", "\n"), most))
 
 
-def open_console(*, quiet: bool = False) -> Console:
-    """A terminal's own width; elsewhere lines are never broken, so that logs can be searched."""
-    console = Console(quiet=quiet, highlight=False, emoji=False)
+def open_console(*, quiet: bool = False, aside: bool = False) -> Console:
+    """A terminal's own width; elsewhere lines are never broken, so that logs can be searched. *aside* is stderr."""
+    console = Console(quiet=quiet, stderr=aside, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = LOG_WIDTH
     return console
 
 
 class Progress:
-    """Listens to a run. On a terminal one live line says what is under way; each finished step leaves a line."""
+    """Listens to a run. On a terminal one live line says what is under way; each finished step leaves a line.
+
+    *quiet* leaves stdout to the outcome: what Ansible warns of is told on stderr, and nothing else.
+    """
 
     def __init__(self, request: RunRequest, *, quiet: bool = False) -> None:
-        self.request = request
+        self.request, self.quiet = request, quiet
         self.console = open_console(quiet=quiet)
+        self.aside = open_console(aside=True) if quiet else self.console
         self.step = ""
         self.answers: Counter[str] = Counter()
         self.live: Status | None = None
@@ -69,8 +73,8 @@ class Progress:
             self.console.print(f"  {safe(event.host)} {'would change' if self.request.check else 'changes'}:")
             for line in event.text.splitlines()[:MOST_DIFF]:
                 self.console.print("    " + safe(line), soft_wrap=True)
-        elif isinstance(event, Said) and (self.request.verbosity or "WARNING" in event.text):
-            self.console.print(safe(event.text, 2000), soft_wrap=True)
+        elif isinstance(event, Said) and ("WARNING" in event.text or (self.request.verbosity and not self.quiet)):
+            self.aside.print(safe(event.text, 2000), soft_wrap=True)
 
     def _answered(self, event: HostAnswered) -> None:
         if event.action.rpartition(".")[2] in HIDDEN:

@@ -3,7 +3,7 @@
 import pytest
 
 from stopgap.cli.progress import Progress, safe, show_result
-from stopgap.engine.model import HostAnswered, RunRequest, RunResult, StepStarted
+from stopgap.engine.model import HostAnswered, RunRequest, RunResult, Said, StepStarted
 
 HOSTILE = ["\x1b]0;owned\x07", "\x1b[2J", "[bold red]x[/]", "a\x00b", "\u202eevil", "x" * 100_000, "\x9b31m"]
 
@@ -56,3 +56,15 @@ def test_warnings_that_are_no_list_are_none(capsys):
     with Progress(RunRequest("fix")) as progress:
         progress.take(HostAnswered("web1", "See", "stopgap.remediation.patch", "ok", {"warnings": "text"}, ""))
     assert "WARNING" not in capsys.readouterr().out
+
+
+def test_warnings_beside_json_go_to_stderr(capsys):
+    """Nothing else says that a run left no record."""
+    with Progress(RunRequest("mitigate"), quiet=True) as progress:
+        progress.take(StepStarted("Assess"))
+        progress.take(Said("[WARNING]: stopgap ledger: part of this run is not recorded\x1b[2J"))
+        progress.take(HostAnswered("web1", "Assess", "stopgap.remediation.assess", "ok", {}, ""))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "not recorded" in said.err
+    assert "\x1b" not in said.err
