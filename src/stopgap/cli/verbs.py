@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from stopgap.cli.delivered import tell_delivered, told_delivered
+from stopgap.cli.delivered import read_delivered, tell_delivered, tell_missing, told_delivered
 from stopgap.cli.lasting import lasting_output
 from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.progress import Progress, show_result
@@ -181,14 +181,36 @@ def run_verb(
         raise typer.TyperException(
             "the inventory gives no host to work on: check -i and -l ('ansible-inventory --list' shows what is read)"
         )
+    if request.verb == "sync":
+        return _end_sync(request, result, code, as_json=as_json)
     if as_json:
-        _print_json(request, result, code, told or {})
+        _print_json(result, code, told or {})
     else:
-        _show(request, result)
+        show_result(request, result)
     return code
 
 
-def _print_json(request: RunRequest, result: RunResult, code: ExitCode, before: dict[str, Any]) -> None:
+def _end_sync(request: RunRequest, result: RunResult, code: ExitCode, *, as_json: bool) -> ExitCode:
+    """A journal that was read and did not come into the ledger is the same to whoever asks the ledger as one unread."""
+    try:
+        hosts, missing = read_delivered(request.run, set() if request.check else result.journals)
+    except Exception:
+        if not as_json:
+            show_result(request, result)
+        raise
+    if missing:
+        tell_missing(missing)
+        code = ExitCode.ERROR
+    if as_json:
+        _print_json(result, code, {}, {"delivered": told_delivered(hosts), "notices": told_notices()})
+    else:
+        tell_delivered(hosts)
+        show_result(request, result)
+        tell_notices()
+    return code
+
+
+def _print_json(result: RunResult, code: ExitCode, before: dict[str, Any], after: dict[str, Any] | None = None) -> None:
     told = before | {
         "exit_code": int(code),
         "cases": result.cases,
@@ -196,19 +218,7 @@ def _print_json(request: RunRequest, result: RunResult, code: ExitCode, before: 
         "failures": result.failures,
         "unreachable": result.unreachable,
     }
-    if request.verb == "sync":
-        told |= {"delivered": told_delivered(request.run), "notices": told_notices()}
-    print(json.dumps(told, indent=2))
-
-
-def _show(request: RunRequest, result: RunResult) -> None:
-    try:
-        if request.verb == "sync":
-            tell_delivered(request.run)
-    finally:
-        show_result(request, result)  # also where the ledger cannot be read
-    if request.verb == "sync":
-        tell_notices()
+    print(json.dumps(told | (after or {}), indent=2))
 
 
 def check_inventory(sources: tuple[str, ...]) -> None:

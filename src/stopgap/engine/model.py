@@ -86,6 +86,7 @@ class RunResult:
     verdicts: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
+    journals: set[str] = field(default_factory=set)  # hosts whose journal a sync has read
     no_hosts: bool = False
     refused: str = ""  # why no remedy could be chosen: a usage error, no host was asked
     errors: list[str] = field(default_factory=list)
@@ -129,6 +130,8 @@ def _take(event: HostAnswered, result: RunResult) -> None:
     elif event.action.endswith(".outcome"):
         result.cases[event.host] = event.result.get("cases") or []
         result.verdicts[event.host] = str(event.result.get("verdict"))
+    elif event.status == "ok" and event.action.endswith(".journal_info"):
+        result.journals.add(event.host)
     elif event.status == "failed" and event.action.endswith(".remedies"):
         result.refused = str(event.result.get("msg") or event.text)
     elif event.status == "failed":

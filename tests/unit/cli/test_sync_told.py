@@ -2,10 +2,12 @@
 
 import json
 import sys
+import threading
 
 import pytest
 from tests.unit.ledger.makers import event, moment
 
+from stopgap.cli import delivered
 from stopgap.cli.main import main
 from stopgap.engine import run as engine
 from stopgap.engine.model import RunResult
@@ -40,17 +42,17 @@ def sync(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("STOPGAP_LEDGER_URL", raising=False)
     monkeypatch.delenv("STOPGAP_RUN", raising=False)
 
-    def play(told, *words):
+    def play(told, *words, code=0, journals=()):
         def run(request, listen):
             if told is not None:
                 record(*told(request.run))
-            return RunResult()
+            return RunResult(journals=set(journals))
 
         monkeypatch.setattr(engine, "run", run)
         monkeypatch.setattr(sys, "argv", ["stopgap", "sync", "-i", "web1,", *words])
         with pytest.raises(SystemExit) as end:
             main()
-        assert end.value.code == 0
+        assert end.value.code == code
         return capsys.readouterr()
 
     return play
@@ -118,6 +120,35 @@ def test_json_has_it_all(sync):
 
 def test_a_sync_that_brought_nothing_says_so_little(sync):
     assert sync(None).out.startswith("journals read")
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_a_journal_that_did_not_come_into_the_ledger_is_no_success(sync, words):
+    read = [f"web{number}" for number in range(1, 8)]
+    said = sync(lambda run: [seen("web1", run=run)], *words, code=1, journals=read)
+    assert said.err.startswith("stopgap: read, and not in the ledger: the journals of 6 hosts (web2, web3,")
+    assert "web6 and 1 more" in said.err
+    if words:
+        assert json.loads(said.out)["exit_code"] == 1
+
+
+def test_another_command_that_delivers_it_is_given_a_moment(sync, tmp_path, monkeypatch):
+    """The spool file goes when its delivery is done."""
+    monkeypatch.setattr(delivered, "MOMENT", 30.0)
+    spool = tmp_path / "spool"
+    spool.mkdir()
+
+    def told(run):
+        waits = spool / f"{run}.jsonl"
+        waits.touch()
+        threading.Timer(0.5, lambda: (record(seen("web1", run=run)), waits.unlink())).start()
+        return []
+
+    assert sync(told, journals=["web1"]).err == ""
+
+
+def test_in_check_mode_none_is_to_come(sync):
+    assert sync(None, "--check", journals=["web1"]).err == ""
 
 
 def test_a_ledger_that_cannot_be_read_hides_no_host(sync, monkeypatch, capsys):
