@@ -8,6 +8,8 @@ from pathlib import Path
 from stopgap.collection import collection_root
 
 LEDGER_CALLBACK = "stopgap.remediation.ledger"
+# Ansible's own, and a host silent for a minute in the middle of a step is given up: TCP alone waits for hours.
+SSH_ARGS = "-C -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 
 
 def environment(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
@@ -35,6 +37,7 @@ def environment(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
     if not config:  # the defaults a fleet wants, where the user has none of their own
         settings |= {"ANSIBLE_PIPELINING": given.get("ANSIBLE_PIPELINING", "True")}
         settings |= {"ANSIBLE_FORKS": given.get("ANSIBLE_FORKS", "20")}
+        settings |= {"ANSIBLE_SSH_ARGS": given.get("ANSIBLE_SSH_ARGS", SSH_ARGS)}
     return settings
 
 

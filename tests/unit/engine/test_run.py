@@ -92,3 +92,14 @@ def test_a_refused_choice_is_told_in_its_own_words_not_in_ansible_s():
     assert not result.unexplained()
     assert result.exit_code() is ExitCode.ERROR
     assert RunResult(return_code=1).unexplained()
+
+
+def test_a_host_that_falls_silent_in_the_middle_is_given_up(tmp_path, monkeypatch):
+    """TCP alone waits for hours, and the whole fleet with it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    words = shlex.split(engine.environment({})["ANSIBLE_SSH_ARGS"])
+    assert {"ServerAliveInterval=15", "ServerAliveCountMax=4", "ControlMaster=auto", "ControlPersist=60s"} < set(words)
+    assert engine.environment({"ANSIBLE_SSH_ARGS": "-C"})["ANSIBLE_SSH_ARGS"] == "-C"
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nforks = 5\n")
+    assert "ANSIBLE_SSH_ARGS" not in engine.environment({})
