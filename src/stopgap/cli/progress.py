@@ -156,6 +156,8 @@ def _summary(request: RunRequest, result: RunResult, cases: list[dict[str, objec
     broken = set(result.failures) | set(result.unreachable)
     hosts = len(set(result.verdicts) | broken)
     missed = len({host for host, verdict in result.verdicts.items() if verdict != "proven"} | broken)
+    if not hosts and request.verb != "sync":
+        return "no host came to a verdict"
     reached = "all have answered" if request.verb == "assess" else "all as they should be"
     end = f"{missed} of them not there yet" if missed else reached
     if request.verb == "sync":

@@ -127,6 +127,8 @@ def collect(events: Iterable[Event], result: RunResult) -> RunResult:
 def _take(event: HostAnswered, result: RunResult) -> None:
     if event.status == "unreachable":
         result.unreachable[event.host] = first_line(event.result.get("msg") or event.text)
+    elif event.action.endswith(".outcome") and event.status == "skipped":  # a dry run judges nobody
+        result.failures.pop(event.host, None)
     elif event.action.endswith(".outcome"):
         result.cases[event.host] = event.result.get("cases") or []
         result.verdicts[event.host] = str(event.result.get("verdict"))

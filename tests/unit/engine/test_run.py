@@ -103,3 +103,12 @@ def test_a_host_that_falls_silent_in_the_middle_is_given_up(tmp_path, monkeypatc
     assert engine.environment({"ANSIBLE_SSH_ARGS": "-C"})["ANSIBLE_SSH_ARGS"] == "-C"
     (tmp_path / "ansible.cfg").write_text("[defaults]\nforks = 5\n")
     assert "ANSIBLE_SSH_ARGS" not in engine.environment({})
+
+
+def test_a_dry_run_judges_nobody():
+    """Ansible skips the judging step then; a failure before it was rescued."""
+    skipped = answered("web1", "skipped", "stopgap.remediation.outcome", skip_reason="Conditional result was False")
+    result = collect([answered("web1", "failed", msg="no"), skipped], RunResult())
+    result.settle()
+    assert (result.verdicts, result.cases, result.failures) == ({}, {}, {})
+    assert result.exit_code() is ExitCode.PROVEN
