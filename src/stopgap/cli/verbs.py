@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +36,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, n
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Show what Ansible prints.")]
 
 
+RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PROVING = ("fix", "remediate", "verify", "recheck", "lift")
 
 
@@ -169,7 +171,8 @@ def run_verb(
     from stopgap.engine.run import run
 
     check_inventory(request.inventory)
-    request = replace(request, run=os.environ.get("STOPGAP_RUN", "").lower() or new_id(spelled(datetime.now(UTC))))
+    given = os.environ.get("STOPGAP_RUN", "").lower()  # no id, no name: the callback makes the same choice
+    request = replace(request, run=given if RUN.fullmatch(given) else new_id(spelled(datetime.now(UTC))))
     with Progress(request, quiet=as_json) as progress:
         try:
             result = run(request, progress.take)

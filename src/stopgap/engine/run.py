@@ -46,6 +46,15 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
 
     Raises EngineError when the run breaks down before any host could answer.
     """
+    try:
+        return _run(request, listen)
+    except OSError as error:  # the private folder's file system is full or read-only, the current folder is gone …
+        where = f" ({error.filename})" if error.filename else ""
+        needs = f"It needs some room in {memory_folder() or 'TMPDIR'} and a current folder."
+        raise EngineError(f"the run broke down: {error.strerror}{where}. {needs} {AFTER_STOP}") from error
+
+
+def _run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
     result = RunResult()
 
     def handle(raw: dict[str, Any]) -> bool:

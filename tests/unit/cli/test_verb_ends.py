@@ -2,12 +2,15 @@
 
 import json
 import sys
+import uuid
 
 import pytest
 
 from stopgap.cli.main import main
 from stopgap.engine import run as engine
 from stopgap.engine.model import RunResult
+
+RUN = engine.run
 
 
 @pytest.fixture
@@ -38,3 +41,29 @@ def test_a_play_that_judged_nobody_proved_nothing(verb, stopgap):
 
 def test_a_dry_run_has_nobody_to_judge(stopgap):
     assert stopgap("fix", "CVE-2023-44487", "--check")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), FileNotFoundError(2, "No such file", "/gone")]
+)
+def test_a_controller_without_room_is_told_in_one_sentence(error, stopgap, monkeypatch):
+    def broken(**_more):
+        raise error
+
+    monkeypatch.setattr(engine.ansible_runner, "run", broken)
+    code, said = stopgap("assess", "CVE-2023-44487", "--json", run=RUN)
+    assert (code, said.out) == (1, "")
+    assert said.err.startswith(f"stopgap: the run broke down: {error.strerror}")
+    assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("given", ["", "x", "../../x", "A0B1C2D3-0000-7000-8000-00000000000G"])
+def test_a_run_s_name_that_is_no_id_is_not_taken(given, stopgap, monkeypatch):
+    """The callback takes none of them either: what it recorded would not be found again."""
+    asked = []
+    monkeypatch.setenv("STOPGAP_RUN", given)
+    stopgap("sync", run=lambda request, _listen: asked.append(request.run) or RunResult())
+    assert uuid.UUID(asked[0]).version == 7
+    monkeypatch.setenv("STOPGAP_RUN", "A0B1C2D3-0000-7000-8000-000000000001")
+    stopgap("sync", run=lambda request, _listen: asked.append(request.run) or RunResult())
+    assert asked[1] == "a0b1c2d3-0000-7000-8000-000000000001"
