@@ -114,8 +114,11 @@ def predictions(result: dict[str, Any]) -> Iterator[str]:
     items = result.get("results")
     for item in items if isinstance(items, list) else []:
         if isinstance(item, dict) and str(item.get("state", "")).startswith("would_"):
-            what = item.get("mitigation") or item.get("reason") or ""
-            yield f"{safe(item.get('remedy'))}: {safe(item['state']).replace('_', ' ')} {safe(what)}"
+            would, what = (
+                safe(item["state"]).replace("_", " "),
+                safe(item.get("mitigation") or item.get("reason") or ""),
+            )
+            yield f"{safe(item.get('remedy'))}: {what if what.startswith(would) else f'{would} {what}'}"
 
 
 def show_result(request: RunRequest, result: RunResult) -> None:

@@ -22,7 +22,7 @@ from stopgap.ledger.ids import new_id
 
 Remedies = Annotated[list[str] | None, typer.Argument(help="Remedy ids or aliases; 'all' is the whole catalogue.")]
 Inventory = Annotated[list[str] | None, typer.Option("--inventory", "-i", help="Inventory file, folder or plugin.")]
-Limit = Annotated[str, typer.Option("--limit", "-l", help="Only these hosts, as ansible-playbook's --limit.")]
+Limit = Annotated[str | None, typer.Option("--limit", "-l", help="Only these hosts, as ansible-playbook's --limit.")]
 Check = Annotated[bool, typer.Option("--check", "-C", help="Change nothing, say what would change.")]
 Diff = Annotated[bool, typer.Option("--diff", "-D", help="Show what changes.")]
 Forks = Annotated[int | None, typer.Option("--forks", "-f", help="Hosts worked on at once.", min=1)]
@@ -46,7 +46,7 @@ def _verb(name: str, text: str) -> Callable[..., None]:
     def command(
         remedies: Remedies = None,
         inventory: Inventory = None,
-        limit: Limit = "",
+        limit: Limit = None,
         check: Check = False,
         diff: Diff = False,
         forks: Forks = None,
@@ -83,6 +83,7 @@ def _verb(name: str, text: str) -> Callable[..., None]:
         ansible: Annotated[list[str] | None, typer.Option(help="One more argument for ansible-playbook.")] = None,
     ) -> None:
         ids = _chosen(name, remedies)
+        _check_limit(limit)
         _check_words(name, reason, force=force, extend=bool(extend), due=due, attest=bool(attest))
         variables: dict[str, Any] = {
             "stopgap_remedies": ids,
@@ -103,7 +104,7 @@ def _verb(name: str, text: str) -> Callable[..., None]:
         request = RunRequest(
             verb=name,
             inventory=tuple(inventory or ()),
-            limit=limit,
+            limit=limit or "",
             check=check,
             diff=diff,
             forks=forks,
@@ -123,6 +124,12 @@ def _verb(name: str, text: str) -> Callable[..., None]:
     command.__name__ = name
     command.__doc__ = text
     return command
+
+
+def _check_limit(limit: str | None) -> None:
+    """A variable of the shell that was never set must not mean the whole fleet."""
+    if limit is not None and not limit.strip():
+        raise typer.BadParameter("--limit is empty: name hosts, or leave it out for all of the inventory")
 
 
 def _check_words(verb: str, reason: str, *, force: bool, extend: bool, due: bool, attest: bool) -> None:
@@ -230,6 +237,8 @@ def _print_json(result: RunResult, code: ExitCode, before: dict[str, Any], after
 
 def check_inventory(sources: tuple[str, ...]) -> None:
     for source in sources:
+        if not source.strip():  # Ansible would take every file of the current folder
+            raise typer.BadParameter("--inventory is empty: name a file, a folder, or hosts with a comma")
         if "," not in source and not Path(source).exists():
             raise typer.BadParameter(f"inventory {source} does not exist")
 

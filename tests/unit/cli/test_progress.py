@@ -2,7 +2,7 @@
 
 import pytest
 
-from stopgap.cli.progress import Progress, safe, show_result
+from stopgap.cli.progress import Progress, predictions, safe, show_result
 from stopgap.engine.model import HostAnswered, RunRequest, RunResult, Said, StepStarted
 
 HOSTILE = ["\x1b]0;owned\x07", "\x1b[2J", "[bold red]x[/]", "a\x00b", "\u202eevil", "x" * 100_000, "\x9b31m"]
@@ -68,3 +68,15 @@ def test_warnings_beside_json_go_to_stderr(capsys):
     assert said.out == ""
     assert "not recorded" in said.err
     assert "\x1b" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"state": "would_install", "reason": "would install nginx=2"}, "CVE-1: would install nginx=2"),
+        ({"state": "would_apply", "mitigation": "pin-limits"}, "CVE-1: would apply pin-limits"),
+        ({"state": "would_lift"}, "CVE-1: would lift "),
+    ],
+)
+def test_what_would_change_is_said_once(said, told):
+    assert list(predictions({"results": [{"remedy": "CVE-1", **said}]})) == [told]
