@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from stopgap.engine.model import RunRequest
+from stopgap.engine.run import run
 from tests.faults import processes
 
 pytestmark = pytest.mark.e2e
@@ -106,3 +108,28 @@ def test_whoever_does_not_hear_the_first_signal_hears_another(tmp_path):
     words = [sys.executable, "-c", textwrap.dedent(script)]
     done = subprocess.run(words, env=os.environ | own, capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout == "0 ['SIGTERM']\n", done.stderr
+
+
+def test_passwords_are_in_no_file_while_a_command_runs(tmp_path, monkeypatch):
+    """A command that is killed leaves its private folder behind."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("STOPGAP_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    secret, seen, folders = "not-to-be-found", [], set()
+
+    def look(_event):
+        files = [path for path in tmp_path.glob("stopgap-*/**/*") if path.is_file()]
+        folders.update(path.parent.name for path in files)
+        seen.extend(path.name for path in files if secret in path.read_text(errors="replace"))
+
+    request = RunRequest(
+        "assess",
+        inventory=("web1,",),
+        variables={"stopgap_remedies": "CVE-2023-44487"},
+        passthrough=("--ask-become-pass", "-e", "ansible_ssh_executable=/bin/false"),
+        passwords={r"^BECOME password.*:\s*?$": secret},
+    )
+    result = run(request, look)
+    assert list(result.failures) == ["web1"]
+    assert "env" in folders  # it was the right place to look
+    assert seen == []

@@ -81,6 +81,8 @@ def _run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
             passwords=request.passwords or None,
             verbosity=request.verbosity or None,
             event_handler=handle,
+            # runner has read them by then: whatever kills us, they are not left behind
+            status_handler=lambda *_, **_more: Path(private, "env", "passwords").unlink(missing_ok=True),
             cancel_callback=lambda: False,  # without one runner takes Ctrl-C and SIGTERM for itself
             quiet=True,
             settings={"pexpect_timeout": 1, "suppress_ansible_output": True},
