@@ -1,6 +1,8 @@
 """SQLite's side of opening a ledger: one file, closed to others, safe on disk when a transaction ends."""
 
+import errno
 import os
+import stat
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,13 @@ def path_of(url: sa.URL) -> Path | None:
 def make_file(path: Path) -> None:
     """Created closed to others before SQLite opens it; its -wal and -shm files take over the mode."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    path.chmod(0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))  # /dev/null would be closed to all others
+        os.fchmod(file, 0o600)
+    finally:
+        os.close(file)
 
 
 def engine(url: sa.URL) -> sa.Engine:

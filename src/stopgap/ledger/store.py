@@ -27,7 +27,11 @@ def ledger_url() -> sa.URL:
         raise LedgerUnavailable(
             "STOPGAP_LEDGER_URL is not a database URL such as sqlite:////path/to/file or postgresql://USER@HOST/NAME"
         ) from None  # the cause would show what is in it
-    return postgresql.normal(url) if postgresql.is_postgresql(url) else url
+    if postgresql.is_postgresql(url):
+        return postgresql.normal(url)
+    if sqlite.path_of(url) is None:  # delivered into memory, a spool would be gone with the process
+        raise LedgerUnavailable("STOPGAP_LEDGER_URL names no file to keep a ledger in: sqlite:////path/to/file")
+    return url
 
 
 def exists(url: sa.URL | None = None) -> bool:

@@ -1,6 +1,7 @@
 """Databases that fail: one sentence with the way out and no secret in it, and the spool stays until it is delivered."""
 
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -81,6 +82,28 @@ def test_urls_that_are_none(url, monkeypatch):
     with pytest.raises(LedgerUnavailable) as raised:
         service.all_cases()
     assert "geheim" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///?mode=memory"])
+@only_sqlite
+def test_a_ledger_that_would_be_forgotten_at_once_takes_no_spool(url, state, spool, monkeypatch):
+    path = write(spool, raw_event())
+    monkeypatch.setenv("STOPGAP_LEDGER_URL", url)  # `sqlite:///$NAME`, where nobody set NAME
+    done = ingest()
+    assert (done.returncode, path.exists()) == (1, True)
+    assert "STOPGAP_LEDGER_URL names no file" in done.stderr
+
+
+@only_sqlite
+def test_what_is_no_plain_file_is_refused_as_it_is(state, spool, monkeypatch, tmp_path):
+    path, pipe = write(spool, raw_event()), tmp_path / "null"
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    monkeypatch.setenv("STOPGAP_LEDGER_URL", f"sqlite:///{pipe}")  # as /dev/null would be, by root
+    done = ingest()
+    assert (done.returncode, path.exists()) == (1, True)
+    assert "no plain file" in done.stderr
+    assert stat.S_IMODE(pipe.stat().st_mode) == 0o666
 
 
 def test_a_server_that_does_not_let_one_in(postgres, team_ledger):
