@@ -1,7 +1,10 @@
 """A feed's bytes from a file or a URL: bounded in size and time, and never by way of another kind of address."""
 
+import gzip
 import http.client
+import io
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +15,7 @@ from typing import IO, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import stopgap
+from stopgap.ledger.events import clean
 from stopgap.risk.errors import BadFeed, FeedUnavailable
 
 MOST_BYTES = 64 * 1024 * 1024  # packed or not; EPSS, the largest, has about 10 MB of text
@@ -19,6 +23,7 @@ SILENCE = 30.0  # seconds a server may be silent
 MOST_SECONDS = 300.0
 STEP = 64 * 1024
 GZIP = b"\x1f\x8b"
+SAID = 200  # characters of a server's own words
 
 
 def fetch(source: str, *, most: int = MOST_BYTES, seconds: float = MOST_SECONDS) -> bytes:
@@ -54,16 +59,16 @@ def as_url(source: str) -> SplitResult | None:
 
 
 def unpacked(data: bytes, most: int) -> bytes:
-    """The text of a .gz, whatever its name: no more of it is unpacked than `most`."""
-    unpacker = zlib.decompressobj(wbits=31)
+    """The text of a .gz, whatever its name and of however many parts: no more of it is unpacked than `most`."""
     try:
-        text = unpacker.decompress(data, most + 1)
-    except zlib.error as error:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            text = packed.read(most + 1)
+    except EOFError:
+        raise BadFeed("the gzip data ends too soon: is it cut?") from None
+    except (OSError, zlib.error) as error:
         raise BadFeed(f"broken gzip data ({error})") from None
     if len(text) > most:
         raise BadFeed(f"more than {_size(most)} when unpacked")
-    if not unpacker.eof:
-        raise BadFeed("the gzip data ends too soon: is it cut?")
     return text
 
 
@@ -94,6 +99,29 @@ def _read_url(source: str, most: int, seconds: float) -> bytes:
     if url.username is not None:
         raise FeedUnavailable("a URL with a user or password in it is not fetched: fetch the file, and give its path")
     request = urllib.request.Request(source, headers={"User-Agent": f"stopgap/{stopgap.__version__}"})  # noqa: S310
+    return _within(seconds, lambda: _answer(request, most, seconds))
+
+
+def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
+    """Time limits of sockets are those of one silence: names, TLS, headers and redirects may drip as well."""
+    done: list[bytes | BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # raised below, by whoever waits
+            done.append(error)
+
+    worker = threading.Thread(target=run, daemon=True)  # what is not done in time ends with the process
+    worker.start()
+    worker.join(seconds)
+    found = done[0] if done else FeedUnavailable("timed out: the server is too slow")
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+def _answer(request: urllib.request.Request, most: int, seconds: float) -> bytes:
     until = time.monotonic() + seconds
     try:
         with _opener().open(request, timeout=min(SILENCE, seconds)) as answer:
@@ -101,11 +129,11 @@ def _read_url(source: str, most: int, seconds: float) -> bytes:
     except FeedUnavailable:
         raise
     except urllib.error.HTTPError as error:
-        with error:
-            raise FeedUnavailable(f"the server answers {error.code} {error.reason}") from None
+        error.close()
+        raise FeedUnavailable(f"the server answers {error.code} {clean(str(error.reason), SAID)}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise FeedUnavailable(str(reason) or type(error).__name__) from None
+        raise FeedUnavailable(clean(str(reason).strip(), SAID) or type(error).__name__) from None
 
 
 def _read_answer(answer: Any, most: int, until: float) -> bytes:
@@ -128,6 +156,12 @@ def _check_size(data: bytes | bytearray, most: int) -> None:
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """To the same kind of address or from http to https: never to a file, and never out of TLS."""
+
+    def http_error_302(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any) -> Any:
+        fp.close()  # else what comes with a redirect would be read to its end, if it has one
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str

@@ -44,6 +44,35 @@ class Answers(BaseHTTPRequestHandler):
             self.wfile.write(b"x")
             time.sleep(0.02)
 
+    def answer_drip_of_headers(self, _query):
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            self.wfile.write(b"x")
+            time.sleep(0.02)
+
+    def answer_not_yet(self, _query):
+        while True:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            time.sleep(0.02)
+
+    def answer_astray(self, _query):
+        """A redirect whose own text has no end."""
+        self.send_response(302)
+        self.send_header("Location", "/good")
+        self.end_headers()
+        while True:
+            self.wfile.write(b"x" * 1024)
+            time.sleep(0.001)
+
+    def answer_nowhere(self, _query):
+        self.reply(302, b"")
+
+    def answer_painted(self, _query):
+        self.wfile.write(b"HTTP/1.1 404 \x1b[31mno\x1b]0;x\x07" + b"!" * 5000 + b"\r\n\r\n")
+
+    def answer_nonsense(self, _query):
+        self.wfile.write(b"\x1b[31mno\r\n\r\n")
+
     def answer_silent(self, _query):
         self.server.stop.wait()
 
@@ -109,15 +138,30 @@ def test_a_redirect_never_ends(server):
     ("path", "sentence", "limits"),
     [
         ("gone", "the server answers 404", {}),
+        ("nowhere", "the server answers 302", {}),
         ("cut", "ended after 4 of 1000 bytes", {}),
         ("endless", "more than 1000 bytes, which no feed is", {"most": 1000}),
         ("drip", "too slow", {"seconds": 0.2}),
+        ("drip_of_headers", "too slow", {"seconds": 0.2}),
+        ("not_yet", "too slow", {"seconds": 0.2}),
         ("silent", "timed out", {"seconds": 0.2}),
     ],
 )
 def test_a_server_that_fails(server, path, sentence, limits):
     with pytest.raises(FeedUnavailable, match=sentence):
         fetch(f"{server}/{path}", **limits)
+
+
+def test_the_text_of_a_redirect_is_not_read(server):
+    assert fetch(f"{server}/astray", seconds=5) == b"data"
+
+
+@pytest.mark.parametrize("path", ["painted", "nonsense"])
+def test_a_server_does_not_drive_the_terminal(server, path):
+    with pytest.raises(FeedUnavailable) as raised:
+        fetch(f"{server}/{path}")
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 500
 
 
 @pytest.mark.parametrize(
@@ -165,6 +209,22 @@ def test_packed_files_are_unpacked_within_bounds(tmp_path):
         fetch(str(file))
     file.write_bytes(packed)
     assert fetch(str(file)) == b"x" * 100_000
+
+
+def test_a_packed_file_of_several_parts_is_read_to_its_end(tmp_path):
+    file = tmp_path / "scores.csv"
+    parts = [gzip.compress(b"one\n"), gzip.compress(b"two\n")]
+    file.write_bytes(b"".join(parts))
+    assert fetch(str(file)) == b"one\ntwo\n"
+    file.write_bytes(parts[0] + parts[1][:-5])
+    with pytest.raises(BadFeed, match="ends too soon"):
+        fetch(str(file))
+    file.write_bytes(parts[0] + b"nonsense")
+    with pytest.raises(BadFeed, match="broken gzip"):
+        fetch(str(file))
+    file.write_bytes(gzip.compress(b"x" * 600) * 2)
+    with pytest.raises(BadFeed, match="more than 1000 bytes when unpacked"):
+        fetch(str(file), most=1000)
 
 
 @pytest.mark.parametrize(
