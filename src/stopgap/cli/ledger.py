@@ -30,15 +30,22 @@ def ingest(
 
     folder = spool or spool_dir()
     with ledger_errors():
-        count = 0
+        count = left = 0
         for delivery in deliver(folder):
+            if delivery.left:
+                left += 1
+                print(f"stopgap: {delivery.left}", file=sys.stderr)
+            if not delivery.delivered:
+                continue
             count += 1
             print(f"{delivery.file}: {delivery.new} new of {delivery.events} events")
             for sentence in delivery.bad:
                 print(f"{delivery.file}, {sentence}; put aside in {folder / 'bad'}", file=sys.stderr)
             for sentence in delivery.warnings:
                 print(f"stopgap: {sentence}", file=sys.stderr)
-    print(f"{many(count, 'file')} delivered" if count else f"nothing to deliver in {folder}")
+    print(f"{many(count, 'file')} delivered" if count or left else f"nothing to deliver in {folder}")
+    if left:
+        raise typer.Exit(1)
 
 
 @app.command()

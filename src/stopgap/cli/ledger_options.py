@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stopgap.ledger.errors import LedgerError
+from stopgap.ledger.errors import BadSpool, LedgerError
 
 # SQLAlchemy is imported where a command needs it: `stopgap --help` stays quick.
 
@@ -35,7 +35,11 @@ def tell_undelivered() -> None:
     from stopgap.ledger.paths import spool_dir
     from stopgap.ledger.spool import waiting
 
-    undelivered = waiting(spool_dir())
+    try:
+        undelivered = waiting(spool_dir())
+    except BadSpool as error:
+        print(f"stopgap: {error}: what plays left there is not in the ledger", file=sys.stderr)
+        return
     if undelivered:
         print(
             f"stopgap: not in the ledger yet: {many(undelivered, 'spool file')}, of running plays or of broken "
@@ -61,7 +65,10 @@ def _why_unsure() -> str:
 
     if not exists():
         return f"there is no ledger: {where_it_is()}"
-    behind = left_behind(spool_dir())
+    try:
+        behind = left_behind(spool_dir())
+    except BadSpool as error:
+        return f"it may not have heard of all: {error}"
     return f"it has not heard of all: {behind} undelivered in {spool_dir()}" if behind else ""
 
 

@@ -39,6 +39,8 @@ def _ingest(arguments: argparse.Namespace) -> int:
     deliveries = []
     for delivery in ingest(arguments.spool or spool_dir()):
         deliveries.append(asdict(delivery))
+        if delivery.left:
+            print(delivery.left, file=sys.stderr)
         for sentence in delivery.bad:
             print(f"{delivery.file}, {sentence}; put aside in {spool_dir_name(arguments)}/bad", file=sys.stderr)
         for sentence in delivery.warnings:

@@ -59,7 +59,7 @@ def streamed(ledger: Asked, sql: str, values: Mapping[str, Any], page: int) -> I
 def asking() -> Iterator[Asked | None]:
     """One view of the ledger for all that is asked; None where there is none yet: reading makes none."""
     path = ledger_file()
-    if path and not path.exists():
+    if path and _is_missing(path):
         yield None
     elif path and (connection := _open(path)):
         with closing(connection):
@@ -70,6 +70,14 @@ def asking() -> Iterator[Asked | None]:
     else:
         with _through_store() as found:
             yield found
+
+
+def _is_missing(path: Path) -> bool:
+    """Not so in a folder that one may not look into: `store` says that."""
+    try:
+        return not path.exists()
+    except OSError:
+        return False
 
 
 def _open(path: Path) -> sqlite3.Connection | None:

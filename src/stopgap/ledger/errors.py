@@ -25,6 +25,10 @@ class BadEvent(LedgerError, ValueError):
     """One line of a spool file is not an event of contracts §6."""
 
 
+class BadSpool(LedgerError, OSError):
+    """The spool, or one file of it, cannot be read or removed. What it says is not lost."""
+
+
 class BadWord(LedgerError, ValueError):
     """What somebody said at the command line cannot be recorded. Nothing was."""
 

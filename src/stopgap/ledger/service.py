@@ -24,6 +24,7 @@ def ingest(folder: Path) -> Iterator[spool.Delivery]:
 
     for delivery in spool.deliver(folder, record):
         yield replace(delivery, warnings=tuple(said))
+        said.clear()
 
 
 def all_cases(*, estate: str = "", host: str = "", remedy: str = "", state: str = "") -> list[Case]:

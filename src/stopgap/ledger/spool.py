@@ -10,12 +10,12 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from stopgap.ledger.errors import BadEvent
+from stopgap.ledger.errors import BadEvent, BadSpool
 from stopgap.ledger.events import LINE_LIMIT, Event, clean, parse_line
 
 Recorder = Callable[[Iterable[Event]], int]
@@ -27,45 +27,78 @@ BAD_TOLD = 100  # sentences; all of them are in the file of bad lines
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one file. `bad` are sentences, one for each line put aside, and of too many just how many more."""
+    """What became of one file. `bad` are sentences, one for each line put aside, and of too many just how many more.
+
+    `left` says why the file is still there: another user's, mostly, of a play that was run with sudo.
+    """
 
     file: str
     events: int
     new: int
     bad: tuple[str, ...]
     warnings: tuple[str, ...] = ()  # sentences of the ledger, on what was delivered
+    left: str = ""
+    delivered: bool = True
 
 
 def deliver(spool: Path, record: Recorder) -> Iterator[Delivery]:
-    """Deliver each file that is not being written. Stops at the first error of `record`; the files then stay."""
+    """Deliver each file that is not being written. Stops at the first error of `record`; the files then stay.
+
+    A file that cannot be opened keeps none of the others. Raises BadSpool where the folder itself cannot be read.
+    """
     _sweep(spool)
-    for path in sorted(spool.glob("*.jsonl")):
-        with _held(path) as file:
-            if file is not None:
-                yield _deliver_file(path, file, record)
+    for path in _files(spool):
+        try:
+            held = _held(path)
+        except BadSpool as error:
+            yield Delivery(path.name, 0, 0, (), left=str(error), delivered=False)
+            continue
+        if held:
+            with held:
+                yield _deliver_file(path, held, record)
 
 
 def waiting(spool: Path) -> int:
     """How many files are still there: of running plays, or not delivered."""
-    return len(list(spool.glob("*.jsonl")))
+    return len(_files(spool))
 
 
 def left_behind(spool: Path) -> int:
     """How many of them nobody is writing any more: what they say is not in the ledger."""
     count = 0
-    for path in spool.glob("*.jsonl"):
-        with _held(path) as file:
-            count += file is not None
+    for path in _files(spool):
+        try:
+            held = _held(path)
+        except BadSpool:
+            count += 1
+            continue
+        if held:
+            held.close()
+            count += 1
     return count
+
+
+def _files(spool: Path) -> list[Path]:
+    """Not with `glob`: it sees nothing in a folder that cannot be read, and a play's file before it has its name."""
+    try:
+        paths = sorted(spool.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BadSpool(f"the spool {spool} cannot be read: {error.strerror}") from error
+    return [path for path in paths if path.suffix == ".jsonl" and not path.name.startswith(".")]
 
 
 def _deliver_file(path: Path, file: BinaryIO, record: Recorder) -> Delivery:
     lines = Lines(path, file)
     new = record(lines)
-    gone = path.with_name(path.name + DELIVERED)
-    path.rename(gone)
-    gone.unlink(missing_ok=True)
-    return Delivery(path.name, lines.good, new, lines.told())
+    gone, left = path.with_name(path.name + DELIVERED), ""
+    try:
+        path.rename(gone)
+        gone.unlink(missing_ok=True)
+    except OSError as error:
+        left = f"{path} is in the ledger, and cannot be removed: {error.strerror}"
+    return Delivery(path.name, lines.good, new, lines.told(), left=left)
 
 
 class Lines:
@@ -128,16 +161,18 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-@contextmanager
-def _held(path: Path) -> Iterator[BinaryIO | None]:
-    """The file, ours alone; None when somebody else has it or has just delivered it."""
+def _held(path: Path) -> BinaryIO | None:
+    """The file, ours alone; None when somebody else has it or has just delivered it. Raises BadSpool."""
     try:
-        file = open(path, "r+b")  # noqa: SIM115 - closed below; a record lock wants a writable file
+        file = open(path, "r+b")  # noqa: SIM115 - whoever asked closes it; a record lock wants a writable file
     except FileNotFoundError:
-        yield None
-        return
-    with file:
-        yield file if _lock(file) and _is_still(path, file) else None
+        return None
+    except OSError as error:
+        raise BadSpool(f"{path} cannot be delivered: {error.strerror or error}") from error
+    if _lock(file) and _is_still(path, file):
+        return file
+    file.close()
+    return None
 
 
 def _lock(file: BinaryIO) -> bool:
@@ -158,4 +193,5 @@ def _is_still(path: Path, file: BinaryIO) -> bool:
 def _sweep(spool: Path) -> None:
     """Files that were delivered, by somebody who died before removing them."""
     for path in spool.glob(f"*.jsonl{DELIVERED}"):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # then it stays; nothing is lost, nor told twice
+            path.unlink()

@@ -39,7 +39,7 @@ def exists(url: sa.URL | None = None) -> bool:
     url = url or ledger_url()
     with translated(url):
         path = sqlite.path_of(url)
-    return path is None or path.exists()
+        return path is None or path.exists()
 
 
 def open_ledger(url: sa.URL | None = None) -> sa.Engine:

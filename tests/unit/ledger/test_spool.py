@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.typed import ingest
+from tests.typed import ingest, stopgap
 from tests.unit.ledger.makers import RUN, only_sqlite, raw_event
 
 from stopgap.ledger import service
@@ -143,3 +143,72 @@ def test_no_spool_no_work(state):
     done = ingest()
     assert (done.returncode, json.loads(done.stdout)["new"]) == (0, 0)
     assert not state.exists()
+
+
+def shut(path):
+    """As another user's file is to whoever is not root: here nobody may open it, root neither."""
+    path.unlink()
+    path.mkdir()
+    return path
+
+
+@only_sqlite
+def test_a_file_that_cannot_be_opened_keeps_no_other_from_the_ledger(spool):
+    foreign = shut(write(spool, raw_event(host="a"), name="0-of-root"))
+    own = write(spool, raw_event(host="b"))
+    done = stopgap("ledger", "ingest")
+    assert done.returncode == 1
+    assert f"stopgap: {foreign} cannot be delivered: Is a directory" in done.stderr
+    assert f"{own.name}: 1 new of 1 events" in done.stdout
+    assert (foreign.exists(), own.exists()) == (True, False)
+    assert [case.host for case in service.all_cases()] == ["b"]
+
+
+@only_sqlite
+def test_a_play_is_told_of_such_a_file_and_its_own_is_delivered(spool):
+    foreign = shut(write(spool, raw_event(host="a"), name="0-of-root"))
+    write(spool, raw_event(host="b"))
+    done = ingest()
+    assert (done.returncode, json.loads(done.stdout)["new"]) == (0, 1)
+    assert str(foreign) in done.stderr
+
+
+@only_sqlite
+def test_a_gate_is_unsure_where_a_file_cannot_be_opened(spool):
+    write(spool, raw_event(host="b"))
+    list(service.ingest(spool))
+    assert stopgap("debt", "--fail-on", "any").returncode == 0
+    shut(write(spool, raw_event(host="a"), name="0-of-root"))
+    assert stopgap("debt", "--fail-on", "any").returncode == 3
+
+
+@only_sqlite
+def test_a_spool_that_cannot_be_read_is_not_an_empty_one(spool):
+    write(spool, raw_event(host="b"))
+    list(service.ingest(spool))
+    spool.rmdir()
+    spool.write_text("no folder")
+    done = stopgap("ledger", "ingest")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"stopgap: the spool {spool} cannot be read" in done.stderr
+    gate = stopgap("debt", "--fail-on", "any")
+    assert gate.returncode == 3
+    assert "what plays left there is not in the ledger" in gate.stderr
+
+
+@only_sqlite
+def test_a_delivered_file_that_cannot_be_removed_is_told(spool):
+    path = write(spool, raw_event(host="b"))
+    path.with_name(path.name + ".delivered").mkdir()
+    done = stopgap("ledger", "ingest")
+    assert done.returncode == 1
+    assert "is in the ledger, and cannot be removed" in done.stderr
+    assert "1 new of 1 events" in done.stdout
+    assert path.exists()
+
+
+@only_sqlite
+def test_a_file_without_its_name_yet_is_the_play_s(spool):
+    hidden = write(spool, name=f".{RUN}", end="")
+    assert json.loads(ingest().stdout)["deliveries"] == []
+    assert hidden.exists()
