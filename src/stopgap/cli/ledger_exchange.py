@@ -1,8 +1,10 @@
 """`stopgap ledger verify|export|import`: whether the books are whole, and carrying them from one place to another."""
 
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -39,7 +41,7 @@ def verify(save: Save = None, against: Against = None, as_json: AsJson = False) 
         else:
             found = integrity.verify(None, saved)
         if save and not found.broken:
-            with _file_errors(str(save)), heads.whole_file(save) as file:
+            with _file_errors(str(save)), _written(save) as file:
                 heads.save_heads(found.heads, file)
     print_json(_as_dict(found)) if as_json else _show(found)
     if save and found.broken:
@@ -50,7 +52,7 @@ def verify(save: Save = None, against: Against = None, as_json: AsJson = False) 
 
 def export(file: ToFile = "-") -> None:
     """Write all events as JSON lines, for `stopgap ledger import`: a backup, or a merge with another ledger."""
-    from stopgap.ledger import exchange, heads
+    from stopgap.ledger import exchange
     from stopgap.ledger.store import exists, ledger_url, open_ledger, reading
     from stopgap.ledger.trouble import shown
 
@@ -62,7 +64,7 @@ def export(file: ToFile = "-") -> None:
                 count = exchange.export(connection, _guarded(sys.stdout.buffer.write, "standard output"), tick)
                 _guarded(lambda _end: sys.stdout.buffer.flush(), "standard output")(b"")
             else:
-                with _file_errors(file), heads.whole_file(Path(file)) as out:
+                with _file_errors(file), _written(Path(file)) as out:
                     count = exchange.export(connection, _guarded(out.write, file), tick)
     if file != "-":
         print(f"{count} events exported to {file}")
@@ -99,20 +101,38 @@ def import_(file: FromFile, as_json: AsJson = False) -> None:
 
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
-    """Standard input is read to its end first: nobody waits for the ledger while a network is slow."""
+    """Standard input and pipes are read to their end first: nobody waits for the ledger while a network is slow."""
+    if file == "-" and not sys.stdin:
+        raise LedgerError("standard input: it is closed")
+    with ExitStack() as opened:
+        with _file_errors(file):
+            source: BinaryIO = sys.stdin.buffer if file == "-" else opened.enter_context(open(file, "rb"))
+            if file == "-" or not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+                source = opened.enter_context(_copied(source))
+        yield source
+
+
+@contextmanager
+def _copied(source: BinaryIO) -> Iterator[BinaryIO]:
     import shutil
     from tempfile import TemporaryFile
 
-    if file == "-":
-        with TemporaryFile() as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-            copy.seek(0)
-            yield copy
-        return
-    with _file_errors(file):
-        source = open(file, "rb")  # noqa: SIM115 - closed below; only opening it is translated
-    with source:
-        yield source
+    with TemporaryFile() as copy:
+        shutil.copyfileobj(source, copy)
+        copy.seek(0)
+        yield copy
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    from stopgap.ledger import heads, sqlite
+    from stopgap.ledger.store import ledger_url
+
+    ledger = sqlite.path_of(ledger_url())
+    if ledger and ledger.exists() and path.exists() and path.samefile(ledger):
+        raise LedgerError(f"{path} is the ledger itself, which would be gone: name another file")
+    with heads.whole_file(path) as file:
+        yield file
 
 
 @contextmanager

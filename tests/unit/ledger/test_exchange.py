@@ -6,6 +6,8 @@ import json
 import os
 import random
 import stat
+import subprocess
+import sys
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +21,7 @@ from stopgap.ledger import book
 from stopgap.ledger.errors import BadExport, LedgerBroken
 from stopgap.ledger.events import parse_event
 from stopgap.ledger.exchange import bring_in, export
+from stopgap.ledger.heads import whole_file
 from stopgap.ledger.integrity import verify
 from stopgap.ledger.store import open_ledger, reading, writing
 from stopgap.ledger.tables import cases, chains, events, machines, metadata, pen
@@ -395,6 +398,62 @@ def test_what_is_no_plain_file_is_not_replaced_by_one(state, tmp_path):
         done = stopgap(*words, check=False)
         assert (done.returncode, done.stderr.decode()) == (1, f"stopgap: {pipe}: it is there, and no plain file\n")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@only_sqlite
+def test_nobody_waits_for_the_ledger_while_a_pipe_is_slow(state, tmp_path):
+    """`stopgap ledger import <(ssh host stopgap ledger export)`"""
+    fill([event()])
+    (tmp_path / "books.jsonl").write_bytes(whole := stopgap("export").stdout)
+    (tmp_path / "more.jsonl").write_bytes(whole)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    words = [sys.executable, "-m", "stopgap", "ledger", "import", str(pipe)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as importing, open(pipe, "wb", buffering=0) as slow:
+        slow.write(whole[:50])
+        with pytest.raises(subprocess.TimeoutExpired):
+            importing.wait(1.5)  # by then it has taken what it takes before the end
+        assert b"0 new of 1 events" in stopgap("import", str(tmp_path / "more.jsonl")).stdout
+        slow.write(whole[50:])
+        slow.close()
+        assert importing.communicate(timeout=60)[0] == b"0 new of 1 events in 1 chains\n"
+
+
+@only_sqlite
+def test_standard_input_that_is_not_there_or_has_no_room(state, tmp_path, monkeypatch):
+    fill([event()])
+    words = [sys.executable, "-m", "stopgap", "ledger", "import", "-"]
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh", *words]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "stopgap: standard input: it is closed\n")
+    with open(tmp_path / "books", "w+b") as file:
+        file.write(stopgap("export").stdout)
+        file.seek(0)
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda: io.FileIO("/dev/full", "r+"))
+        done = stopgap("import", "-", stdin=file, check=False)
+    assert (done.returncode, done.stderr) == (1, b"stopgap: standard input: No space left on device\n")
+
+
+@only_sqlite
+def test_the_ledger_itself_is_not_replaced(state, tmp_path):
+    fill([event()])
+    (tmp_path / "link").symlink_to(state / "ledger.sqlite")
+    for words in (["export"], ["verify", "--save"]):
+        for path in (state / "ledger.sqlite", tmp_path / "link"):
+            done = stopgap(*words, str(path), check=False)
+            assert done.returncode == 1
+            assert b"is the ledger itself" in done.stderr
+    assert b"1 events in 1 chains: whole" in stopgap("verify").stdout
+
+
+def test_two_processes_of_one_number_write_the_same_file(tmp_path):
+    """In containers that share the folder; so does one after another that was killed."""
+    file = tmp_path / "books.jsonl"
+    with whole_file(file) as one, whole_file(file) as other:
+        one.write(b"one")
+        other.write(b"other")
+    assert file.read_bytes() == b"one"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()] == [0o600]
 
 
 def test_a_refused_file_is_named_with_its_line(state, tmp_path):
