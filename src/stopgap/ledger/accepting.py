@@ -15,6 +15,7 @@ from stopgap.ledger.store import exists, open_ledger, reading, writing
 
 LONGEST = timedelta(days=366)
 _DURATION = re.compile(r"(\d{1,6})([mhdw])")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d")  # other spellings of a mere day would end as it begins
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -69,10 +70,12 @@ def _moment(text: str, now: datetime) -> datetime | None:
             return now + timedelta(**{_UNITS[duration[2]]: int(duration[1])})
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             return datetime.combine(date.fromisoformat(text), datetime.max.time(), UTC)
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text) if _MOMENT.match(text) else None
+        if moment is None or not moment.tzinfo:
+            return moment and moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _remedy(known: list[str], wanted: str) -> str:

@@ -60,7 +60,7 @@ def span_of(asked: Asked, today: date) -> Span:
 def days_shown(asked: Asked, today: date) -> tuple[date, date]:
     """Of exposure over time. Raises BadSpan."""
     last = min(asked.until or today, today)
-    first = asked.since or last - timedelta(days=DAYS - 1)
+    first = asked.since or date.fromordinal(max(1, last.toordinal() - DAYS + 1))
     if first > today:
         raise BadSpan(f"--since {first} is still to come: today is {today} (UTC)")
     if first > last:

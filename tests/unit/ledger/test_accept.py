@@ -69,6 +69,8 @@ def test_an_acceptance_is_an_event_in_the_chain_and_shows_in_status(fleet):
         (["web1", "CVE-1", "--why", "x", "--until", "14d", "--who", "\x1b[2J"], "cannot be printed"),
         (["web1", "CVE-1", "--why", "x", "--until", "2020-01-01"], "is past"),
         (["web1", "CVE-1", "--why", "x", "--until", "9999-12-31"], "more than a year away"),
+        (["web1", "CVE-1", "--why", "x", "--until", "9999-12-31T23:59-12:00"], "is no date"),
+        (["web1", "CVE-1", "--why", "x", "--until", "0001-01-01T00:00+12:00"], "is no date"),
         (["web1", "CVE-1", "--why", "x", "--until", "soon"], "is no date"),
         (["web2", "CVE-1", "--why", "x", "--until", "14d"], "CVE-1 on web2: not_affected, closed"),
         (["web3", "CVE-1", "--why", "x", "--until", "14d"], "no case of CVE-1 on 'web3'; did you mean web"),
@@ -131,6 +133,9 @@ def test_until():
     until = accepting.parse_until
     assert until("2026-12-24", NOW) == datetime(2026, 12, 24, 23, 59, 59, 999999, UTC)
     assert until("2026-12-24T18:00+02:00", NOW) == datetime(2026, 12, 24, 16, 0, tzinfo=UTC)
+    for not_to_its_end in ("20261224", "2026-W52", "2026-W52-4"):  # a day that would end as it begins
+        with pytest.raises(BadWord, match="is no date"):
+            until(not_to_its_end, NOW)
     assert until("2026-12-24 18:00", NOW) == datetime(2026, 12, 24, 18, 0, tzinfo=UTC)
     assert until("2026-11-22", NOW) == datetime(2026, 11, 22, 23, 59, 59, 999999, UTC)
     assert [until(text, NOW) - NOW for text in ("90m", "12h", "14d", "2w")] == [

@@ -85,6 +85,7 @@ def test_only_episodes_that_began_in_the_span(fleet, told):
     assert told("--since", "2026-03-01", "--until", "2026-03-03")["all"]["times"]["effect"]["cases"] == 5
     assert told("--remedy", "CVE-2024-6387")["all"]["times"]["effect"]["cases"] == 1
     assert told("--until", "9999-12-31")["all"]["times"]["effect"]["cases"] == 5
+    assert told("--until", "0001-01-01")["all"]["times"]["effect"]["cases"] == 0
 
 
 def test_exposure_day_by_day(fleet, told):

@@ -60,6 +60,9 @@ def test_kev_is_read():
         (catalogue(ENTRY | {"dueDate": "2021-13-24"}), "entry 1 (CVE-2021-44228): dueDate '2021-13-24' is not a day"),
         (catalogue(ENTRY | {"dateAdded": "soon" * 99}), "dateAdded 'soonsoon"),
         (catalogue(ENTRY | {"dateAdded": 20211210}), "dateAdded '20211210' is not a day"),
+        (catalogue(ENTRY, dateReleased="0999-01-01"), "dateReleased '0999-01-01' is not a date and time"),
+        (catalogue(ENTRY, dateReleased="9999-12-31T23:59:59-12:00"), "is not a date and time"),
+        (catalogue(ENTRY, dateReleased="0001-01-01T00:00:00+14:00"), "is not a date and time"),
         (catalogue(ENTRY, dateReleased="yesterday"), "dateReleased 'yesterday' is not a date and time"),
     ],
 )

@@ -45,8 +45,10 @@ def moment(text: object, where: str) -> datetime:
     """A date and time, in UTC where it names no zone."""
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        if found:
+            found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         found = None
-    if found is None:
+    if found is None or found.year < 1000:  # years of three digits are kept with three, and read by nothing
         raise BadFeed(f"{where} {str(text)[:40]!r} is not a date and time")
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return found
