@@ -131,8 +131,23 @@ def _written(path: Path) -> Iterator[BinaryIO]:
     ledger = sqlite.path_of(ledger_url())
     if ledger and ledger.exists() and path.exists() and path.samefile(ledger):
         raise LedgerError(f"{path} is the ledger itself, which would be gone: name another file")
-    with heads.whole_file(path) as file:
+    with _cleared_away(), heads.whole_file(path) as file:
         yield file
+
+
+@contextmanager
+def _cleared_away() -> Iterator[None]:
+    """Also by a signal: else it would leave all that was written so far under a name nobody looks for."""
+    import signal
+
+    ending = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for one in ending:
+        signal.signal(one, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        for one in ending:
+            signal.signal(one, signal.SIG_DFL)
 
 
 @contextmanager

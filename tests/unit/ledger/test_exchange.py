@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import stat
 import subprocess
 import sys
@@ -444,6 +445,21 @@ def test_the_ledger_itself_is_not_replaced(state, tmp_path):
             assert done.returncode == 1
             assert b"is the ledger itself" in done.stderr
     assert b"1 events in 1 chains: whole" in stopgap("verify").stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_who_is_ended_while_it_writes_leaves_nothing(state, tmp_path, number):
+    """A timer's limit of time, a terminal that closes: each time as much as the whole ledger."""
+    lines = [
+        "import os, sys, pathlib",
+        "from stopgap.cli.ledger_exchange import _written",
+        "with _written(pathlib.Path(sys.argv[1])) as file:",
+        "    file.write(b'x' * 100_000)",
+        "    os.kill(os.getpid(), int(sys.argv[2]))",
+    ]
+    words = [sys.executable, "-c", "\n".join(lines), str(tmp_path / "books.jsonl"), str(int(number))]
+    assert subprocess.run(words, capture_output=True, check=False).returncode != 0
+    assert [path.name for path in tmp_path.iterdir() if path != state] == []
 
 
 def test_two_processes_of_one_number_write_the_same_file(tmp_path):
