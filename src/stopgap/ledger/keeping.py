@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from stopgap.ledger import bulk, folded, folding, machines
-from stopgap.ledger.events import FIELDS, OF_HOST, OF_MACHINE, Event, is_time
+from stopgap.ledger.errors import LedgerBroken
+from stopgap.ledger.events import FIELDS, OF_HOST, OF_MACHINE, Event, clean, is_time
 from stopgap.ledger.hosts import Host, by_estate
 from stopgap.ledger.projection import Fold, Key, Told, fold, once, tell
 from stopgap.ledger.tables import cases, events
@@ -261,7 +262,12 @@ def clock_limits(connection: sa.Connection) -> Mapping[str, str]:
 
 def _event(row: sa.Row[Any]) -> Event:
     plain = list(row[: len(FIELDS)])
-    plain[_EVIDENCE] = json.loads(plain[_EVIDENCE])
+    try:
+        plain[_EVIDENCE] = json.loads(plain[_EVIDENCE])
+    except (ValueError, RecursionError):
+        plain[_EVIDENCE] = None
+    if not isinstance(plain[_EVIDENCE], dict):
+        raise LedgerBroken(f"event {clean(str(row[0]), 40)} was edited: `stopgap ledger verify` says what else was")
     return Event(*plain)
 
 

@@ -231,3 +231,15 @@ def test_where_a_table_has_no_room_the_sentence_goes_below(fleet):
     assert "    nginx: candidate 1 < required 2" in shown
     row = next(line for line in shown.splitlines() if line.startswith("web1"))
     assert row.split()[1:4] == ["CVE-1", "limits", "(until_reboot)"]
+
+
+@only_sqlite
+@pytest.mark.parametrize("evidence", ["garbage", "[1]"])
+@pytest.mark.parametrize("words", [("ledger", "check"), ("ledger", "rebuild")])
+def test_an_event_that_was_edited_is_a_sentence(fleet, words, evidence):
+    with writing(open_ledger()) as connection:
+        connection.exec_driver_sql("UPDATE events SET evidence = ? WHERE kind = 'assessed'", (evidence,))
+    done = stopgap(*words)
+    assert done.returncode == 1
+    assert done.stderr.startswith("stopgap: event ")
+    assert "`stopgap ledger verify` says what else was" in done.stderr
