@@ -1,6 +1,7 @@
 """`stopgap`: every command by name, loaded only when it is asked for."""
 
 import importlib
+import os
 import sys
 from typing import Any, cast
 
@@ -60,16 +61,31 @@ def root(
 
 def main() -> None:
     """Entry point. Usage errors end with exit code 1, as every error that is ours does."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the end
     try:
-        code = typer.main.get_command(app).main(standalone_mode=False)
-    except typer.Abort:
+        code = _run()
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what still waits to be written must not fail once more
+        typer.secho(f"stopgap: standard output: {error.strerror}", err=True)
         code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _run() -> object:
+    try:
+        return typer.main.get_command(app).main(standalone_mode=False)
+    except typer.Abort:
+        return 1
     except typer.TyperException as error:
         # What the parser found wrong names the option only in its long form; our own sentences stand as they are.
         told = error.format_message() if getattr(error, "param", None) else str(error)
         typer.secho(f"stopgap: {told}", err=True)
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+        return 1
 
 
 if __name__ == "__main__":
