@@ -17,6 +17,7 @@ GOALS = {
 PHASES = ("apply", "revert")
 # Checks that fail where a good fix is not in effect yet: nothing to take it back for.
 NOT_YET = ("package", "processes", "kernel", "file", "archive_member")
+NOT_LIFTED = "; not lifted, since its fix is not proven: fix it first, or overrule that (--force, stopgap_force)"
 OWED = "still owed: "  # an obligation's check
 ROLL_BACK = "stopgap fix %s -l THIS_HOST --rollback auto"
 
@@ -231,6 +232,8 @@ def outcomes(said, mode, rollback="never"):
         if mode == "assess":
             case["state"], case["reason"] = as_assessed(assessment)
         case["reason"] += told_extension(case, index["verification"].get(remedy))
+        if mode == "lift" and assessment["mitigation"] and remedy not in index["lift"]:
+            case["reason"] += NOT_LIFTED
         case["met"] = is_met(case, assessment, said, mode, index["lift"].get(remedy))
         found.append(case)
     return found
