@@ -47,14 +47,13 @@ def lasting_output() -> Iterator[None]:
     kept = sys.stdout, sys.stderr
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may lack our letters
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # for a caller who closed them
-        out, err = Lasting(sys.stdout or nowhere), Lasting(sys.stderr or nowhere)
-        sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
-        try:
-            yield
-        finally:
-            out.flush()
-            if out.lost and not isinstance(out.lost, BrokenPipeError):  # who closes a pipe knows it
-                print(f"stopgap: standard output: {out.lost.strerror}; the run went on without it", file=sys.stderr)
-            err.flush()
-            sys.stdout, sys.stderr = kept
+    out, err = Lasting(sys.stdout), Lasting(sys.stderr)
+    sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
+    try:
+        yield
+    finally:
+        out.flush()
+        if out.lost and not isinstance(out.lost, BrokenPipeError):  # who closes a pipe knows it
+            print(f"stopgap: standard output: {out.lost.strerror}; the run went on without it", file=sys.stderr)
+        err.flush()
+        sys.stdout, sys.stderr = kept

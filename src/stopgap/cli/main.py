@@ -3,6 +3,8 @@
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import typer
@@ -61,19 +63,29 @@ def root(
 
 def main() -> None:
     """Entry point. Usage errors end with exit code 1, as every error that is ours does."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the end
-    try:
-        code = _run()
-        sys.stdout.flush()
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what still waits to be written must not fail once more
-        typer.secho(f"stopgap: standard output: {error.strerror}", err=True)
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+    with _open_streams():
+        try:
+            code = _run()
+            sys.stdout.flush()
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what still waits to be written must not fail once more
+            typer.secho(f"stopgap: standard output: {error.strerror}", err=True)
+            code = 1
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _open_streams() -> Iterator[None]:
+    """Also where whoever started us closed them."""
+    kept = sys.stdout, sys.stderr
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = kept
 
 
 def _run() -> object:

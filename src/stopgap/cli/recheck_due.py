@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from stopgap.cli.ledger_options import ledger_errors, print_json, where_it_is
 from stopgap.cli.risk_options import risk_errors, tell_doubts
 from stopgap.cli.verbs import check_inventory, run_verb
 from stopgap.engine.hosts import hosts_of
-from stopgap.engine.memory import memory_folder
+from stopgap.engine.memory import PrivateFolder
 from stopgap.engine.model import EngineError, ExitCode, RunRequest, RunResult
 from stopgap.ledger import debts
 from stopgap.ledger.events import clean, spelled
@@ -125,7 +124,7 @@ def recheck(request: RunRequest, found: Due, at_most: int, any_lost: bool, *, as
             tell(f"due, and not asked by the play: {clean(', '.join(unasked), 1000)}")
         return exit_code(result, bool(unasked) or any_lost)
 
-    with tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder()) as folder:
+    with PrivateFolder() as folder:
         hosts = Path(folder, "hosts")  # too many for a command line
         hosts.write_text("\n".join(wanted) + "\n", encoding="utf-8")
         remedies = sorted({one.case.remedy for one in chosen})

@@ -5,7 +5,6 @@ import re
 import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ import ansible_runner
 
 from stopgap.collection import collection_root
 from stopgap.engine.environment import environment
-from stopgap.engine.memory import memory_folder
+from stopgap.engine.memory import PrivateFolder, memory_folder
 from stopgap.engine.model import (
     Changed,
     EngineError,
@@ -68,7 +67,7 @@ def _run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
         return False  # runner need not keep the event on disk
 
     with (
-        tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder()) as private,
+        PrivateFolder() as private,
         _stop_gently(private) as stopped,
     ):
         runner = ansible_runner.run(

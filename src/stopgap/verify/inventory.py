@@ -4,12 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from stopgap.engine.environment import environment
-from stopgap.engine.memory import memory_folder
+from stopgap.engine.memory import PrivateFolder
 from stopgap.verify.errors import BadRequest
 
 ACTION = "stopgap.remediation.connections"
@@ -29,7 +28,7 @@ class Asked:
 
     def __init__(self, pattern: str, inventory: str | None, strict: bool = False):
         self._pattern = pattern
-        self._private = tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder())
+        self._private = PrivateFolder()
         self._file = Path(self._private.name, "connections.json")
         source = ["-i", inventory] if inventory else []
         words = [

@@ -13,13 +13,12 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stopgap.engine.memory import memory_folder
+from stopgap.engine.memory import PrivateFolder
 from stopgap.verify import agent
 from stopgap.verify.channel import Answer, answer_of, header_of
 from stopgap.verify.errors import ConnectionLost, HostUnreachable
@@ -41,7 +40,7 @@ class Relay:
 
     def __init__(self, spec: dict[str, Any], timeout: float, started: "Callable[[Relay], None] | None" = None):
         self._python = shlex.join(shlex.split(spec["python"]))
-        self._folder = tempfile.TemporaryDirectory(prefix="stopgap-", dir=memory_folder())
+        self._folder = PrivateFolder()
         self._variables = Path(self._folder.name, "variables.yml")  # only we may look into that folder
         self._variables.write_text(as_yaml(spec["ansible"]), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
