@@ -21,7 +21,7 @@ BY_CODE = {
     "40P01": "another writer was in the way; what was to be written is still in the spool, try again",
     "57014": "one statement took longer than ten minutes; ask whoever runs the server",
     "25006": "this server is a read-only standby: name the primary, or add target_session_attrs=read-write to the URL",
-    "25P03": "this process was stopped in the middle of writing, so the server ended its session; try again",
+    "25P03": "this process was stopped in the middle of writing, or waited a minute for whoever reads what it prints (print into a file first), so the server ended its session; try again",  # noqa: E501
     "57P01": "the server was shut down meanwhile; try again when it is up",
     "57P03": "the server is starting or stopping; try again when it is up",
     "53300": "the server has no connection left; try again, or raise its max_connections",
