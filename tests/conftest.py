@@ -1,6 +1,7 @@
 """Lab hosts shared by the tests of one run that need real ones."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -12,6 +13,14 @@ from stopgap.lab import HostSpec, Lab, SuiteGoneError
 from tests.books import TOP, Books
 from tests.order import is_contract, place
 from tests.postgres import NoPostgreSQL, Server
+
+
+def pytest_configure():
+    """Commands of the tests hear signals, also where this run was started to ignore them: in the background of a
+    script, under nohup. What is handled here is not ignored by them."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items):
