@@ -1,5 +1,6 @@
 """`stopgap`: every command by name, loaded only when it is asked for."""
 
+import errno
 import importlib
 import os
 import sys
@@ -13,6 +14,7 @@ from typer.core import TyperCommand
 import stopgap
 from stopgap.cli.lazy import LazyCommand, LazyGroup
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 VERBS = ("assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", "sync")
 # command -> module that holds it under that attribute; a Typer app for a group, a function for a single command
 COMMANDS = {
@@ -68,10 +70,10 @@ def main() -> None:
             code = _run()
             sys.stdout.flush()
         except OSError as error:
-            if error.filename is not None:
+            if error.errno not in UNWRITABLE or error.filename is not None:
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what still waits to be written must not fail once more
-            typer.secho(f"stopgap: standard output: {error.strerror}", err=True)
+            typer.secho(f"stopgap: cannot write what was to be told: {error.strerror}", err=True)
             code = 1
         sys.exit(code if isinstance(code, int) else 0)
 

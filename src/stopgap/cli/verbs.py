@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +16,7 @@ from stopgap.cli.lasting import lasting_output
 from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.progress import Progress, show_result
 from stopgap.engine.model import EngineError, ExitCode, RunRequest, RunResult
-from stopgap.ledger.events import spelled
+from stopgap.ledger.events import PATTERNS, spelled
 from stopgap.ledger.ids import new_id
 
 Remedies = Annotated[list[str] | None, typer.Argument(help="Remedy ids or aliases; 'all' is the whole catalogue.")]
@@ -36,7 +35,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, n
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Show what Ansible prints.")]
 
 
-RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PROVING = ("fix", "remediate", "verify", "recheck", "lift")
 
 
@@ -179,7 +177,7 @@ def run_verb(
 
     check_inventory(request.inventory)
     given = os.environ.get("STOPGAP_RUN", "").lower()  # no id, no name: the callback makes the same choice
-    request = replace(request, run=given if RUN.fullmatch(given) else new_id(spelled(datetime.now(UTC))))
+    request = replace(request, run=given if PATTERNS["run"].fullmatch(given) else new_id(spelled(datetime.now(UTC))))
     with Progress(request, quiet=as_json) as progress:
         try:
             result = run(request, progress.take)

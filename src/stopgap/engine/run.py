@@ -66,10 +66,7 @@ def _run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
             listen(event)
         return False  # runner need not keep the event on disk
 
-    with (
-        PrivateFolder() as private,
-        _stop_gently(private) as stopped,
-    ):
+    with PrivateFolder() as private, _stop_gently(private) as stopped:
         runner = ansible_runner.run(
             private_data_dir=private,
             project_dir=str(Path.cwd()),

@@ -23,7 +23,7 @@ def stopgap(tmp_path):
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_full_disk_behind_the_output_is_told(stopgap, words):
     done = stopgap(words, ">/dev/full")
-    assert (done.returncode, done.stderr) == (1, "stopgap: standard output: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "stopgap: cannot write what was to be told: No space left on device\n")
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
