@@ -94,6 +94,11 @@ def test_what_one_does_the_other_finds_and_both_agree(lab, remedy, tmp_path):
     assert bob.states() == {("web1", ID): "mitigated"}
     assert "1 host: nothing new" in done(bob.stopgap("sync"))
 
+    print(done(bob.stopgap("mitigate", *remedy, "--owner", "bob")))
+    assert "web1: 1 new event" in done(ann.stopgap("sync"))
+    assert [owed["owner"] for books in (ann, bob) for owed in books.read("debt")["debt"]] == ["bob", "bob"]
+    exchange(ann, bob, tmp_path)
+
     standins.publish(lab, "web1", standins.package("shop", "2.0"))
     done(ann.stopgap("fix", *remedy))
     assert ann.states() == {("web1", ID): "fixed"}

@@ -1,6 +1,7 @@
 """What the engine does about each thing that can be found on a host."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,39 @@ def test_a_new_revision_with_other_deeds_replaces_the_old_without_a_gap(target):
     assert sorted(target.tree()) == ["new.conf", "x.conf"]
     target.absent(remedy("CVE-1", target.file("x.conf"), revision=2))
     assert target.tree() == {}
+
+
+def test_who_answers_for_a_mitigation_in_force_is_changed_by_asking(target):
+    """A line of its history says so: ledgers hear of nothing else."""
+    asked = remedy("CVE-1", target.file("x.conf"))
+    assert target.present(asked, owner="ann")[0]["owner"] == "ann"
+    for check in (True, False):
+        told = target.present(asked, owner="bob", check=check)[0]
+        assert (told["owner"], told["changed"], told["state"]) == ("bob", True, "applied")
+        assert told["reason"] == "in force already; bob answers for it from now on, before it was ann"
+        assert [one["owner"] for one in target.entries()] == ["ann" if check else "bob"]
+    last = target.entries()[0]["history"][-1]
+    assert (last["state"], last["reason"]) == ("applied", "bob answers for it from now on, before it was ann")
+    for options in ({"owner": "bob"}, {}):
+        again = target.present(asked, **options)[0]
+        assert (again["owner"], again["changed"], again["reason"]) == ("bob", False, "in force already")
+
+
+def test_who_answers_stays_the_same_when_a_new_revision_replaces_the_old(target):
+    target.present(remedy("CVE-1", target.file("x.conf")), owner="ann")
+    assert target.present(remedy("CVE-1", target.file("new.conf"), revision=2))[0]["owner"] == "ann"
+    assert target.present(remedy("CVE-1", target.file("newer.conf"), revision=3), owner="bob")[0]["owner"] == "bob"
+
+
+def test_who_answers_is_not_changed_where_it_could_not_be_put_right(target):
+    asked = remedy("CVE-1", target.file("folder/x.conf"))
+    Path(target.path("folder")).mkdir()
+    target.present(asked, owner="ann")
+    shutil.rmtree(target.path("folder"))
+    Path(target.path("folder")).write_text("no folder any more")
+    told = target.present(asked, owner="bob")[0]
+    assert (told["state"], told["owner"]) == ("failed", "ann")
+    assert target.entries()[0]["owner"] == "ann"
 
 
 def test_a_new_revision_with_the_same_deeds_changes_nothing(target):

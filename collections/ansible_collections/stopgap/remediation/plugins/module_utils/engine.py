@@ -45,6 +45,7 @@ class Engine(object):
         self.holds = Holds(journal, entries)
         self.touched = set()  # id(action) of each that changed the host in this run, or would
         self.followed = set()  # entries whose `then` was begun in this run
+        self.handed_over = set()  # entries that somebody else answers for since this run
         self.notes = []
 
     # -- put in force
@@ -66,6 +67,15 @@ class Engine(object):
             if entry["state"] != "intended" or self.journal.read_only:
                 return Outcome("failed", "%s; nothing was changed" % error, [])
             return self._stay(entry, todo, error) if was_whole else self._undo(entry, error)
+
+    def hand_over(self, entry, owner):
+        """Somebody else answers for what is in force. Ledgers hear of it by a line of the history."""
+        said = "%s answers for it from now on, before it was %s" % (owner, entry["owner"] or "nobody")
+        handed = dict(entry, owner=owner)
+        self.journal.record(handed, entry["state"], said)
+        entry.update(handed)
+        self.handed_over.add(entry["entry"])
+        return said
 
     def _stay(self, entry, todo, error):
         """It was in force and lost in part. What was not lost stays: half a protection is more than none."""

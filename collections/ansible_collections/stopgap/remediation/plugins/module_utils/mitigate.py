@@ -53,13 +53,18 @@ def put_in_force(engine, remedy, wanted, owner, reason):
     entries = [entry for entry in held_for(engine, remedy) if entry["mitigation"] == chosen["id"]]
     same = [entry for entry in entries if is_same(entry, chosen)]
     try:
-        entry = same[-1] if same else new_entry(remedy, chosen, owner, reason)
+        before = entries[-1]["owner"] if entries else ""
+        entry = same[-1] if same else new_entry(remedy, chosen, owner or before, reason)
         if not entry["actions"]:
             return [nothing(remedy, chosen["id"], "mitigation %s has no actions" % chosen["id"])]
         if entry["revision"] != remedy["revision"]:  # new knowledge, same deeds
             entry["revision"] = remedy["revision"]
             engine.journal.write(entry)
-        told = [finish(engine, entry, engine.present(entry))]
+        outcome = engine.present(entry)
+        if outcome.state == "applied" and owner not in ("", entry["owner"]):
+            said = engine.hand_over(entry, owner)
+            outcome = outcome._replace(reason="%s; %s" % (outcome.reason, said))
+        told = [finish(engine, entry, outcome)]
     except StopgapError as error:
         return [nothing(remedy, chosen["id"], str(error), "failed")]
     if entry["state"] == "applied":  # what an older revision did is let go only now: what both do stays in force
@@ -135,7 +140,8 @@ def finish(engine, entry, outcome):
         reason=outcome.reason,
         pending_tasks=outcome.pending,
         actions=[action for action, _diff in told],
-        changed=any(action["changed"] for action, _diff in told) or entry["entry"] in engine.followed,
+        changed=any(action["changed"] for action, _diff in told)
+        or entry["entry"] in engine.followed | engine.handed_over,
     )
     secrets = secrets_of(entry)
     return hide(result, secrets), hide([diff for action, diff in told if action["changed"]], secrets)

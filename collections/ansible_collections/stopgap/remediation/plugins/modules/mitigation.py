@@ -28,7 +28,9 @@ options:
       - If not given, V(present) takes the one in force or else the first valid one, V(absent) lifts all of the remedy.
     type: str
   owner:
-    description: Who answers for the mitigation until the fix is in.
+    description:
+      - Who answers for the mitigation until the fix is in.
+      - Of a mitigation that is in force already, somebody else from now on. If not given, whoever it is stays.
     type: str
     default: ""
   reason:
