@@ -11,7 +11,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from stopgap.engine.model import Changed, Event, HostAnswered, RunRequest, RunResult, Said, StepStarted
+from stopgap.engine.model import Changed, Event, HostAnswered, RunRequest, RunResult, Said, StepStarted, reason_of
 from stopgap.ledger.events import clean
 
 COLOURS = {"fixed": "green", "mitigated": "yellow", "not_affected": "dim", "patched": "yellow", "exposed": "red"}
@@ -82,7 +82,7 @@ class Progress:
         self.answers[event.status] += 1
         if event.status in ("unreachable", "failed") and not event.action.endswith((".outcome", ".remedies")):
             # indented, so that no line of a host's text can pass for one of ours
-            why = str(event.result.get("msg") or event.text).strip().splitlines()[:MOST_LINES]
+            why = reason_of(event).splitlines()[:MOST_LINES]
             self.console.print(f"  [red]{safe(event.host)}[/] {event.status}: " + "\n      ".join(map(safe, why)))
         for told in warnings_of(event):
             self.console.print(f"  [yellow]{safe(event.host)} WARNING[/]: {safe(told)}", soft_wrap=True)
@@ -128,11 +128,19 @@ def show_result(request: RunRequest, result: RunResult) -> None:
     shown = rows if len(rows) <= MOST_ROWS else [(host, case) for host, case in rows if not case.get("met")]
     if shown:
         console.print(_table([(host, case) for host, case in shown if case.get("state") != "not_affected"]))
-    for host, why in sorted(result.failures.items()):
-        console.print(f"[red]failed[/] {safe(host)}: {safe(why)}")
-    for host, why in sorted(result.unreachable.items()):
-        console.print(f"[red]unreachable[/] {safe(host)}: {safe(why)} (its cases are unknown; the others went on)")
+    for hosts, why in _by_reason(result.failures):
+        console.print(f"[red]failed[/] {hosts}: {why}")
+    for hosts, why in _by_reason(result.unreachable):
+        console.print(f"[red]unreachable[/] {hosts}: {why} (their cases are unknown; the others went on)")
     console.print(_summary(request, result, [case for _host, case in rows]))
+
+
+def _by_reason(told: dict[str, str]) -> list[tuple[str, str]]:
+    """(hosts, why): a fleet behind one broken jump host is one line."""
+    hosts: dict[str, list[str]] = {}
+    for host, why in sorted(told.items()):
+        hosts.setdefault(safe(why), []).append(safe(host))
+    return [(", ".join(names), why) for why, names in hosts.items()]
 
 
 def _table(rows: list[tuple[str, dict[str, object]]]) -> Table | str:

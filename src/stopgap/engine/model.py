@@ -1,5 +1,6 @@
 """What is asked of a run and what it says: plain data, no Ansible in it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -39,6 +40,8 @@ class RunRequest:
     passwords: dict[str, str] = field(default_factory=dict)
     run: str = ""
 
+
+CLOSED = re.compile(r"Shared connection to .* closed\.")  # ssh's own word, with a terminal
 
 HostStatus = Literal["ok", "failed", "unreachable", "skipped"]
 
@@ -126,7 +129,7 @@ def collect(events: Iterable[Event], result: RunResult) -> RunResult:
 
 def _take(event: HostAnswered, result: RunResult) -> None:
     if event.status == "unreachable":
-        result.unreachable[event.host] = first_line(event.result.get("msg") or event.text)
+        result.unreachable[event.host] = first_line(reason_of(event))
     elif event.action.endswith(".outcome") and event.status == "skipped":  # a dry run judges nobody
         result.failures.pop(event.host, None)
     elif event.action.endswith(".outcome"):
@@ -135,9 +138,24 @@ def _take(event: HostAnswered, result: RunResult) -> None:
     elif event.status == "ok" and event.action.endswith(".journal_info"):
         result.journals.add(event.host)
     elif event.status == "failed" and event.action.endswith(".remedies"):
-        result.refused = str(event.result.get("msg") or event.text)
+        result.refused = reason_of(event)
     elif event.status == "failed":
-        result.failures[event.host] = f"{event.step}: {first_line(event.result.get('msg') or event.text)}"
+        result.failures[event.host] = f"{event.step}: {first_line(reason_of(event))}"
+
+
+def reason_of(event: HostAnswered) -> str:
+    """Ansible's message; where a module gave no answer, with what the host printed instead: that names the cause."""
+    told, *more = str(event.result.get("msg") or event.text).strip().splitlines() or [""]
+    said = _printed(event.result)
+    return "\n".join([f"{told}; the host said: {said}" if said else told, *more])
+
+
+def _printed(result: dict[str, Any]) -> str:
+    """A shell says what is wrong first, Python last."""
+    texts = [text for text in (result.get("module_stdout"), result.get("module_stderr")) if isinstance(text, str)]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    lines = [line for line in lines if line and not CLOSED.fullmatch(line)]
+    return "" if not lines else lines[-1 if lines[0].startswith("Traceback") else 0]
 
 
 def first_line(text: object) -> str:

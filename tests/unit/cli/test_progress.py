@@ -33,6 +33,19 @@ def test_markup_of_a_host_is_shown_as_text(capsys):
     assert "[red]no[/]" in capsys.readouterr().out
 
 
+def test_hosts_with_the_same_trouble_are_told_in_one_line(capsys):
+    result = RunResult(
+        failures={"web2": "no", "web3": "other", "web1": "no"}, unreachable={"db2": "gone", "db1": "gone"}
+    )
+    show_result(RunRequest("fix"), result)
+    assert capsys.readouterr().out.splitlines() == [
+        "failed web1, web2: no",
+        "failed web3: other",
+        "unreachable db1, db2: gone (their cases are unknown; the others went on)",
+        "5 hosts: no case; 5 of them not there yet",
+    ]
+
+
 def test_check_mode_says_that_nothing_was_changed(capsys):
     show_result(RunRequest("fix", check=True), RunResult())
     assert "nothing was changed" in capsys.readouterr().out

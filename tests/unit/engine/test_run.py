@@ -5,7 +5,17 @@ import shlex
 import pytest
 
 from stopgap.engine import run as engine
-from stopgap.engine.model import Changed, ExitCode, HostAnswered, RunRequest, RunResult, Said, StepStarted, collect
+from stopgap.engine.model import (
+    Changed,
+    ExitCode,
+    HostAnswered,
+    RunRequest,
+    RunResult,
+    Said,
+    StepStarted,
+    collect,
+    reason_of,
+)
 
 
 def test_values_reach_ansible_as_single_words():
@@ -79,6 +89,29 @@ def outcome(verdict, host="web1"):
 def test_exit_codes(events, return_code, code):
     result = collect(events, RunResult(return_code=return_code))
     assert result.exit_code() is code
+
+
+NO_ANSWER = "Module result deserialization failed: No start of json char found"
+TRACEBACK = 'Traceback (most recent call last):\n  File "x", line 1\nMemoryError: no more\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"module_stderr": "python3: command not found\n\nNote: see help\n"}, "python3: command not found"),
+        ({"module_stdout": "Killed\r\n", "module_stderr": "Shared connection to web1 closed.\r\n"}, "Killed"),
+        ({"module_stderr": TRACEBACK}, "MemoryError: no more"),
+        ({"module_stdout": "", "module_stderr": " \n"}, None),
+        ({"module_stdout": ["a"], "module_stderr": 7}, None),
+        ({}, None),
+    ],
+)
+def test_where_a_module_gave_no_answer_it_is_told_what_the_host_said_instead(said, why):
+    """Ansible's message alone names no cause."""
+    failed = answered("web1", "failed", msg=NO_ANSWER, **said)
+    told = f"{NO_ANSWER}; the host said: {why}" if why else NO_ANSWER
+    assert collect([failed], RunResult()).failures == {"web1": f"Assess: {told}"}
+    assert reason_of(failed).splitlines()[0] == told
 
 
 def test_an_inventory_without_hosts_is_an_error_though_ansible_calls_it_success():
