@@ -79,7 +79,7 @@ class Progress:
     def _answered(self, event: HostAnswered) -> None:
         if event.action.rpartition(".")[2] in HIDDEN:
             return
-        self.answers[event.status] += 1
+        self.answers[self._counted(event)] += 1
         if event.status in ("unreachable", "failed") and not event.action.endswith((".outcome", ".remedies")):
             # indented, so that no line of a host's text can pass for one of ours
             why = reason_of(event).splitlines()[:MOST_LINES]
@@ -94,6 +94,11 @@ class Progress:
         if self.live:
             told = f"{safe(self.step)} … {sum(self.answers.values())} answered"
             self.live.update(Text.from_markup(told, emoji=False))
+
+    def _counted(self, event: HostAnswered) -> str:
+        if event.status == "ok" and event.result.get("changed") is True:
+            return "would change" if self.request.check else "changed"
+        return event.status
 
     def _finish_step(self) -> None:
         told = {status: n for status, n in self.answers.items() if status != "skipped"}

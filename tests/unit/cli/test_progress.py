@@ -52,6 +52,19 @@ def test_check_mode_says_that_nothing_was_changed(capsys):
 
 
 @pytest.mark.parametrize(
+    ("check", "told"), [(False, "2 changed, 1 ok, 1 failed"), (True, "2 would change, 1 ok, 1 failed")]
+)
+def test_a_step_tells_how_many_hosts_it_changed(check, told, capsys):
+    """A second run is to be seen as one that changed nothing."""
+    with Progress(RunRequest("mitigate", check=check)) as progress:
+        progress.take(StepStarted("Apply"))
+        for host, changed in (("web1", True), ("web2", "yes"), ("web3", True)):
+            progress.take(HostAnswered(host, "Apply", "stopgap.remediation.mitigation", "ok", {"changed": changed}, ""))
+        progress.take(HostAnswered("web4", "Apply", "x", "failed", {"changed": True, "msg": "no"}, ""))
+    assert capsys.readouterr().out.splitlines()[-1] == f"  Apply: {told}"
+
+
+@pytest.mark.parametrize(
     ("action", "shown"), [("stopgap.remediation.patch", True), ("stopgap.remediation.assess", False)]
 )
 @pytest.mark.parametrize("text", ["no way back", *HOSTILE])
