@@ -27,6 +27,7 @@ from stopgap.verify.verdict import clean
 PATIENCE = 30.0  # seconds, besides the command's own: Ansible starts, connects, becomes another user
 ALIAS = "host"  # its name in the inventory; where it really is, ansible_host says
 ANSWER = re.compile(rb"stopgap\[([A-Za-z0-9+/=]*)\]stopgap")
+CAUSE = "<<< caused by >>>"
 # No brace and no percent sign: Ansible takes arguments for templates. No quote that a shell could end at.
 ONCE = (
     "import base64,io,sys,zlib;p,r=[zlib.decompress(base64.b64decode(a)) for a in sys.argv[1:]];o=sys.stdout;"
@@ -139,6 +140,7 @@ def why(said: bytes) -> str:
             text = json.loads(told[1])
         except ValueError:
             text = told[1]
+    text = text.rpartition(CAUSE)[2].strip() or text  # before it stands the task with all its arguments
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("[WARNING]", f"{ALIAS} | "))]
     lines = list(dict.fromkeys(line.removeprefix("Task failed: ") for line in lines))
     return clean("; ".join(lines[-3:]) or "Ansible said nothing")

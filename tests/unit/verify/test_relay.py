@@ -50,6 +50,13 @@ def test_p04_what_ansible_cannot_reach_is_unreachable_with_its_reason(reach):
         host.run("true")
 
 
+def test_the_cause_is_told_and_not_all_that_ansible_did_on_the_way_to_it(reach):
+    told = {"ansible_connection": "winrm", "ansible_host": "127.0.0.1", "ansible_password": "geheim"}
+    with pytest.raises(HostUnreachable) as raised:
+        reach(told | {"ansible_become": True}).backend.connect()
+    assert str(raised.value).startswith("The 'powershell' shell plugin does not support become.")
+
+
 def test_a_plugin_that_is_not_there_says_so(reach):
     with pytest.raises(HostUnreachable, match="no_such_plugin"):
         reach({**HERE, "ansible_connection": "no_such_plugin"}).backend.connect()
