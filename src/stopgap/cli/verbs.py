@@ -64,8 +64,8 @@ def _verb(name: str, text: str) -> Callable[..., None]:
         ] = 500,
         attest: Annotated[list[str] | None, typer.Option(help="Vouch for an obligation of the fix.")] = None,
         conffiles: Annotated[
-            Literal["keep", "replace"], typer.Option(help="fix: which side of an edited configuration file.")
-        ] = "keep",
+            Literal["keep", "replace"] | None, typer.Option(help="fix: which side of an edited configuration file.")
+        ] = None,
         reboot: Annotated[
             Literal["never", "allow"] | None, typer.Option(help="fix: reboot a host whose fix needs it.")
         ] = None,
@@ -107,8 +107,8 @@ def _verb(name: str, text: str) -> Callable[..., None]:
             diff=diff,
             forks=forks,
             verbosity=verbose,
-            # what was left at its default is left to the inventory's group_vars: extra variables would win over them
-            variables={key: value for key, value in variables.items() if value not in ("", [], False, "keep", None)},
+            # what was not given is left to the inventory's group_vars: extra variables would win over them
+            variables={key: value for key, value in variables.items() if value not in ("", [], False, None)},
             passthrough=tuple(more + flags + (ansible or [])),
             passwords=passwords,
         )

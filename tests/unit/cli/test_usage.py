@@ -6,6 +6,8 @@ import sys
 import pytest
 from tests import typed
 
+from stopgap.cli import verbs
+
 
 def stopgap(*words, **more):
     return subprocess.run(
@@ -49,6 +51,22 @@ def test_usage_errors(words, says, tmp_path, monkeypatch):
     assert done.returncode == 1
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ([], {}),
+        (["--conffiles", "keep"], {"stopgap_conffiles": "keep"}),
+        (["--rollback", "ask", "--reboot", "never"], {"stopgap_rollback": "ask", "stopgap_reboot": "never"}),
+    ],
+)
+def test_an_option_wins_over_the_inventory_also_with_the_value_of_the_default(words, given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(verbs, "run_verb", lambda request, **_: asked.append(request) or 0)
+    typed.stopgap("fix", "CVE-2023-44487", *words)
+    assert asked[0].variables == {"stopgap_remedies": ["CVE-2023-44487"], **given}
 
 
 def test_version():
