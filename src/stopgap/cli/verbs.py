@@ -35,6 +35,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, n
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Show what Ansible prints.")]
 
 
+AT_MOST = 500  # hosts in one recheck of what is due
 PROVING = ("fix", "remediate", "verify", "recheck", "lift")
 
 
@@ -60,8 +61,14 @@ def _verb(name: str, text: str) -> Callable[..., None]:
             bool, typer.Option("--due", help="recheck: only what was proven too long ago for how urgent it is.")
         ] = False,
         at_most: Annotated[
-            int, typer.Option(min=0, metavar="HOSTS", help="recheck --due: so many hosts in one run; 0 is all.")
-        ] = 500,
+            int | None,
+            typer.Option(
+                min=0,
+                metavar="HOSTS",
+                show_default=str(AT_MOST),
+                help="recheck --due: so many hosts in one run; 0 is all.",
+            ),
+        ] = None,
         attest: Annotated[list[str] | None, typer.Option(help="Vouch for an obligation of the fix.")] = None,
         conffiles: Annotated[
             Literal["keep", "replace"] | None, typer.Option(help="fix: which side of an edited configuration file.")
@@ -83,6 +90,8 @@ def _verb(name: str, text: str) -> Callable[..., None]:
         ids = _chosen(name, remedies)
         _check_limit(limit)
         _check_words(name, reason, force=force, extend=bool(extend), due=due, attest=bool(attest))
+        if at_most is not None and not due:
+            raise typer.BadParameter("--at-most goes with recheck --due: all else is over all hosts (--limit)")
         variables: dict[str, Any] = {
             "stopgap_remedies": ids,
             "stopgap_remedy_path": [str(p.absolute()) for p in remedy_path or []],
@@ -116,7 +125,7 @@ def _verb(name: str, text: str) -> Callable[..., None]:
             if due:
                 from stopgap.cli.recheck_due import run_due  # it reads the ledger, which the verbs do not
 
-                raise typer.Exit(run_due(request, ids, at_most, as_json=as_json))
+                raise typer.Exit(run_due(request, ids, AT_MOST if at_most is None else at_most, as_json=as_json))
             raise typer.Exit(run_verb(request, as_json=as_json))
 
     command.__name__ = name

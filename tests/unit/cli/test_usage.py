@@ -28,6 +28,7 @@ def stopgap(*words, **more):
         (["fix", "CVE-2023-44487", "--attest", "rekey"], "--attest needs --reason"),
         (["mitigate", "CVE-2023-44487", "--attest", "rekey", "--reason", "x"], "goes with a verb that proves a fix"),
         (["recheck", "--extend", "14d"], "--extend needs --reason"),
+        (["recheck", "--at-most", "5"], "--at-most goes with recheck --due"),
         (["verify", "--extend", "14d", "--reason", "x"], "--extend goes with recheck"),
         (["fix", "CVE-2023-44487", "--conffiles", "maybe"], "maybe"),
         (["fix", "--no-such-option"], "--no-such-option"),
