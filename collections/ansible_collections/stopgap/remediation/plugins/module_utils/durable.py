@@ -154,11 +154,13 @@ def temporary(path):
 
 def discard(path, folder=None):
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), folder_of(path, folder) as held:
-        os.unlink(os.path.basename(path), dir_fd=held)
+        remove(os.path.basename(path), held)
 
 
 def remove(name, held):
+    """Looked for first: a read-only file system refuses to remove even what is not there."""
     with contextlib.suppress(FileNotFoundError):
+        os.lstat(name, dir_fd=held)
         os.unlink(name, dir_fd=held)
 
 
@@ -192,7 +194,7 @@ def make_folders(path):
 
 def remove_folders(folders):
     """Remove those of them that are empty, innermost first."""
-    for folder in sorted(folders, key=len, reverse=True):
+    for folder in sorted(filter(os.path.lexists, folders), key=len, reverse=True):
         try:
             os.rmdir(folder)
         except OSError as error:
