@@ -24,6 +24,7 @@ GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
 SET_FLAGS = 0x40006602 | struct.calcsize("l") << 16
 IMMUTABLE = 0x10
 COMPARED = ("kind", "sha256", "target", "mode", "uid", "gid")
+ACCESS_LIST = "system.posix_acl_access"
 CONTENT = ("kind", "sha256", "target", "saved", "mtime_ns", "atime_ns", "xattrs")
 
 
@@ -137,12 +138,16 @@ def replacing(path, state, check=None, folder=None):
 
 
 def dress(handle, state):
-    """Owner first: changing it clears setuid bits and capabilities. Times last: everything else changes them."""
-    info = os.fstat(handle)
+    """Owner first: changing it clears setuid bits and capabilities. The mode after the access list, which has a copy of
+    it. Times last: everything else changes them.
+    """
+    info, xattrs = os.fstat(handle), state.get("xattrs") or {}
     if state.get("uid") is not None and (state["uid"], state["gid"]) != (info.st_uid, info.st_gid):
         os.chown(handle, state["uid"], state["gid"])
+    if ACCESS_LIST not in xattrs and ACCESS_LIST in read_xattrs(handle):
+        os.removexattr(handle, ACCESS_LIST)  # what the folder gives to new files
+    write_xattrs(handle, xattrs)
     os.chmod(handle, int(state["mode"], 8))
-    write_xattrs(handle, state.get("xattrs") or {})
     if state.get("mtime_ns") is not None:
         os.utime(handle, ns=(state["atime_ns"], state["mtime_ns"]))
 

@@ -12,6 +12,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import
 
 NEW_MODE = "0644"
 DRESS = ("mode", "uid", "gid")
+KEPT = ("security.selinux", durable.ACCESS_LIST)  # another content has no capabilities, but the same readers
 
 
 class File(Action):
@@ -148,8 +149,8 @@ class File(Action):
 
     def _write(self, prior):
         durable.make_folders(self.path)
-        label = (prior.get("xattrs") or {}).get("security.selinux")
-        state = dict(self.desired(prior), xattrs={"security.selinux": label} if label else {})
+        kept = {name: value for name, value in (prior.get("xattrs") or {}).items() if name in KEPT}
+        state = dict(self.desired(prior), xattrs=kept)
         durable.write(self.path, self.content, state, self._accept)
 
     def _accept(self, draft):
