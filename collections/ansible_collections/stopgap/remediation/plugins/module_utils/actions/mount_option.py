@@ -100,7 +100,7 @@ class MountOption(Edit):
             return
         gone = {other for option in wanted for other in (option, OPPOSITE.get(option), positive(option))}
         options = [option for option in now["flags"] if option not in gone] + wanted
-        must(["mount", "-o", ",".join(["remount"] + options), now["source"], self.point])
+        must(["mount", "-o", ",".join(now["how"] + options), now["source"], self.point])
 
     def _snapshot(self):
         lines = (
@@ -125,14 +125,20 @@ def in_effect(option, options):
 
 
 def mounted(point):
-    """{source, flags: options of the mount, options: those and the file system's}, or None. The last one is on top."""
+    """{source, how, flags: options of the mount, options: those and the file system's}, or None. The last one is on top.
+
+    `how` an option is changed: of the mount alone where it shows a part of its file system, whose other parts are none of
+    our business, or is writable on one that is read-only, which it would make writable.
+    """
     found = None
     for line in durable.read_bytes(MOUNTINFO).decode("utf-8", "surrogateescape").splitlines():
         words = line.split(" ")
         rest = words[words.index("-") + 1 :]
         if unescaped(words[4]) == point:
-            flags = words[5].split(",")
-            found = {"source": unescaped(rest[1]), "flags": flags, "options": flags + rest[2].split(",")}
+            flags, beneath = words[5].split(","), rest[2].split(",")
+            alone = words[3] != "/" or ("rw" in flags and "ro" in beneath)
+            how = ["remount", "bind"] if alone else ["remount"]
+            found = {"source": unescaped(rest[1]), "how": how, "flags": flags, "options": flags + beneath}
     return found
 
 
