@@ -140,11 +140,11 @@ class Fixing:
             note = self.family.installer.install(wanted, self.options.conffiles, self.options.lock_timeout)
         except InstallError as error:
             if error.clean:
-                patches.write(record, state="not_installed")
+                patches.close(record, state="not_installed")
                 self.way_back = None
             raise
-        patches.write(record, state="installed", note=note or "")
         told += f" ({note})" if note else ""
+        told += patches.close(record, state="installed", note=note or "")
         return Outcome("installed", "installed", f"installed {told}{no_way_back(self.way_back)}")
 
     def held_by_us(self, remedy, names):
