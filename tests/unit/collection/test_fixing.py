@@ -224,6 +224,20 @@ def test_a_restart_that_fails_is_told_and_the_fix_stays_installed(monkeypatch):
     assert "try-restart a" in result["reason"]
 
 
+def test_check_mode_says_which_services_a_fix_that_lies_there_would_restart(monkeypatch):
+    """Somebody else installed it, unattended-upgrades say: the run restarts what is on the old code."""
+    host = Host(fact(version="2-1"))
+    monkeypatch.setattr(host, "old_code", lambda names: [{"pid": 7, "name": "a", "sure": True}])
+    monkeypatch.setattr(fixing.steps, "would_restart", lambda steps: ["a.service"])
+    result = fix(host, check=True)
+    assert (result["state"], result["code"], result["changed"]) == ("would_install", "would_restart", True)
+    assert result["reason"].startswith("would restart a.service: a 2-1 >= 2-1; ")
+    later = fixing.Fixing(host, fixing.Options("keep", 300, restart=False, check=True)).fix(REMEDY)
+    assert (later["state"], later["changed"]) == ("already", False)
+    monkeypatch.setattr(host, "old_code", lambda names: [])
+    assert fix(host, check=True)["state"] == "already"
+
+
 def test_an_old_init_needs_a_reboot(monkeypatch):
     host = Host(fact(version="2-1"))
     monkeypatch.setattr(host, "old_code", lambda names: [{"pid": 1, "name": "systemd", "sure": True}])

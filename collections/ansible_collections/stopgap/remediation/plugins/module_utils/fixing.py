@@ -196,7 +196,9 @@ class Fixing:
         """Restart what has to be, and tell what is left: also where a run before this one was cut short."""
         old_code, unknown = self.old_code(names)
         steps_due = outcome.state == "installed" or old_code or unknown
-        if steps_due and self.options.restart and not self.options.check:
+        if steps_due and self.options.restart and self.options.check:
+            outcome = would_follow(remedy, outcome)
+        elif steps_due and self.options.restart:
             outcome = self.run_steps(remedy, outcome, result)
             old_code, unknown = self.old_code(names)
         result.update(
@@ -232,6 +234,16 @@ class Fixing:
         fixed = decide.fixed_on_disk(remedy["affected"]["packages"], self.facts)
         due = decide.reboot_due(fixed, self.facts.kernel, self.facts.compare)
         return bool(due) or any(os.path.exists(mark) for mark in REBOOT_MARKS)
+
+
+def would_follow(remedy, outcome):
+    """Check mode: what is on disk stays, and the run would still restart what is on the old code."""
+    try:
+        units = steps.would_restart(remedy["fix"]["then"])
+    except (StopgapError, OSError) as error:
+        return outcome._replace(reason=f"{outcome.reason}; what should follow cannot be told: {error}")
+    told = f"would restart {', '.join(units)}: {outcome.reason}"
+    return Outcome("would_install", "would_restart", told) if units else outcome
 
 
 def no_way_back(back):
