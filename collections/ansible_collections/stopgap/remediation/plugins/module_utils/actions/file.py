@@ -8,7 +8,12 @@ from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action, differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import must, on_draft
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
-from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import is_closed, lines_to_hide, shown
+from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import (
+    is_closed,
+    lines_to_hide,
+    mode_below,
+    shown,
+)
 
 NEW_MODE = "0644"
 DRESS = ("mode", "uid", "gid")
@@ -53,7 +58,7 @@ class File(Action):
         if state["kind"] == "file":
             state["saved"] = keeper.save(self.path, sha256=state["sha256"])
         wanted = self.desired(state)
-        state["modes"] = [mode for mode in (state["mode"], wanted["mode"]) if mode]
+        state["modes"] = [mode_below(self.path, mode) for mode in (state["mode"], wanted["mode"]) if mode]
         return state if self.absent else dict(state, becomes={key: wanted[key] for key in DRESS})
 
     def desired(self, prior):
