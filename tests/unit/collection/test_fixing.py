@@ -190,6 +190,14 @@ def test_what_broke_on_the_way_is_failed():
     assert (result["state"], result["code"]) == ("failed", "dpkg_failed")
 
 
+def test_what_the_system_refuses_on_the_way_is_failed_too():
+    """An immutable configuration file whose package's version is to be taken, say: the other remedies' results stay."""
+    refused = PermissionError(errno.EPERM, "Operation not permitted", "/etc/a.conf")
+    result = fix(Host(fact(), candidates=NEW, errors=[refused]))
+    assert (result["state"], result["code"], result["changed"]) == ("failed", "tool_failed", False)
+    assert "Operation not permitted: '/etc/a.conf'" in result["reason"]
+
+
 def test_an_installation_counts_by_what_dpkg_has_afterwards():
     host = Host(fact(), candidates=NEW)
     host.family.installer.install = lambda *_, **__: None

@@ -61,7 +61,7 @@ class Fixing:
             return self.install(remedy, names)
         except InstallError as error:
             return Outcome("refused" if error.clean else "failed", error.code, error.reason), {}
-        except StopgapError as error:
+        except (StopgapError, OSError) as error:
             return Outcome("failed", "tool_failed", str(error)), {}
 
     def install(self, remedy, names):
