@@ -224,3 +224,21 @@ def test_what_lies_below_a_closed_folder_is_not_for_everybody_either(target, kin
             assert ("hunter2" in str((results, diffs))) == told
         results, diffs = target.run("absent", remedy("CVE-1"))
         assert ("hunter2" in str((results, diffs))) == told
+
+
+def test_a_folder_of_ours_that_somebody_moved_and_linked_is_theirs_and_keeps_nobody_from_lifting(target):
+    target.present(remedy("CVE-1", target.file("made/x.conf")))
+    os.rename(target.path("made"), target.path("moved"))
+    os.symlink("moved", target.path("made"))
+    told = target.absent(remedy("CVE-1"))[0]
+    assert told["state"] == "lifted", told["reason"]
+    assert os.listdir(target.path("moved")) == []
+    assert os.readlink(target.path("made")) == "moved"
+
+
+def test_a_file_where_a_folder_is_meant_is_a_failure_that_leaves_nothing_in_force(target, old):
+    before = target.tree()
+    told = target.present(remedy("CVE-1", target.file("old.conf/x.conf")))[0]
+    assert (told["state"], target.in_force()) == ("failed", []), told["reason"]
+    assert "old.conf" in told["reason"]
+    assert target.tree() == before

@@ -23,6 +23,8 @@ CHUNK = 1 << 20
 GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
 SET_FLAGS = 0x40006602 | struct.calcsize("l") << 16
 IMMUTABLE = 0x10
+# why a folder we made is not removed: there is something in it, it is gone, is a link by now, or has a mount on it
+THEIRS = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY)
 COMPARED = ("kind", "sha256", "target", "mode", "uid", "gid")
 ACCESS_LIST = "system.posix_acl_access"
 CONTENT = ("kind", "sha256", "target", "saved", "mtime_ns", "atime_ns", "xattrs")
@@ -203,7 +205,7 @@ def remove_folders(folders):
         try:
             os.rmdir(folder)
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            if error.errno not in THEIRS:
                 raise
 
 
