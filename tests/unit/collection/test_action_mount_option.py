@@ -108,6 +108,16 @@ def test_mount_option_without_a_line_in_fstab(host):
     assert "has no line in" in host.present(remedy("CVE-1", options("noexec")))[0]["reason"]
 
 
+def test_mount_option_of_a_file_system_that_is_gone_is_lifted_with_force_and_stays_gone(host):
+    host.present(remedy("CVE-1", options("noexec")))
+    Path(mount_option.MOUNTINFO).write_text("")
+    host.fstab.write_text("# nothing\n")
+    assert host.absent(remedy("CVE-1"))[0]["state"] == "refused"
+    told = host.absent(remedy("CVE-1"), force=True)[0]
+    assert told["state"] == "lifted", told["reason"]
+    assert host.fstab.read_text() == "# nothing\n"
+
+
 # One file system, seen whole in `data` and in part in `part`; the first argument mounts it read-only before or not.
 TWICE = """
 import json, subprocess, sys

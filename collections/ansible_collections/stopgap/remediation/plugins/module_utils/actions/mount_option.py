@@ -12,7 +12,7 @@ import re
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import must
 from ansible_collections.stopgap.remediation.plugins.module_utils.editing import Edit
-from ansible_collections.stopgap.remediation.plugins.module_utils.edits import OPPOSITE, places_of_mount
+from ansible_collections.stopgap.remediation.plugins.module_utils.edits import OPPOSITE, lines_of, places_of_mount
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 FSTAB = "/etc/fstab"
@@ -84,6 +84,12 @@ class MountOption(Edit):
     def show(self, state):
         return ", ".join("%s %s" % (option, state[LIVE + option]) for option in self.options)
 
+    def _is_gone(self):
+        """Neither mounted nor in fstab any more: nobody wants the line of a disk back that was taken away."""
+        if super(MountOption, self)._is_gone():
+            return True
+        return mounted(self.point) is None and not self.places(lines_of(durable.read_bytes(self.path)))
+
     def _others(self, option):
         """Other holders of the same option of the same mount, lowest first."""
         return [
@@ -103,9 +109,7 @@ class MountOption(Edit):
         must(["mount", "-o", ",".join(now["how"] + options), now["source"], self.point])
 
     def _snapshot(self):
-        lines = (
-            durable.read_bytes(FSTAB).decode("utf-8", "surrogateescape").split("\n") if os.path.exists(FSTAB) else []
-        )
+        lines = lines_of(durable.read_bytes(FSTAB)) if os.path.exists(FSTAB) else []
         if not places_of_mount(lines, self.params):
             raise ActionError(
                 "%s has no line in %s, so it would lose the options at the next boot: give it one, or write the options "
