@@ -123,7 +123,7 @@ def predictions(result: dict[str, Any]) -> Iterator[str]:
                 safe(item["state"]).replace("_", " "),
                 safe(item.get("mitigation") or item.get("reason") or ""),
             )
-            yield f"{safe(item.get('remedy'))}: {what if what.startswith(would) else f'{would} {what}'}"
+            yield f"{safe(item.get('remedy'))}: {what if what.startswith('would ') else f'{would} {what}'}"
 
 
 def show_result(request: RunRequest, result: RunResult) -> None:

@@ -100,6 +100,7 @@ def test_warnings_beside_json_go_to_stderr(capsys):
     ("said", "told"),
     [
         ({"state": "would_install", "reason": "would install nginx=2"}, "CVE-1: would install nginx=2"),
+        ({"state": "would_install", "reason": "would restart nginx"}, "CVE-1: would restart nginx"),
         ({"state": "would_apply", "mitigation": "pin-limits"}, "CVE-1: would apply pin-limits"),
         ({"state": "would_lift"}, "CVE-1: would lift "),
     ],

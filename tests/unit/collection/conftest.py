@@ -12,4 +12,5 @@ def target(monkeypatch, tmp_path):
     """In memory where there is room: these tests fsync thousands of times."""
     monkeypatch.setattr(file_mode, "ADMINDIR", str(tmp_path / "no-dpkg"))
     with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        Path(folder).chmod(0o755)  # below a closed folder nothing is for everybody
         yield Target(Path(folder))

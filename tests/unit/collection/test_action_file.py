@@ -202,3 +202,43 @@ def test_file_killed_at_any_moment_is_finished_or_undone(lockable, old, crash_in
         if not killed:
             break
     assert moment > 10
+
+
+@pytest.mark.parametrize("kind", ["file", "absent", "line"])
+def test_what_lies_below_a_closed_folder_is_not_for_everybody_either(target, kind):
+    """/root is closed, and what somebody writes there is 0644."""
+    folder = Path(target.path("root"))
+    folder.mkdir()
+    (folder / "cred.ini").write_text("user = x\npassword = hunter2\n")
+    asked = {"path": str(folder / "cred.ini")}
+    action = {
+        "file": {"type": "file", "params": {**asked, "content": "password = tr0ub4dor\n"}},
+        "absent": {"type": "file", "params": {**asked, "absent": True}},
+        "line": {"type": "line", "params": {**asked, "match": "^password", "line": "password = tr0ub4dor"}},
+    }[kind]
+    for mode, told in ((0o755, True), (0o700, False), (0o711, True)):
+        folder.chmod(mode)
+        for check in (True, False):
+            results, diffs = target.run("present", remedy("CVE-1", action), check=check)
+            assert results[0]["changed"]
+            assert ("hunter2" in str((results, diffs))) == told
+        results, diffs = target.run("absent", remedy("CVE-1"))
+        assert ("hunter2" in str((results, diffs))) == told
+
+
+def test_a_folder_of_ours_that_somebody_moved_and_linked_is_theirs_and_keeps_nobody_from_lifting(target):
+    target.present(remedy("CVE-1", target.file("made/x.conf")))
+    os.rename(target.path("made"), target.path("moved"))
+    os.symlink("moved", target.path("made"))
+    told = target.absent(remedy("CVE-1"))[0]
+    assert told["state"] == "lifted", told["reason"]
+    assert os.listdir(target.path("moved")) == []
+    assert os.readlink(target.path("made")) == "moved"
+
+
+def test_a_file_where_a_folder_is_meant_is_a_failure_that_leaves_nothing_in_force(target, old):
+    before = target.tree()
+    told = target.present(remedy("CVE-1", target.file("old.conf/x.conf")))[0]
+    assert (told["state"], target.in_force()) == ("failed", []), told["reason"]
+    assert "old.conf" in told["reason"]
+    assert target.tree() == before

@@ -152,6 +152,10 @@ def proc(tmp_path, monkeypatch):
         (tmp_path / f"{pid}/comm").write_text(comm + "\n")
         for inode in inodes:
             (tmp_path / f"{pid}/fd/{inode}").symlink_to(f"socket:[{inode}]")
+    (tmp_path / "4").mkdir()
+    (tmp_path / "4/comm").write_bytes(
+        "Überwachungsdienst".encode()[:1] + b"\n"
+    )  # cut within a letter, as the kernel cuts
     return tmp_path
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.unit.collection.own_mounts import only_root, played
 from tests.unit.collection.target import remedy
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import mount_option
@@ -105,3 +106,63 @@ def test_mount_option_that_cannot_be(host, action, said):
 def test_mount_option_without_a_line_in_fstab(host):
     host.fstab.write_text("")
     assert "has no line in" in host.present(remedy("CVE-1", options("noexec")))[0]["reason"]
+
+
+def test_mount_option_of_a_file_system_that_is_gone_is_lifted_with_force_and_stays_gone(host):
+    host.present(remedy("CVE-1", options("noexec")))
+    Path(mount_option.MOUNTINFO).write_text("")
+    host.fstab.write_text("# nothing\n")
+    assert host.absent(remedy("CVE-1"))[0]["state"] == "refused"
+    told = host.absent(remedy("CVE-1"), force=True)[0]
+    assert told["state"] == "lifted", told["reason"]
+    assert host.fstab.read_text() == "# nothing\n"
+
+
+# One file system, seen whole in `data` and in part in `part`; the first argument mounts it read-only before or not.
+TWICE = """
+import json, subprocess, sys
+from pathlib import Path
+from tests.unit.collection.target import Target, remedy
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions import mount_option
+
+target = Target(Path(sys.argv[1]))
+data, part, fstab = (Path(target.path(name)) for name in ("data", "part", "fstab"))
+mount_option.FSTAB = str(fstab)
+for place in (data, part):
+    place.mkdir()
+subprocess.check_call(["mount", "-t", "tmpfs", "none", data])
+(data / "sub").mkdir()
+subprocess.check_call(["mount", "--bind", data / "sub", part])
+if sys.argv[4:]:  # of the file system, not of this mount of it
+    subprocess.check_call(["mount", "-o", "remount,ro", "none", part])
+    subprocess.check_call(["mount", "-o", "remount,bind,rw", "none", part])
+fstab.write_text(f"none {data} tmpfs defaults 0 0\\n{data}/sub {part} none bind 0 0\\n")
+asked = {"path": target.path(sys.argv[2]), "options": [sys.argv[3]]}
+wanted = remedy("CVE-1", {"type": "mount_option", "params": asked})
+
+
+def seen():
+    lines = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(target.root) in line]
+    return {Path(words[4]).name: [words[5], words[-1].split(",")[0]] for words in lines}
+
+
+told = [seen(), target.present(wanted)[0]["state"], seen(), target.absent(wanted)[0]["state"], seen()]
+print(json.dumps(told))
+"""
+
+
+@only_root
+def test_read_only_for_a_part_leaves_the_file_system_beside_it_writable(tmp_path):
+    before, applied, held, lifted, after = played(TWICE, tmp_path, "part", "ro")
+    assert (applied, lifted) == ("applied", "lifted")
+    assert held == {**before, "part": ["ro,relatime", "rw"]}
+    assert after == before
+
+
+@only_root
+@pytest.mark.parametrize("place", ["data", "part"])
+def test_a_file_system_that_is_read_only_stays_so(tmp_path, place):
+    before, applied, held, lifted, after = played(TWICE, tmp_path, place, "noexec", "ro")
+    assert (applied, lifted) == ("applied", "lifted")
+    assert (before[place], held[place]) == (["rw,relatime", "ro"], ["rw,noexec,relatime", "ro"])
+    assert after == before

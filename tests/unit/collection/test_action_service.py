@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.unit.collection.target import remedy
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions import service
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 CASES = yaml.safe_load((Path(__file__).parents[2] / "cases/service/decided.yml").read_text())
 
@@ -15,10 +17,12 @@ class Systemd:
     """Knows one unit, and does to it what systemctl would."""
 
     def __init__(self, active, unit_file):
-        self.active, self.files, self.verbs = active, [unit_file], []
+        self.active, self.files, self.verbs, self.there = active, [unit_file], [], True
 
     def __call__(self, argv):
         verb = " ".join(argv[1:-1])
+        if verb == "show --property=LoadState":
+            return f"LoadState={'masked' if 'masked' in self.files[-1] else 'loaded' if self.there else 'not-found'}\n"
         if verb.startswith("show"):
             return f"ActiveState={self.active}\nUnitFileState={self.files[-1]}\n"
         self.verbs.append(verb)
@@ -26,6 +30,8 @@ class Systemd:
         return ""
 
     def effect(self, verb, runtime=""):
+        if not self.there and verb not in ("mask", "unmask"):
+            raise ActionError(f"systemctl {verb}: no such unit")
         suffix = "-runtime" if runtime else ""
         if verb in ("start", "stop"):
             self.active = "active" if verb == "start" else "inactive"
@@ -35,6 +41,9 @@ class Systemd:
             self.files.append("masked" + suffix)
         else:
             self.files[-1] = verb + "d" + suffix
+
+    def purge(self):
+        self.active, self.files, self.there = "inactive", ["", *self.files[1:]], False
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -51,6 +60,25 @@ def test_service_cases(case, monkeypatch):
     action.revert(prior, wanted)
     assert systemd.verbs == case["revert"]
     assert not differing(action.read(), {key: prior[key] for key in wanted})
+
+
+@pytest.mark.parametrize(
+    ("params", "force"),
+    [
+        ({"running": False, "masked": True}, False),
+        ({"running": False, "masked": True, "enabled": False}, False),
+        ({"running": False}, False),
+        ({"running": False, "enabled": False}, True),
+    ],
+)
+def test_a_unit_that_is_gone_with_its_package_can_be_lifted(target, monkeypatch, params, force):
+    systemd = Systemd("active", "enabled")
+    monkeypatch.setattr(service, "must", systemd)
+    target.present(remedy("CVE-1", {"type": "service", "params": {"name": "x", **params}}))
+    systemd.purge()
+    told = target.absent(remedy("CVE-1"), force=force)[0]
+    assert (told["state"], systemd.files) == ("lifted", [""]), told["reason"]
+    assert "x.service is gone" in told["reason"]
 
 
 def test_service_aliases_count_as_their_unit(tmp_path, monkeypatch):

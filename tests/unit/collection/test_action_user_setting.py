@@ -28,7 +28,7 @@ def host(target, monkeypatch):
         monkeypatch.setattr(user_setting, name, target.path("shell"))
 
     def account(name):
-        if name != "eve":
+        if name != "eve" or not Path(target.path("shell")).exists():
             raise KeyError(name)
         return Account(1000, Path(target.path("shell")).read_text())
 
@@ -41,6 +41,8 @@ def host(target, monkeypatch):
             Path(target.path(name)).write_text("".join(":".join(line) + "\n" for line in lines))
 
     def must(argv, **options):
+        if "eve" in argv[1:] or "-M" in argv:
+            account("eve")  # as the tools do, they want the user to be there
         if argv[0] == "usermod":
             Path(target.path("shell")).write_text(argv[2])
         elif argv[:2] == ["gpasswd", "-d"]:
@@ -183,3 +185,13 @@ def test_user_setting_tells_nobody_the_rule_that_another_remedy_handed_up(host):
     told = host.absent(remedy("CVE-2"))[0]
     assert told["state"] == "refused"
     assert rule not in str(told)
+
+
+def test_user_setting_of_a_user_who_is_gone_is_lifted_with_force(host):
+    rule = "eve ALL=(root) NOPASSWD: /bin/true"
+    host.present(remedy("CVE-1", setting(not_in_groups=["docker"], sudoers=rule, **{"shell": "/bin/true"})))
+    Path(host.path("shell")).unlink()
+    assert host.absent(remedy("CVE-1"))[0]["state"] == "refused"
+    told = host.absent(remedy("CVE-1"), force=True)[0]
+    assert told["state"] == "lifted", told["reason"]
+    assert os.listdir(host.path("sudoers.d")) == []

@@ -1,6 +1,7 @@
 import time
 
 import pytest
+from tests.unit.collection.own_mounts import only_root, played
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import ask, execute, must
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError, Surprise
@@ -67,3 +68,22 @@ def test_a_daemon_left_behind_is_not_waited_for():
 def test_a_command_with_much_to_say_and_to_hear():
     text = "x" * 300_000
     assert execute(["cat"], stdin=text).stdout == text
+
+
+# What a package manager says where the disk is full, which is when its words are wanted most.
+FULL = """
+import json, os, subprocess, sys, tempfile
+
+subprocess.check_call(["mount", "-t", "tmpfs", "-o", "size=8k", "none", sys.argv[1]])
+os.environ["TMPDIR"] = sys.argv[1]
+with open(tempfile.gettempdir() + "/full", "wb") as stream:  # as long as there was room, Python chose that folder
+    stream.write(b"x" * 8192)
+from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import run
+
+print(json.dumps(run(["sh", "-c", "echo E: No space left on device; exit 100"], 30)))
+"""
+
+
+@only_root
+def test_what_a_package_manager_says_is_heard_on_a_full_disk(tmp_path):
+    assert played(FULL, tmp_path) == [100, "E: No space left on device\n"]

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import decide, packages
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import JournalError
 
 CASES = sorted((Path(__file__).parents[2] / "cases/assess").glob("*.yml"))
 
@@ -28,6 +29,8 @@ class RecordedFacts:
         return [{"sure": True, **one} for one in self.case.get("old_code", [])]
 
     def waits_for_boot(self, remedy):
+        if self.case.get("waits_for_boot_unreadable"):
+            raise JournalError(self.case["waits_for_boot_unreadable"])
         return self.case.get("waits_for_boot", False)
 
     def second_opinion(self, names, old_code):

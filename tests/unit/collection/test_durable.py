@@ -1,9 +1,12 @@
 """Whoever owns a folder above may put a link in its place at any moment: what is written stays in the folder held."""
 
 import os
+import stat
+import struct
 from pathlib import Path
 
 import pytest
+from tests.unit.collection.target import remedy
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
@@ -109,3 +112,57 @@ def test_nothing_to_discard_where_there_is_no_folder(lib):
     durable.discard(str(lib / "none/a.conf"))
     durable.discard(str(lib / "a.conf/b.conf"))
     assert contents(lib) == {"a.conf": "before\n"}
+
+
+def acl(name, group):
+    """As the kernel keeps it: one named user may read and write, as far as the mask lets them."""
+    everybody = 0xFFFFFFFF
+    entries = [(1, 6, everybody), (2, 6, 1234), (4, group, everybody), (16, 6, everybody), (32, 0, everybody)]
+    return f"system.posix_acl_{name}", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in entries)
+
+
+@pytest.fixture
+def secret(target):
+    try:
+        os.setxattr(target.root, *acl("access", 6))
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error}")
+    os.removexattr(target.root, "system.posix_acl_access")
+    (target.root / "secret.conf").write_text("a\nb\n")
+    (target.root / "secret.conf").chmod(0o640)
+    return target
+
+
+def edit(target, kind):
+    line = {"type": "line", "params": {"path": target.path("secret.conf"), "match": "^b", "line": "c"}}
+    return target.file("secret.conf") if kind == "file" else line
+
+
+@pytest.mark.parametrize("kind", ["file", "line"])
+def test_what_a_folder_gives_to_new_files_is_not_given_to_one_that_is_replaced(secret, kind):
+    os.setxattr(secret.root, *acl("default", 0))
+    before, wanted = secret.tree(), remedy("CVE-1", edit(secret, kind))
+    assert secret.present(wanted)[0]["state"] == "applied"
+    assert os.listxattr(secret.path("secret.conf")) == []
+    assert secret.absent(wanted)[0]["state"] == "lifted"
+    assert secret.tree() == before
+
+
+@pytest.mark.parametrize("kind", ["file", "line"])
+def test_an_access_control_list_stays_with_its_file(secret, kind):
+    name, value = acl("access", 0)
+    os.setxattr(secret.path("secret.conf"), name, value)
+    before, wanted = secret.tree(), remedy("CVE-1", edit(secret, kind))
+    assert secret.present(wanted)[0]["state"] == "applied"
+    assert os.getxattr(secret.path("secret.conf"), name) == value
+    assert secret.absent(wanted)[0]["state"] == "lifted"
+    assert secret.tree() == before
+
+
+def test_a_mode_that_is_asked_for_bounds_the_access_control_list(secret):
+    os.setxattr(secret.path("secret.conf"), *acl("access", 0))
+    before, wanted = secret.tree(), remedy("CVE-1", secret.file("secret.conf", mode="0600"))
+    assert secret.present(wanted)[0]["state"] == "applied"
+    assert stat.S_IMODE(os.stat(secret.path("secret.conf")).st_mode) == 0o600
+    assert secret.absent(wanted)[0]["state"] == "lifted"
+    assert secret.tree() == before

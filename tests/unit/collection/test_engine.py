@@ -1,5 +1,6 @@
 """What the engine does about each thing that can be found on a host."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -428,3 +429,15 @@ def test_a_masked_socket_and_its_masked_service_come_back_where_a_later_action_f
     result = target.present(remedy("CVE-1", *actions, broken))[0]
     assert "everything was put back" in result["reason"]
     assert (systemd.masked, systemd.active) == (set(), {"x.socket", "x.service"})
+
+
+def test_what_only_a_newer_version_can_lift_hides_nothing_of_the_others(target):
+    target.present(remedy("CVE-1", target.file("x.conf")), remedy("CVE-2", target.flag("y")))
+    path = next(path for path in target.base.glob("journal/*/entry.json") if "CVE-1" in path.read_text())
+    path.write_text(path.read_text().replace('"type": "file"', '"type": "novel"'))
+    for order in ([2, 1], [1, 2]):
+        told = {one["remedy"]: one for one in target.absent(*(remedy(f"CVE-{n}") for n in order))}
+        assert told["CVE-1"]["state"] == "failed"
+        assert "no action type novel here" in told["CVE-1"]["reason"]
+        assert told["CVE-2"]["state"] == ("lifted" if order == [2, 1] else "none")
+    assert [one["remedy"] for one in json.loads(target.fact.read_text())["mitigations"]] == ["CVE-1"]

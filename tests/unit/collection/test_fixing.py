@@ -1,11 +1,13 @@
 """What patch would do before it touches anything: plans and obstacles, on recorded facts."""
 
+import errno
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.stopgap.remediation.plugins.module_utils import fixing, patches
+from ansible_collections.stopgap.remediation.plugins.module_utils import durable, fixing, patches
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import Surprise
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import apt, dpkg
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError
@@ -188,6 +190,14 @@ def test_what_broke_on_the_way_is_failed():
     assert (result["state"], result["code"]) == ("failed", "dpkg_failed")
 
 
+def test_what_the_system_refuses_on_the_way_is_failed_too():
+    """An immutable configuration file whose package's version is to be taken, say: the other remedies' results stay."""
+    refused = PermissionError(errno.EPERM, "Operation not permitted", "/etc/a.conf")
+    result = fix(Host(fact(), candidates=NEW, errors=[refused]))
+    assert (result["state"], result["code"], result["changed"]) == ("failed", "tool_failed", False)
+    assert "Operation not permitted: '/etc/a.conf'" in result["reason"]
+
+
 def test_an_installation_counts_by_what_dpkg_has_afterwards():
     host = Host(fact(), candidates=NEW)
     host.family.installer.install = lambda *_, **__: None
@@ -222,6 +232,20 @@ def test_a_restart_that_fails_is_told_and_the_fix_stays_installed(monkeypatch):
     assert "try-restart a" in result["reason"]
 
 
+def test_check_mode_says_which_services_a_fix_that_lies_there_would_restart(monkeypatch):
+    """Somebody else installed it, unattended-upgrades say: the run restarts what is on the old code."""
+    host = Host(fact(version="2-1"))
+    monkeypatch.setattr(host, "old_code", lambda names: [{"pid": 7, "name": "a", "sure": True}])
+    monkeypatch.setattr(fixing.steps, "would_restart", lambda steps: ["a.service"])
+    result = fix(host, check=True)
+    assert (result["state"], result["code"], result["changed"]) == ("would_install", "would_restart", True)
+    assert result["reason"].startswith("would restart a.service: a 2-1 >= 2-1; ")
+    later = fixing.Fixing(host, fixing.Options("keep", 300, restart=False, check=True)).fix(REMEDY)
+    assert (later["state"], later["changed"]) == ("already", False)
+    monkeypatch.setattr(host, "old_code", lambda names: [])
+    assert fix(host, check=True)["state"] == "already"
+
+
 def test_an_old_init_needs_a_reboot(monkeypatch):
     host = Host(fact(version="2-1"))
     monkeypatch.setattr(host, "old_code", lambda names: [{"pid": 1, "name": "systemd", "sure": True}])
@@ -241,6 +265,48 @@ def test_the_versions_from_before_are_on_disk_before_anything_is_installed(recor
     assert [(one["state"], one["packages"]) for one in written] == [
         ("intended", [{"name": "a", "arch": "amd64", "before": "1-1", "after": "2-1+b1"}])
     ]
+
+
+def full_disk(*_args, **_kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_disk_that_the_fix_has_filled_is_told_and_what_should_follow_is_done(records, monkeypatch):
+    host, followed = Host(fact(), candidates=NEW), []
+    install = host.family.installer.install
+
+    def fill(*args, **options):
+        install(*args, **options)
+        monkeypatch.setattr(durable, "write", full_disk)
+
+    host.family.installer.install = fill
+    monkeypatch.setattr(
+        fixing.steps, "run_steps", lambda steps: followed.append(steps) or {"restarted": [], "left": []}
+    )
+    result = fix(host)
+    assert (result["state"], len(followed)) == ("installed", 1)
+    assert "No space left on device" in result["reason"]
+    assert "nothing was changed" not in result["reason"]
+    assert patches.latest("CVE-1")["packages"]
+
+
+def test_on_a_full_disk_nothing_is_installed(monkeypatch):
+    host = Host(fact(), candidates=NEW)
+    monkeypatch.setattr(durable, "write", full_disk)
+    result = fix(host)
+    assert (result["state"], host.calls) == ("failed", ["update"])
+    assert "No space left on device: nothing was changed" in result["reason"]
+
+
+def test_on_a_full_disk_the_reason_is_still_what_stood_in_the_way(records, monkeypatch):
+    host = Host(fact(), candidates=NEW)
+
+    def refuse(*_args, **_options):
+        monkeypatch.setattr(durable, "write", full_disk)
+        raise LOCKED
+
+    host.family.installer.install = refuse
+    assert fix(host)["code"] == "lock_timeout"
 
 
 @pytest.mark.parametrize("check", [True, False])

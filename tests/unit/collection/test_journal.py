@@ -3,7 +3,9 @@
 import errno
 import json
 import os
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,28 @@ def test_another_run_holds_it(target):
         target.journal(lock_wait=0).locked(),
     ):
         pass
+
+
+@pytest.mark.parametrize("left", [b"\0" * 64, b"\xff\xfe", b"12345", b"1 x"])
+def test_a_lock_that_names_no_command_holds_nobody_up(target, left):
+    """A power cut may leave zeros where the last command was noted."""
+    target.present(remedy("CVE-1", target.file("a.conf")))
+    (target.base / "lock").write_bytes(left)
+    assert target.absent(remedy("CVE-1"))[0]["state"] == "lifted"
+
+
+def test_a_command_of_any_name_can_be_asked_for(target, tmp_path):
+    """The number of one that has ended may be another user's by now, who calls it what he likes."""
+    program = tmp_path / os.fsdecode(b"\xfcber")
+    shutil.copy("/bin/sleep", program)
+    child = subprocess.Popen([program, "60"])
+    try:
+        target.present(remedy("CVE-1", target.file("a.conf")))
+        (target.base / "lock").write_bytes(b"%d 1" % child.pid)
+        assert target.absent(remedy("CVE-1"))[0]["state"] == "lifted"
+    finally:
+        child.kill()
+        child.wait()
 
 
 @pytest.mark.parametrize(
@@ -63,6 +87,26 @@ def test_a_damaged_entry_stops_everything(target):
     next(target.base.glob("journal/*/entry.json")).write_text("{")
     with pytest.raises(JournalError, match="damaged"):
         target.present(remedy("CVE-2", target.file("y.conf")))
+    assert not Path(target.path("y.conf")).exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("null", "damaged"),
+        ("[]", "damaged"),
+        ("{}", "damaged"),
+        ('{"format": 1, "entry": "x"}', "damaged"),
+        ('{"format": 2}', "newer"),
+    ],
+)
+def test_an_entry_that_is_none_or_of_a_newer_kind_stops_everything(target, content, said):
+    target.present(remedy("CVE-1", target.file("x.conf")))
+    path = next(target.base.glob("journal/*/entry.json"))
+    path.write_text(content)
+    for act in (target.present, target.absent):
+        with pytest.raises(JournalError, match=f"{path} .*{said}.*nothing will be changed"):
+            act(remedy("CVE-2", target.file("y.conf")))
     assert not Path(target.path("y.conf")).exists()
 
 

@@ -1,12 +1,14 @@
 """Whether a fix could be taken back, and how it is: on a made-up host."""
 
+import errno
 import json
+import os
 import time
 from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.stopgap.remediation.plugins.module_utils import patches, rollback
+from ansible_collections.stopgap.remediation.plugins.module_utils import durable, patches, rollback
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import JournalError
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import past
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import InstallError
@@ -27,6 +29,10 @@ Conf redis-server (5:7.0.15-1~deb12u10 Debian-Security:12/oldstable-security [am
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(patches, "BASE", str(tmp_path))
     return tmp_path / "patches"
+
+
+def full_disk(*_args, **_kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class Host:
@@ -113,6 +119,29 @@ def test_a_roll_back_that_was_cut_short_is_finished(folder):
     patches.write(patches.begin(REMEDY, [MOVE]), state="rolling_back")
     result = rollback.roll_back(REMEDY, host, 300)
     assert (result["state"], result["changed"], host.calls) == ("rolled_back", False, [])
+
+
+def test_a_disk_that_fills_up_meanwhile_does_not_hide_what_was_put_back(monkeypatch):
+    host = Host()
+    patches.begin(REMEDY, [MOVE])
+
+    def fill(moves, limit):
+        host.put_back(moves, limit)
+        monkeypatch.setattr(durable, "write", full_disk)
+
+    host.family.past.put_back = fill
+    result = rollback.roll_back(REMEDY, host, 300)
+    assert (result["state"], result["changed"], host.version) == ("rolled_back", True, "1-1")
+    assert "No space left on device" in result["reason"]
+
+
+def test_on_a_full_disk_nothing_is_put_back(monkeypatch):
+    host = Host()
+    patches.begin(REMEDY, [MOVE])
+    monkeypatch.setattr(durable, "write", full_disk)
+    result = rollback.roll_back(REMEDY, host, 300)
+    assert (result["state"], host.calls) == ("failed", [])
+    assert "nothing was changed" in result["reason"]
 
 
 def test_a_fix_of_last_week_is_not_taken_back(folder):

@@ -108,6 +108,16 @@ def test_a_remedy_limits_what_is_restarted_and_the_rest_is_told(systemctl, monke
     assert [told.split()[0] for told in outcome["left"]] == left
 
 
+def test_what_would_be_restarted_is_what_is_restarted_and_nothing_is_done(systemctl, monkeypatch):
+    found = users("init.scope", "nginx.service", "nginx.service", "session-1.scope", "redis.service")
+    monkeypatch.setattr(processes, "package_files", lambda package: {"/libx.so"})
+    monkeypatch.setattr(processes, "old_code", lambda packages: found)
+    asked = [step("restart", "nginx"), step("reload", "ssh"), step("restart", "down"), step("run", ["false"])]
+    asked += [step("restart_users_of", {"package": "libx", "except": ["redis"]})]
+    assert steps.would_restart(asked) == ["nginx.service", "init.scope"]
+    assert systemctl() == []
+
+
 def test_a_package_that_is_not_installed_has_no_users(systemctl, monkeypatch):
     def absent(package):
         raise processes.Unreadable("no list of the files of libx")

@@ -157,8 +157,11 @@ def what_it_is(version):
 def in_effect(remedy, facts, evidence):
     fixed = fixed_on_disk(remedy["affected"]["packages"], facts)
     due = reboot_due(fixed, facts.kernel, facts.compare)
-    if not due and remedy["fix"]["reboot"] == "always" and facts.waits_for_boot(remedy["id"]):
-        due = f"{fixed[0].reason}, but it takes effect at the next boot: reboot"
+    try:
+        if not due and remedy["fix"]["reboot"] == "always" and facts.waits_for_boot(remedy["id"]):
+            due = f"{fixed[0].reason}, but it takes effect at the next boot: reboot"
+    except OSError as error:
+        return Answer("probe_unknown", f"{fixed[0].reason}, but whether it was booted since is not known: {error}")
     if due:
         return Answer("reboot_due", due)
     names = sorted({verdict.name for verdict in fixed})

@@ -23,7 +23,10 @@ CHUNK = 1 << 20
 GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
 SET_FLAGS = 0x40006602 | struct.calcsize("l") << 16
 IMMUTABLE = 0x10
+# why a folder we made is not removed: there is something in it, it is gone, is a link by now, or has a mount on it
+THEIRS = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY)
 COMPARED = ("kind", "sha256", "target", "mode", "uid", "gid")
+ACCESS_LIST = "system.posix_acl_access"
 CONTENT = ("kind", "sha256", "target", "saved", "mtime_ns", "atime_ns", "xattrs")
 
 
@@ -137,12 +140,16 @@ def replacing(path, state, check=None, folder=None):
 
 
 def dress(handle, state):
-    """Owner first: changing it clears setuid bits and capabilities. Times last: everything else changes them."""
-    info = os.fstat(handle)
+    """Owner first: changing it clears setuid bits and capabilities. The mode after the access list, which has a copy of
+    it. Times last: everything else changes them.
+    """
+    info, xattrs = os.fstat(handle), state.get("xattrs") or {}
     if state.get("uid") is not None and (state["uid"], state["gid"]) != (info.st_uid, info.st_gid):
         os.chown(handle, state["uid"], state["gid"])
+    if ACCESS_LIST not in xattrs and ACCESS_LIST in read_xattrs(handle):
+        os.removexattr(handle, ACCESS_LIST)  # what the folder gives to new files
+    write_xattrs(handle, xattrs)
     os.chmod(handle, int(state["mode"], 8))
-    write_xattrs(handle, state.get("xattrs") or {})
     if state.get("mtime_ns") is not None:
         os.utime(handle, ns=(state["atime_ns"], state["mtime_ns"]))
 
@@ -154,11 +161,13 @@ def temporary(path):
 
 def discard(path, folder=None):
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), folder_of(path, folder) as held:
-        os.unlink(os.path.basename(path), dir_fd=held)
+        remove(os.path.basename(path), held)
 
 
 def remove(name, held):
+    """Looked for first: a read-only file system refuses to remove even what is not there."""
     with contextlib.suppress(FileNotFoundError):
+        os.lstat(name, dir_fd=held)
         os.unlink(name, dir_fd=held)
 
 
@@ -192,11 +201,11 @@ def make_folders(path):
 
 def remove_folders(folders):
     """Remove those of them that are empty, innermost first."""
-    for folder in sorted(folders, key=len, reverse=True):
+    for folder in sorted(filter(os.path.lexists, folders), key=len, reverse=True):
         try:
             os.rmdir(folder)
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            if error.errno not in THEIRS:
                 raise
 
 

@@ -8,7 +8,6 @@ State: edit (what is said of it, or None where the file is gone); and, for going
 """
 
 import os
-import stat
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action
@@ -17,7 +16,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.edits import E
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 from ansible_collections.stopgap.remediation.plugins.module_utils.layers import Layer, Pile
 from ansible_collections.stopgap.remediation.plugins.module_utils.merging import DONE, TARGET, Conflict
-from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import SHORTEST, is_closed, shown
+from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import SHORTEST, is_closed, mode_below, shown
 
 SAID_LIMIT = 300
 
@@ -84,7 +83,7 @@ class Edit(Action):
             "edits": self.path,
             "name": self.name,
             "layer": 1 + max([item["prior"]["layer"] for item in self.held] or [0]),
-            "mode": snapshot["mode"],
+            "mode": mode_below(self.path, snapshot["mode"]),
             "base": self._base(keeper, snapshot),
             "patches": [] if needless else self._patches(keeper, others.patch()),
         }
@@ -224,7 +223,7 @@ class Edit(Action):
 
     def _shown(self, text):
         try:
-            mode = stat.S_IMODE(os.stat(self.path).st_mode)
+            mode = int(mode_below(self.path, durable.mode_text(os.stat(self.path).st_mode)), 8)
         except OSError:
             mode = 0
         return " | ".join(shown(text, mode).encode("utf-8", "replace").decode("utf-8").splitlines())[:SAID_LIMIT]

@@ -61,7 +61,7 @@ class Fixing:
             return self.install(remedy, names)
         except InstallError as error:
             return Outcome("refused" if error.clean else "failed", error.code, error.reason), {}
-        except StopgapError as error:
+        except (StopgapError, OSError) as error:
             return Outcome("failed", "tool_failed", str(error)), {}
 
     def install(self, remedy, names):
@@ -140,11 +140,11 @@ class Fixing:
             note = self.family.installer.install(wanted, self.options.conffiles, self.options.lock_timeout)
         except InstallError as error:
             if error.clean:
-                patches.write(record, state="not_installed")
+                patches.close(record, state="not_installed")
                 self.way_back = None
             raise
-        patches.write(record, state="installed", note=note or "")
         told += f" ({note})" if note else ""
+        told += patches.close(record, state="installed", note=note or "")
         return Outcome("installed", "installed", f"installed {told}{no_way_back(self.way_back)}")
 
     def held_by_us(self, remedy, names):
@@ -196,7 +196,9 @@ class Fixing:
         """Restart what has to be, and tell what is left: also where a run before this one was cut short."""
         old_code, unknown = self.old_code(names)
         steps_due = outcome.state == "installed" or old_code or unknown
-        if steps_due and self.options.restart and not self.options.check:
+        if steps_due and self.options.restart and self.options.check:
+            outcome = would_follow(remedy, outcome)
+        elif steps_due and self.options.restart:
             outcome = self.run_steps(remedy, outcome, result)
             old_code, unknown = self.old_code(names)
         result.update(
@@ -232,6 +234,16 @@ class Fixing:
         fixed = decide.fixed_on_disk(remedy["affected"]["packages"], self.facts)
         due = decide.reboot_due(fixed, self.facts.kernel, self.facts.compare)
         return bool(due) or any(os.path.exists(mark) for mark in REBOOT_MARKS)
+
+
+def would_follow(remedy, outcome):
+    """Check mode: what is on disk stays, and the run would still restart what is on the old code."""
+    try:
+        units = steps.would_restart(remedy["fix"]["then"])
+    except (StopgapError, OSError) as error:
+        return outcome._replace(reason=f"{outcome.reason}; what should follow cannot be told: {error}")
+    told = f"would restart {', '.join(units)}: {outcome.reason}"
+    return Outcome("would_install", "would_restart", told) if units else outcome
 
 
 def no_way_back(back):

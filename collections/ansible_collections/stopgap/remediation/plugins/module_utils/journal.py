@@ -24,6 +24,9 @@ FACTS = "/etc/ansible/facts.d/stopgap.fact"
 OVER = ("lifted", "undone")
 LOCK_WAIT = 10
 KEPT = 100  # entries that are over
+FORMAT = 1
+KEYS = {"entry", "remedy", "revision", "mitigation", "state", "history", "then", "actions"}  # no way back without
+UNTOUCHED = "nothing will be changed on this host"
 
 
 class Journal(object):
@@ -44,7 +47,7 @@ class Journal(object):
                 return []
             paths = [os.path.join(self.folder, name, "entry.json") for name in names]
             # a folder without an entry is what a run killed before its first write leaves: nothing was done
-            return sorted((load(path) for path in paths if os.path.exists(path)), key=opened_at)
+            return sorted((load_entry(path) for path in paths if os.path.exists(path)), key=opened_at)
 
     @contextlib.contextmanager
     def locked(self):
@@ -178,7 +181,7 @@ def copies_named(told):
 
 def new_entry(remedy, mitigation, owner, reason):
     return {
-        "format": 1,
+        "format": FORMAT,
         "entry": "%s-%s" % (now("%Y%m%dT%H%M%SZ"), uuid.uuid4().hex[:8]),
         "remedy": remedy["id"],
         "revision": remedy["revision"],
@@ -221,13 +224,25 @@ def as_json(value):
     return (json.dumps(value, sort_keys=True, indent=1) + "\n").encode("utf-8")
 
 
+def load_entry(path):
+    """JournalError for what is no entry, or one that only a newer version understands."""
+    entry = load(path)
+    if isinstance(entry, dict) and entry.get("format", FORMAT) != FORMAT:
+        raise JournalError("%s was written by a newer version than this: %s by an older one" % (path, UNTOUCHED))
+    if not isinstance(entry, dict) or not KEYS <= set(entry) or not entry["history"]:
+        raise damaged(path, "it is no entry")
+    return entry
+
+
 def load(path):
     try:
         return json.loads(durable.read_bytes(path).decode("utf-8"))
     except ValueError as error:
-        raise JournalError(
-            "%s is damaged (%s): nothing will be changed on this host until it is mended" % (path, error)
-        )
+        raise damaged(path, error)
+
+
+def damaged(path, why):
+    return JournalError("%s is damaged (%s): %s until it is mended" % (path, why, UNTOUCHED))
 
 
 @contextlib.contextmanager

@@ -68,11 +68,8 @@ def put_in_force(engine, remedy, wanted, owner, reason):
     except StopgapError as error:
         return [nothing(remedy, chosen["id"], str(error), "failed")]
     if entry["state"] == "applied":  # what an older revision did is let go only now: what both do stays in force
-        told += [
-            finish(engine, old, engine.absent(old, reason="replaced by revision %s" % remedy["revision"]))
-            for old in entries
-            if old is not entry
-        ]
+        why = "replaced by revision %s" % remedy["revision"]
+        told += [lift_one(engine, remedy, old, False, why) for old in entries if old is not entry]
     return told
 
 
@@ -80,7 +77,15 @@ def lift(engine, remedy, wanted, force, reason):
     entries = [entry for entry in held_for(engine, remedy) if wanted in (None, "", entry["mitigation"])]
     if not entries:
         return [nothing(remedy, wanted, "nothing in force")]
-    return [finish(engine, entry, engine.absent(entry, force, reason)) for entry in reversed(entries)]
+    return [lift_one(engine, remedy, entry, force, reason) for entry in reversed(entries)]
+
+
+def lift_one(engine, remedy, entry, force, reason):
+    """What a newer version put in force may be more than we can tell of; the other entries are told all the same."""
+    try:
+        return finish(engine, entry, engine.absent(entry, force, reason))
+    except StopgapError as error:
+        return nothing(remedy, entry["mitigation"], str(error), "failed")
 
 
 def choose(remedy, wanted, held):

@@ -33,8 +33,8 @@ def note():
 
 def alive(handle):
     """(process id, its command line) of the command noted there, if it still runs, else None."""
-    pid, _space, moment = os.pread(handle, WIDTH, 0).decode("ascii").strip().partition(" ")
-    if not pid or started(pid) != moment:
+    pid, _space, moment = os.pread(handle, WIDTH, 0).decode("ascii", "replace").strip().partition(" ")
+    if not pid.isdigit() or started(pid) != moment:
         return None
     try:
         with open("/proc/%s/cmdline" % pid, "rb") as stream:
@@ -46,7 +46,7 @@ def alive(handle):
 def started(pid):
     """When a process started, in ticks since boot, or None if it has ended."""
     try:
-        with open("/proc/%s/stat" % pid) as stream:
+        with open("/proc/%s/stat" % pid, errors="replace") as stream:
             fields = stream.read().rpartition(")")[2].split()  # the name before may hold anything
     except OSError:
         return None

@@ -39,6 +39,19 @@ def begin(remedy, moves):
 
 
 def write(record, **changes):
+    """Before a change; JournalError where it cannot be on disk, and so must not be made."""
+    trouble = put(record, changes)
+    if trouble:
+        raise JournalError(f"{trouble}: nothing was changed")
+
+
+def close(record, **changes):
+    """After it; returns why that cannot be on disk, or an empty string. An open record serves as well for the way back."""
+    trouble = put(record, changes)
+    return f"; {trouble}" if trouble else ""
+
+
+def put(record, changes):
     folder = os.path.join(BASE, "patches")
     later = dict(record, **changes)
     try:
@@ -48,8 +61,9 @@ def write(record, **changes):
         data = (json.dumps(later, indent=1, sort_keys=True) + "\n").encode("utf-8")
         durable.write(os.path.join(folder, f"{record['id']}.json"), data, {"mode": "0600"})
     except OSError as error:
-        raise JournalError(f"cannot write {folder}: {error.strerror}: nothing was changed")
+        return f"cannot write {folder}: {error.strerror}"
     record.update(later)  # only now: what is not on disk has not happened
+    return ""
 
 
 def latest(remedy):

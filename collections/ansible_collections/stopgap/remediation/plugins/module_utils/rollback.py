@@ -63,7 +63,7 @@ def attempt(remedy, facts, lock_timeout, check, result):
     foreign, owed = compared(moves, facts.family)
     if foreign or owed:
         return "failed", "still_new", f"{foreign or owed[0]['name'] + ' is still the new version'}"
-    patches.write(record, state="rolled_back")
+    told += patches.close(record, state="rolled_back")
     return restarted(remedy, result, f"rolled back to {told}")
 
 

@@ -2,12 +2,24 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """What of a file's contents may be told: only what everybody on that host may read."""
 
-from ansible_collections.stopgap.remediation.plugins.module_utils.durable import hash_of
+import os
+
+from ansible_collections.stopgap.remediation.plugins.module_utils.durable import hash_of, mode_text
 
 TOLD_LIMIT = 20000
 FOR_EVERYBODY = 0o004
+MAY_ENTER = 0o001
 SHORTEST = 4  # what is shorter is in every sentence
 HIDDEN = "(not shown)"
+
+
+def mode_below(path, mode):
+    """The mode ("0644") of a file as it counts at this path: below a folder that is closed, nobody else reads it."""
+    folders, folder = [], os.path.dirname(os.path.realpath(path))
+    while folder not in folders:
+        folders, folder = folders + [folder], os.path.dirname(folder)
+    closed = any(not os.stat(folder).st_mode & MAY_ENTER for folder in folders if os.path.isdir(folder))
+    return mode_text(int(mode, 8) & ~0o007) if closed else mode
 
 
 def is_closed(*modes):

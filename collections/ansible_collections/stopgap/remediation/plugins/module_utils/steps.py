@@ -78,25 +78,46 @@ def guard(unit):
 
 def restart_users_of(params, outcome):
     """PACKAGE, or {"package", "except": [unit], "at_most": N}: what may not be restarted now is told as left."""
+    units, left = users_of(params)
+    outcome["left"] += left
+    for unit in units:
+        if unit == MANAGER:
+            must(["systemctl", "daemon-reexec"])
+            outcome["restarted"].append(unit)
+        else:
+            restart(unit, outcome)
+
+
+def users_of(params):
+    """([unit to restart], [what is left to a person]) of what still runs old code of a package."""
     from ansible_collections.stopgap.remediation.plugins.module_utils import processes
 
     params = params if isinstance(params, dict) else {"package": params}
     try:
         processes.package_files(params["package"])
     except processes.Unreadable:
-        return  # not installed: a remedy may name what other releases call the package
+        return [], []  # not installed: a remedy may name what other releases call the package
     users = processes.old_code([params["package"]])
     spared = [named(unit) for unit in params.get("except") or []]
-    room = params.get("at_most")
+    room, units, left = params.get("at_most"), [], []
     for unit in sorted({user["unit"] or "" for user in users}):
         if (UNTOUCHABLE.search(unit) and unit != MANAGER) or unit in spared or room == 0:
-            outcome["left"] += [told(user) for user in users if (user["unit"] or "") == unit]
-        elif unit == MANAGER:
-            must(["systemctl", "daemon-reexec"])
-            outcome["restarted"].append(unit)
+            left += [told(user) for user in users if (user["unit"] or "") == unit]
         else:
-            restart(unit, outcome)
-            room = room and room - 1
+            units.append(unit)
+            room = room and room - (unit != MANAGER)
+    return units, left
+
+
+def would_restart(steps):
+    """The units that `run_steps` would restart now. Changes nothing."""
+    units = []
+    for step in steps:
+        if step["type"] == "restart" and active_state(step["params"]) != "inactive":
+            units.append(named(step["params"]))
+        elif step["type"] == "restart_users_of":
+            units += users_of(step["params"])[0]
+    return list(dict.fromkeys(units))
 
 
 def named(unit):

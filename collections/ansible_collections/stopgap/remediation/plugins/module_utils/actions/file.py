@@ -8,10 +8,16 @@ from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action, differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import must, on_draft
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
-from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import is_closed, lines_to_hide, shown
+from ansible_collections.stopgap.remediation.plugins.module_utils.secrecy import (
+    is_closed,
+    lines_to_hide,
+    mode_below,
+    shown,
+)
 
 NEW_MODE = "0644"
 DRESS = ("mode", "uid", "gid")
+KEPT = ("security.selinux", durable.ACCESS_LIST)  # another content has no capabilities, but the same readers
 
 
 class File(Action):
@@ -52,7 +58,7 @@ class File(Action):
         if state["kind"] == "file":
             state["saved"] = keeper.save(self.path, sha256=state["sha256"])
         wanted = self.desired(state)
-        state["modes"] = [mode for mode in (state["mode"], wanted["mode"]) if mode]
+        state["modes"] = [mode_below(self.path, mode) for mode in (state["mode"], wanted["mode"]) if mode]
         return state if self.absent else dict(state, becomes={key: wanted[key] for key in DRESS})
 
     def desired(self, prior):
@@ -148,8 +154,8 @@ class File(Action):
 
     def _write(self, prior):
         durable.make_folders(self.path)
-        label = (prior.get("xattrs") or {}).get("security.selinux")
-        state = dict(self.desired(prior), xattrs={"security.selinux": label} if label else {})
+        kept = {name: value for name, value in (prior.get("xattrs") or {}).items() if name in KEPT}
+        state = dict(self.desired(prior), xattrs=kept)
         durable.write(self.path, self.content, state, self._accept)
 
     def _accept(self, draft):

@@ -84,7 +84,10 @@ class FileMode(Action):
             return  # gone with its package: nothing to put back
         if (now["uid"], now["gid"]) != (wanted["uid"], wanted["gid"]):
             chown(self.path, wanted["uid"], wanted["gid"])
-        os.chmod(self.path, int(wanted["mode"], 8))  # also after chown, which clears setuid bits
+        if (
+            durable.mode_text(os.stat(self.path).st_mode) != wanted["mode"]
+        ):  # also after chown, which clears setuid bits
+            os.chmod(self.path, int(wanted["mode"], 8))
 
     def _names(self):
         """dpkg may know /usr/bin/x as /bin/x on merged-/usr hosts."""

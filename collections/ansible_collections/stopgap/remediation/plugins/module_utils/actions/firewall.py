@@ -211,7 +211,7 @@ def sockets_of_sshd():
     for pid in (name for name in os.listdir(PROC) if name.isdigit()):
         folder = os.path.join(PROC, pid)
         try:
-            with open(os.path.join(folder, "comm")) as stream:
+            with open(os.path.join(folder, "comm"), errors="replace") as stream:
                 if not stream.read().startswith("sshd"):  # sshd-session, since OpenSSH 9.8
                     continue
             for number in os.listdir(os.path.join(folder, "fd")):

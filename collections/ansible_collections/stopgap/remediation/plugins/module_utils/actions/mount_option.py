@@ -12,7 +12,7 @@ import re
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import must
 from ansible_collections.stopgap.remediation.plugins.module_utils.editing import Edit
-from ansible_collections.stopgap.remediation.plugins.module_utils.edits import OPPOSITE, places_of_mount
+from ansible_collections.stopgap.remediation.plugins.module_utils.edits import OPPOSITE, lines_of, places_of_mount
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 FSTAB = "/etc/fstab"
@@ -84,6 +84,12 @@ class MountOption(Edit):
     def show(self, state):
         return ", ".join("%s %s" % (option, state[LIVE + option]) for option in self.options)
 
+    def _is_gone(self):
+        """Neither mounted nor in fstab any more: nobody wants the line of a disk back that was taken away."""
+        if super(MountOption, self)._is_gone():
+            return True
+        return mounted(self.point) is None and not self.places(lines_of(durable.read_bytes(self.path)))
+
     def _others(self, option):
         """Other holders of the same option of the same mount, lowest first."""
         return [
@@ -100,12 +106,10 @@ class MountOption(Edit):
             return
         gone = {other for option in wanted for other in (option, OPPOSITE.get(option), positive(option))}
         options = [option for option in now["flags"] if option not in gone] + wanted
-        must(["mount", "-o", ",".join(["remount"] + options), now["source"], self.point])
+        must(["mount", "-o", ",".join(now["how"] + options), now["source"], self.point])
 
     def _snapshot(self):
-        lines = (
-            durable.read_bytes(FSTAB).decode("utf-8", "surrogateescape").split("\n") if os.path.exists(FSTAB) else []
-        )
+        lines = lines_of(durable.read_bytes(FSTAB)) if os.path.exists(FSTAB) else []
         if not places_of_mount(lines, self.params):
             raise ActionError(
                 "%s has no line in %s, so it would lose the options at the next boot: give it one, or write the options "
@@ -125,14 +129,20 @@ def in_effect(option, options):
 
 
 def mounted(point):
-    """{source, flags: options of the mount, options: those and the file system's}, or None. The last one is on top."""
+    """{source, how, flags: options of the mount, options: those and the file system's}, or None. The last one is on top.
+
+    `how` an option is changed: of the mount alone where it shows a part of its file system, whose other parts are none of
+    our business, or is writable on one that is read-only, which it would make writable.
+    """
     found = None
     for line in durable.read_bytes(MOUNTINFO).decode("utf-8", "surrogateescape").splitlines():
         words = line.split(" ")
         rest = words[words.index("-") + 1 :]
         if unescaped(words[4]) == point:
-            flags = words[5].split(",")
-            found = {"source": unescaped(rest[1]), "flags": flags, "options": flags + rest[2].split(",")}
+            flags, beneath = words[5].split(","), rest[2].split(",")
+            alone = words[3] != "/" or ("rw" in flags and "ro" in beneath)
+            how = ["remount", "bind"] if alone else ["remount"]
+            found = {"source": unescaped(rest[1]), "how": how, "flags": flags, "options": flags + beneath}
     return found
 
 

@@ -21,7 +21,7 @@ class Service(Action):
 
     def __init__(self, params):
         super(Service, self).__init__(params)
-        self.unit = canonical(params["name"])
+        self.unit, self.own, self.left = canonical(params["name"]), None, ""
 
     @property
     def resource(self):
@@ -29,9 +29,16 @@ class Service(Action):
 
     def meet(self, own, held, path_of):
         if any(item is own for item in held):  # disabling a unit has removed its other names
-            self.unit = own["resource"].partition(":")[2]
+            self.unit, self.own = own["resource"].partition(":")[2], own
 
     def read(self):
+        """While it is taken back, a unit that is gone with its package has nothing to put back but its mask."""
+        state = self._look()
+        if self.own and self.own["state"] == "reverting" and self._is_gone():
+            state.update(active=None, enabled=None)
+        return state
+
+    def _look(self):
         shown = must(["systemctl", "show", "--property=ActiveState,UnitFileState", self.unit])
         found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
         unit_file = found.get("UnitFileState", "")
@@ -58,7 +65,22 @@ class Service(Action):
         self._become(self.desired(prior))
 
     def revert(self, prior, written):
-        self._become({key: prior[key] for key in written if prior[key] is not None})
+        """The mask first: it hides whether the unit is there."""
+        wanted = {key: prior[key] for key in written if prior[key] is not None}
+        self._become({key: wanted[key] for key in wanted if key == "masked"})
+        if wanted.keys() - {"masked"} and self._is_gone():
+            self.left = "%s is gone, so it is neither started nor enabled again" % self.unit
+        else:
+            self._become(wanted)
+
+    def halfway(self, key, prior, written):
+        return [None]  # gone since it was begun to be taken back
+
+    def left_alone(self):
+        return self.left
+
+    def _is_gone(self):
+        return "not-found" in must(["systemctl", "show", "--property=LoadState", self.unit])
 
     def make_way(self, prior, written):
         """The mask of all units comes off first: a socket and its service each refuse to start beside a masked other."""
@@ -91,11 +113,11 @@ class Service(Action):
 
     def _become(self, wanted):
         """The mask comes off first and goes on before the stop, so that no socket starts the unit in between."""
-        now = self.read()
+        now = self._look()
         if "masked" in differing(now, wanted):
             for verb in MASKING[now["masked"], wanted["masked"]]:
                 must(["systemctl"] + verb + [self.unit])
-            now = self.read()
+            now = self._look()
         if "enabled" in differing(now, wanted) and now["masked"] == "no":
             must(["systemctl"] + ENABLING.get(wanted["enabled"], ["disable"]) + [self.unit])
         if "active" in differing(now, wanted):

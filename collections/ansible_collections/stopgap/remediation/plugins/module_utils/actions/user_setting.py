@@ -166,14 +166,14 @@ class UserSetting(Action):
             )
 
     def _membership(self, group):
-        """By the files that gpasswd writes; None where the group is gone. The user's own group counts."""
+        """By the files that gpasswd writes; None where user or group is gone. The user's own group counts."""
         members = members_in(GROUP, group, None)
         if members is None:
             return None
         try:
             own = pwd.getpwnam(self.user).pw_gid == gid_of(group)
         except KeyError:
-            own = False
+            return None
         return "in" if own or self.user in members else "out"
 
     def _members_of(self, group):

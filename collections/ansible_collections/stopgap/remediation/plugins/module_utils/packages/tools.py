@@ -4,7 +4,6 @@
 
 import collections
 import subprocess
-import tempfile
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import command, orphans
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError, Surprise
@@ -33,7 +32,7 @@ def run(argv, timeout, **environment):
 
     Into a file, not a pipe: a daemon that a maintainer script starts would keep a pipe open for ever.
     """
-    with tempfile.TemporaryFile() as log:
+    with command.scratch() as log:
         try:
             rc = subprocess.call(
                 argv,
