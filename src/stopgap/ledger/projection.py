@@ -127,7 +127,7 @@ def advance(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
         story = replace(story, closed_at=None)
     if state == "unknown":
         return facts, story
-    if _opens("not_affected" if facts.anew else story.known, state, facts):
+    if _opens(story, state, facts):
         facts, story = _new_episode(facts, story, when)
     facts = replace(facts, anew=False) if facts.anew else facts
     story = _run_clocks(story, facts, when)
@@ -144,7 +144,7 @@ def _new_episode(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
             installed_at=story.installed_at,
             effective_at=story.effective_at,
             lifted_at=_lifted_at(facts),
-            ended_at=story.closed_at,
+            ended_at=story.closed_at or story.effective_at,
         )
         before = (*before, ended)[-EPISODES_KEPT:]
     entries = {name: replace(one, ended_at=None) if one.ended_at else one for name, one in facts.entries.items()}
@@ -158,10 +158,15 @@ def _lifted_at(facts: Facts) -> str | None:
     return max((one.ended_at for one in facts.entries.values() if one.ended_at), default=None)
 
 
-def _opens(known: str, state: str, facts: Facts) -> bool:
-    """A new episode begins. A fixed case whose proof merely could not be repeated stays in the old one."""
-    reopened = known in CLOSED and not (known == "fixed" and state == "patched" and not facts.fix_gone)
-    return state in AFFECTED and (known == "" or reopened)
+def _opens(story: Story, state: str, facts: Facts) -> bool:
+    """A new episode begins. A fixed case whose proof merely could not be repeated stays in the old one, as long as
+    nothing worse is known of it.
+    """
+    known = "not_affected" if facts.anew else story.known
+    was_fixed = known == "fixed" or (known == "patched" and story.effective_at is not None)
+    if was_fixed and state == "patched" and not facts.fix_gone:
+        return False
+    return state in AFFECTED and (known in ("", *CLOSED) or was_fixed)
 
 
 def _run_clocks(story: Story, facts: Facts, when: str) -> Story:
