@@ -51,8 +51,9 @@ def show(work: Work, *, as_json: bool, limit: int = MOST) -> None:
 def tell_breaches(work: Work, fail_on: FailOn) -> bool:
     """True where there are any; they are named on stderr, the most urgent first."""
     breaches = [one for one in work.ranked if _breaches(one, fail_on)]
-    for one in breaches[:NAMED]:
-        cells = clean(f"{one.case.host} {one.case.remedy}", 300)
+    named = breaches[:NAMED]
+    for host, one in zip(_hosts(named), named, strict=True):
+        cells = clean(f"{host} {one.case.remedy}", 300)
         print(f"stopgap: {cells}: {due_cell(one.judged.due, work.now)}; {clean(one.why, 300)}", file=sys.stderr)
     if breaches:
         noun = "case is" if len(breaches) == 1 else "cases are"
@@ -68,17 +69,16 @@ def _breaches(one: Ranked, fail_on: FailOn) -> bool:
 
 
 def _rows(work: Work, ranked: list[Ranked]) -> list[tuple[str, ...]]:
-    several = len({one.case.estate for one in ranked}) > 1
     return [
-        (
-            f"{one.case.estate}/{one.case.host}" if several else one.case.host,
-            one.case.remedy,
-            one.case.state,
-            due_cell(one.judged.due, work.now),
-            one.why,
-        )
-        for one in ranked
+        (host, one.case.remedy, one.case.state, due_cell(one.judged.due, work.now), one.why)
+        for host, one in zip(_hosts(ranked), ranked, strict=True)
     ]
+
+
+def _hosts(ranked: list[Ranked]) -> list[str]:
+    """Their names, with the estate where there are several."""
+    several = len({one.case.estate for one in ranked}) > 1
+    return [f"{one.case.estate}/{one.case.host}" if several else one.case.host for one in ranked]
 
 
 def _counts(work: Work) -> dict[str, int]:

@@ -118,6 +118,8 @@ class Walk:
         """What the chain's kept head says of its end."""
         if head is None:
             yield self._about("head", "the chain has no head: it was removed, or these events were put in beside ours")
+        elif type(head.seq) is not int:
+            yield self._about("head", f"the place its head names, {head.seq!r}, is none")
         elif not self.place:
             yield self._about("missing", f"all events are missing, its head says there are {head.seq}", 1)
         elif head.seq > self.place:

@@ -85,7 +85,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     owner: str = ""
     machine: str = ""  # which one answers to the host's name (evidence.host_id); "" until one told
     rebuilt: str = ""  # another machine answers, and has not been assessed: what was known is of the one before
-    proven_before: bool = False  # on that one the fix was in effect
+    proven_before: bool = False  # the fix was in effect: on that one, or until its proof could not be repeated
     retired: str = ""  # somebody said that the host is gone; until it answers again
     anew: bool = False  # it has, and for all we know as another machine: what it is affected by begins anew
 
@@ -141,11 +141,19 @@ def set_proof(facts: Facts, entry: str, verdict: str, event: Event) -> Facts:
     return replace(facts, proofs={**facts.proofs, entry: Proof(verdict, event.reason, passed, revision)})
 
 
+def was_proven(facts: Facts) -> bool:
+    """The fix was in effect, and all that was heard since is that it is not, or nothing certain."""
+    return facts.fix == "in_effect" or facts.proven_before or facts.fix_gone
+
+
+def wants_proof(facts: Facts) -> Facts:
+    """That a proven fix is in effect has to be proven once more."""
+    return replace(facts, fix="installed", proven_before=True) if facts.fix == "in_effect" else facts
+
+
 def proven_elsewhere(facts: Facts) -> Facts:
     """The fix was proven, if at all, on another disk than the one that answers."""
-    proven = facts.fix == "in_effect"
-    fix = "installed" if proven else facts.fix
-    return replace(facts, proven_before=facts.proven_before or proven, fix=fix, fix_open="", objection="")
+    return replace(wants_proof(facts), fix_open="", objection="")
 
 
 def later(moment: str, seconds: int) -> str:

@@ -12,7 +12,16 @@ from msgspec.structs import replace
 from stopgap.ledger.case import Acceptance, Extension
 from stopgap.ledger.entries import hear_assessment, hear_history, hear_journal
 from stopgap.ledger.events import OF_MACHINE, REASON_LIMIT, Event, clean, is_time
-from stopgap.ledger.facts import Entry, Facts, later, proven_elsewhere, set_proof, text_of
+from stopgap.ledger.facts import (
+    Entry,
+    Facts,
+    later,
+    proven_elsewhere,
+    set_proof,
+    text_of,
+    wants_proof,
+    was_proven,
+)
 from stopgap.ledger.reopening import know, weigh
 
 # Nobody answered: the next verification that passes is an answer. Any other doubt is the host's own.
@@ -69,14 +78,14 @@ def _assessed(facts: Facts, event: Event) -> Facts:
         return replace(
             facts, doubt=event.reason or "no reason given", doubt_is_silence=event.evidence.get("code") in UNANSWERED
         )
-    gone = facts.fix_gone or facts.fix == "in_effect" or facts.proven_before
-    facts = replace(facts, doubt="", rebuilt="", proven_before=False, said=event.reason, answered_at=event.at)
+    facts = replace(facts, doubt="", rebuilt="", said=event.reason, answered_at=event.at)
     facts = hear_assessment(facts, event)
     if event.verdict == "not_affected":
-        return replace(facts, affected=False, fix="untold", fix_open="", objection="", fix_gone=False, fix_refused="")
+        facts = replace(facts, fix_gone=False, proven_before=False, fix_refused="")
+        return replace(facts, affected=False, fix="untold", fix_open="", objection="")
     if event.verdict == "patched":
         return _fix_on_disk(facts, event)
-    return replace(facts, affected=True, fix="absent", fix_open="", objection="", fix_gone=gone)
+    return replace(facts, affected=True, fix="absent", fix_open="", objection="", fix_gone=was_proven(facts))
 
 
 def _hear_about(facts: Facts, about: Any) -> Facts:
@@ -95,8 +104,7 @@ def _fix_on_disk(facts: Facts, event: Event) -> Facts:
     if event.evidence.get("code") == "awaiting_proof":
         facts = replace(facts, objection="")
         return facts if facts.fix in ("installed", "in_effect") else replace(facts, fix="installed", fix_open="")
-    gone = facts.fix_gone or facts.fix == "in_effect"
-    return replace(facts, fix="installed", fix_open=event.reason, objection=event.reason, fix_gone=gone)
+    return replace(facts, fix="installed", fix_open=event.reason, objection=event.reason, fix_gone=was_proven(facts))
 
 
 # --- the fix -------------------------------------------------------------------------------------------------------
@@ -106,14 +114,13 @@ def _patch(facts: Facts, event: Event) -> Facts:
     if event.verdict in ("refused", "failed"):
         return replace(facts, fix_refused=event.reason)
     if event.verdict == "rolled_back":
-        gone = facts.fix_gone or facts.fix == "in_effect"
+        gone = was_proven(facts)
         return replace(facts, fix="absent", fix_open="", objection="", fix_gone=gone, fix_refused=event.reason)
     if facts.affected is False:
         return facts
     kept = event.verdict == "already" and facts.fix == "in_effect"
-    return replace(
-        facts, affected=True, fix="in_effect" if kept else "installed", fix_refused="", fix_open=_still_open(event)
-    )
+    facts = facts if kept else replace(wants_proof(facts), fix="installed")
+    return replace(facts, affected=True, fix_refused="", fix_open=_still_open(event))
 
 
 def _still_open(event: Event) -> str:
@@ -134,18 +141,14 @@ def _fix_proven(facts: Facts, event: Event) -> Facts:
     if facts.fix == "absent" or facts.affected is False or doubted or facts.rebuilt or facts.objection:
         return facts
     facts = replace(facts, affected=True, fix="in_effect", answered_at=event.at)
-    return replace(facts, doubt="", fix_open="", fix_gone=False, fix_refused="")
+    return replace(facts, doubt="", fix_open="", fix_gone=False, proven_before=False, fix_refused="")
 
 
 def _fix_not_proven(facts: Facts, event: Event) -> Facts:
-    lost = event.verdict == "fail" and facts.fix == "in_effect"
-    return replace(
-        facts,
-        fix="installed" if facts.fix == "in_effect" else facts.fix,
-        fix_open=event.reason,
-        fix_gone=facts.fix_gone or lost,
-        answered_at=event.at if event.verdict == "fail" else facts.answered_at,
-    )
+    facts = replace(wants_proof(facts), fix_open=event.reason)
+    if event.verdict != "fail":
+        return facts
+    return replace(facts, fix_gone=was_proven(facts), answered_at=event.at)
 
 
 # --- proofs of mitigations -----------------------------------------------------------------------------------------

@@ -90,9 +90,11 @@ def fold(start: Fold, told: Iterable[Told]) -> Fold:
         after = learn(facts, one.event)
         if after is facts and _leaves_no_trace(one.event, story):
             continue
-        facts, place = after, one.place
+        before, facts, place = facts, after, one.place
         if story.state or one.event.kind not in OF_NOBODY:  # what was known beforehand does not begin a case
             facts, story = advance(facts, story, one.counted_at)
+        if facts.basis.known > before.basis.known and story.state == "unknown":
+            facts, story = _know_in_doubt(before, facts, story, one.counted_at)
     return Fold(facts, story, place)
 
 
@@ -127,11 +129,26 @@ def advance(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
         story = replace(story, closed_at=None)
     if state == "unknown":
         return facts, story
-    if _opens("not_affected" if facts.anew else story.known, state, facts):
+    if _opens(story, state, facts):
         facts, story = _new_episode(facts, story, when)
     facts = replace(facts, anew=False) if facts.anew else facts
     story = _run_clocks(story, facts, when)
     return facts, story if story.known == state else replace(story, known=state)
+
+
+def _know_in_doubt(before: Facts, facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
+    """A raised revision asks nobody: of a host that gives no answer, other things are known from then on."""
+    known = _but_for_doubt(facts)
+    is_over = story.known in CLOSED and facts.basis.closed_under < facts.basis.known
+    if not story.known or known not in AFFECTED or not (is_over or known != _but_for_doubt(before)):
+        return facts, story
+    if _opens(story, known, facts):
+        facts, story = _new_episode(facts, story, when)
+    return facts, replace(story, known=known, since=when, closed_at=None)
+
+
+def _but_for_doubt(facts: Facts) -> str:
+    return judge_state(replace(facts, doubt=""))
 
 
 def _new_episode(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
@@ -144,7 +161,7 @@ def _new_episode(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
             installed_at=story.installed_at,
             effective_at=story.effective_at,
             lifted_at=_lifted_at(facts),
-            ended_at=story.closed_at,
+            ended_at=story.closed_at or story.effective_at,
         )
         before = (*before, ended)[-EPISODES_KEPT:]
     entries = {name: replace(one, ended_at=None) if one.ended_at else one for name, one in facts.entries.items()}
@@ -158,10 +175,15 @@ def _lifted_at(facts: Facts) -> str | None:
     return max((one.ended_at for one in facts.entries.values() if one.ended_at), default=None)
 
 
-def _opens(known: str, state: str, facts: Facts) -> bool:
-    """A new episode begins. A fixed case whose proof merely could not be repeated stays in the old one."""
-    reopened = known in CLOSED and not (known == "fixed" and state == "patched" and not facts.fix_gone)
-    return state in AFFECTED and (known == "" or reopened)
+def _opens(story: Story, state: str, facts: Facts) -> bool:
+    """A new episode begins. A fixed case whose proof merely could not be repeated stays in the old one, as long as
+    nothing worse is known of it.
+    """
+    known = "not_affected" if facts.anew else story.known
+    was_fixed = known == "fixed" or (known == "patched" and story.effective_at is not None)
+    if was_fixed and state == "patched" and not facts.fix_gone:
+        return False
+    return state in AFFECTED and (known in ("", *CLOSED) or was_fixed)
 
 
 def _run_clocks(story: Story, facts: Facts, when: str) -> Story:
@@ -210,6 +232,8 @@ def _why(facts: Facts, state: str, known: str) -> str:
         return facts.retired
     if state == "unknown":
         last = f"; last known: {known}" if known else ""
+        if known in AFFECTED and _is_outdated(facts):
+            last += f"; {_why(replace(facts, doubt=''), known, '')}"
         return (facts.doubt or facts.rebuilt or "never assessed") + last
     if state == "fixed":
         return "fix proven in effect"
@@ -223,6 +247,12 @@ def _why(facts: Facts, state: str, known: str) -> str:
         proven = ", ".join(entry.mitigation or entry.entry for entry in facts.in_force() if _proven(facts, entry))
         return f"{proven} proven in force" + (f"; {lost}" if lost else "")
     return _why_exposed(facts, lost)
+
+
+def _is_outdated(facts: Facts) -> bool:
+    """It was closed, or is mitigated, in a way that a later revision took back."""
+    held = ((entry.mitigation, facts.proofs.get(entry.entry)) for entry in facts.in_force())
+    return facts.basis.reopened or any(is_withdrawn(facts.basis, name, proof) for name, proof in held)
 
 
 def _why_exposed(facts: Facts, lost: str) -> str:

@@ -57,7 +57,7 @@ def know(facts: Facts, event: Event) -> Facts:
     if opens:
         return _reopen(facts, event, short)
     if facts.fix == "installed" and short:  # what was taken for the fix is none
-        return replace(facts, fix="absent", said=short, fix_open="", objection="")
+        return replace(facts, fix="absent", said=short, fix_open="", objection="", proven_before=False)
     return facts
 
 
@@ -199,7 +199,8 @@ def _without_closing(before: Facts, after: Facts, event: Event) -> Facts:
     if after.affected is False and before.affected is not False:
         return _not_affected_once(before, after, event)
     if after.fix == "in_effect" and before.fix != "in_effect":
-        return replace(after, fix="installed", fix_open="", fix_gone=before.fix_gone)
+        proven = {"fix_gone": before.fix_gone, "proven_before": before.proven_before}
+        return replace(after, fix="installed", fix_open="", **proven)
     same = after.basis.seen == before.basis.seen and not (event.kind == "patch" and event.verdict == "installed")
     if before.fix == "absent" and after.fix == "installed" and same:
         return replace(after, fix="absent", said=before.said, fix_open="", objection="")

@@ -53,8 +53,12 @@ def _episode(told: Mapping[str, Any]) -> Iterator[Episode]:
 
 
 def _as_it_stands(episode: Episode, row: Mapping[str, Any], now: int) -> Episode:
-    """A mitigation whose protection has run out protects nobody, whatever state is kept."""
+    """A mitigation whose protection has run out protects nobody, whatever state is kept; and a fix whose proof could
+    not be repeated before the host fell silent is open still.
+    """
     state, since = row["state"], seconds(row["since"])
+    if state == "unknown" and episode.effective is not None and episode.ended is None:
+        state = "patched"
     runs_out = seconds(row["protected_until"])
     if state == "mitigated" and runs_out is not None and runs_out <= now:
         state, since = "exposed", runs_out

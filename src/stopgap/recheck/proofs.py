@@ -15,7 +15,7 @@ from stopgap.recheck.schedule import Key, Standing
 OF_EVENT = (events.c.estate, events.c.host, events.c.remedy)
 CHUNK = 200  # keys in one question
 # Assessments that no proof follows: they are the whole answer.
-FINAL = ("unknown", "exposed")
+FINAL = ("unknown", "exposed", "not_affected")
 
 STANDING = sa.text(f"""
     SELECT estate, host, remedy, {STATE}, flags, {EXPIRED}, COALESCE(exposed_at, :now),

@@ -39,13 +39,16 @@ class Document:
         return line + 1
 
 
-def parse(file: Path, text: str) -> Document:
-    """The one document of a file. Raises InvalidRemedy for broken YAML, repeated keys and more than one document."""
+def parse(file: Path, text: str, page: str = "docs/how-to/write-a-remedy.md") -> Document:
+    """The one document of a file. Raises InvalidRemedy for broken YAML, repeated keys and more than one document.
+
+    `page` says what belongs into an empty one.
+    """
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
         if root is None:
-            raise InvalidRemedy([Problem(file, 1, "the file is empty; see docs/how-to/write-a-remedy.md")])
+            raise InvalidRemedy([Problem(file, 1, f"the file is empty; see {page}")])
         repeated = [_repeated(file, key) for key in _repeated_keys(root, set())]
         if repeated:
             raise InvalidRemedy(repeated)

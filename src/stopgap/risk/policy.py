@@ -43,6 +43,14 @@ class When(Strict):
     estate: Text | list[Text] | None = None
     owner: Text | list[Text] | None = None
 
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        """What was forgotten behind a key must not silently make the rule one for every case, or for none."""
+        for name in sorted(self.model_fields_set):
+            if getattr(self, name) in (None, []):
+                raise ValueError(f"{name} has no value: give it one, or leave it out")
+        return self
+
 
 class Rule(Strict):
     """How long a case may stay open that `when` holds for; without `when` any case."""
@@ -96,10 +104,7 @@ NONE = Policy(apiVersion="stopgap/v1")
 def load_policy(file: Path) -> Policy:
     """Raises InvalidPolicy with every problem found, each as `FILE:LINE: message`."""
     try:
-        text = read(file)
-        if not text.strip():
-            raise InvalidPolicy(f"{file}:1: the file is empty; see docs/reference/risk.md")
-        return validated(parse(file, text), Policy)
+        return validated(parse(file, read(file), "docs/reference/risk.md"), Policy)
     except InvalidRemedy as error:
         raise InvalidPolicy(str(error)) from None
     except RemedyError as error:

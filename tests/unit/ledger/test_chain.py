@@ -110,6 +110,11 @@ HARM = {
     "one put in": (put_in, [(2, "changed")]),
     "head removed": (drop_head, [(0, "head")]),
     "head set back": (set_head(seq=2), [(2, "head")]),
+    "head at no number": (set_head(seq="x"), [(0, "head")]),
+    "head at no number of nothing": (
+        lambda c, ids: (remove(1, 2, 3, 4)(c, ids), set_head(seq="x")(c, ids)),
+        [(0, "head")],
+    ),
     "head of another hash": (set_head(hash="f" * 64), [(4, "head")]),
     "head of another host": (set_head(host="b"), [(0, "head"), (1, "missing")]),
 }

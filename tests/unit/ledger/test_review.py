@@ -93,6 +93,28 @@ def test_a_raised_revision_reopens_and_says_which_hosts_and_why(review, catalogu
     assert differences() == []
 
 
+def test_a_host_that_fell_silent_is_reopened_and_told_too(review, catalogue):
+    silent = {"verdict": "unknown", "reason": "timed out", "evidence": {"code": "unreachable"}, "at": moment(5)}
+    down = [event(host=host, remedy="CVE-2026-0001", **silent) for host in ("web1", "web2")]
+    record(closed("web1"), closed("web2", "1.22-12"), down)
+    for revision, fixed in ((2, "1.22-10"), (3, "1.22-11")):
+        catalogue(revision, fixed=fixed)
+        told = json.loads(review("--json"))["reopened"]
+        assert [(one["host"], one["state"]) for one in told] == (
+            [("web1", "unknown"), ("web2", "unknown")] if revision == 2 else []
+        )
+    catalogue(4, fixed="1.22-13")
+    day = moment(0)[:10]
+    assert review().splitlines()[:2] == [
+        "CVE-2026-0001 revision 4: 1 unknown: timed out; last known: exposed; "
+        f"revision 4 wants nginx >= 1.22-13; it was 1.22-12 here (assessed {day})",
+        "  web2",
+    ]
+    with reading(open_ledger()) as connection:
+        assert [one.closed_at for one in book.read_cases(connection)] == [None, None]
+    assert differences() == []
+
+
 def test_json_tells_all_and_fail_on_ends_with_4(review, catalogue):
     record(*(closed(f"web{n}") for n in range(12)))
     catalogue(2, fixed="1.22-10")

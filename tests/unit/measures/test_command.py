@@ -8,6 +8,7 @@ import pytest
 from tests.unit.ledger.makers import event
 from tests.unit.measures.conftest import exposed, fixed, mitigated
 from tests.unit.measures.makers import moment
+from tests.unit.risk.conftest import stopgap  # noqa: F401 - a fixture
 
 from stopgap.cli.main import main
 
@@ -137,6 +138,19 @@ def test_silent_after_it_was_closed_stays_closed(record, told):
     whole = told()["all"]
     assert whole["times"]["effect"]["over_without"] == 1
     assert whole["due"]["open"] == 0
+
+
+def test_silent_after_a_proof_that_could_not_be_repeated_is_open_as_risk_has_it(record, told, stopgap):  # noqa: F811
+    record(
+        exposed("web1", 1),
+        *fixed("web1", 2),
+        event(host="web1", at=moment(3), kind="verified", verdict="unknown", evidence={"phase": "fix"}),
+        event(host="web1", at=moment(5), verdict="unknown", evidence={"code": "unreachable"}),
+    )
+    whole = told()["all"]
+    assert (whole["times"]["effect"]["happened"], whole["due"]["open"], whole["due"]["past_due"]) == (1, 1, 1)
+    _, out, _ = stopgap("status", "--by-risk", "--json")
+    assert json.loads(out)["summary"]["past_due"] == 1
 
 
 def test_an_earlier_episode_counts_with_its_lifting(record, told):

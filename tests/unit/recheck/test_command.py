@@ -115,6 +115,17 @@ def test_only_what_is_due_is_asked_and_a_dead_host_is_left_alone_for_a_while(rec
 
 
 @only_sqlite
+def test_an_orphan_of_a_host_that_is_not_affected_is_not_due_again_at_once(recheck, record, asked):
+    """No proof follows such an assessment: it is the whole answer."""
+    held = {"id": "limits", "entry": f"E-web1-{REMEDY}", "in_force": True}
+    record(*mitigated("web1", 30), said("web1", "assessed", "not_affected", 25, code="not_installed", mitigation=held))
+    recheck()
+    record(said("web1", "assessed", "not_affected", 0.5, code="not_installed", mitigation=held))
+    recheck()
+    assert asked == [(["web1"], [REMEDY], {"web1": [REMEDY]})]
+
+
+@only_sqlite
 def test_nothing_due_says_nothing_and_starts_nothing(recheck, record, monkeypatch):
     record(*mitigated("web1", 1), *fixed("web2", 1))
     monkeypatch.setenv("PATH", "/nowhere")  # Ansible could not even list the hosts

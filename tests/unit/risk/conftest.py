@@ -68,9 +68,9 @@ def epss(tmp_path):
     return write
 
 
-def exposed(host, at, remedy="CVE-2021-44228", **about):
+def exposed(host, at, remedy="CVE-2021-44228", estate="default", **about):
     evidence = {"code": "below_fixed", **({"about": about} if about else {})}
-    return event(host=host, at=at, remedy=remedy, reason="liblog4j2-java 1 < 2", evidence=evidence)
+    return event(host=host, at=at, remedy=remedy, estate=estate, reason="liblog4j2-java 1 < 2", evidence=evidence)
 
 
 def known(revision=1, at="2026-11-01T00:00:00.000000Z", remedy="CVE-2021-44228", **told):

@@ -216,6 +216,14 @@ def test_fail_on_overdue_names_the_breach_until_it_is_accepted(fleet, record, st
 
 
 @only_sqlite
+def test_fail_on_names_the_estate_where_there_are_several(fleet, record, stopgap):
+    record(exposed("web1", day(-5), estate="lab"))
+    told = stopgap("status", "--fail-on", "overdue")[2]
+    assert "stopgap: default/web1 CVE-2021-44228: OVERDUE" in told
+    assert "stopgap: lab/web1 CVE-2021-44228: OVERDUE" in told
+
+
+@only_sqlite
 def test_fail_on_exposed(fleet, record, stopgap):
     assert stopgap("status", "--fail-on", "exposed", "--host", "db1")[0] == 0
     assert stopgap("status", "--fail-on", "exposed", "--host", "web2")[0] == 4

@@ -33,6 +33,15 @@ def test_the_example_of_the_page_is_good(policy):
     ("text", "sentences"),
     [
         ("", ["1: the file is empty; see docs/reference/risk.md"]),
+        ("# rules to come\n", ["1: the file is empty; see docs/reference/risk.md"]),
+        (
+            "apiVersion: stopgap/v1\nrules:\n  - when: {kev: true, owner: }\n    days: 365\n    why: x",
+            ["3: rules.0.when: owner has no value: give it one, or leave it out"],
+        ),
+        (
+            "apiVersion: stopgap/v1\nrules: [{when: {exposure: []}, days: 3, why: x}]",
+            ["2: rules.0.when: exposure has no value"],
+        ),
         ("apiVersion: stopgap/v1\nrulez: []", ["2: unknown key 'rulez'; did you mean 'rules'?"]),
         ("rules: []", ["1: the key 'apiVersion' is missing"]),
         ("apiVersion: stopgap/v2", ["1: apiVersion: Input should be 'stopgap/v1'"]),
