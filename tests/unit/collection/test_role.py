@@ -36,9 +36,12 @@ def play(state, playbook, *words):
     [
         (["stopgap_extend=14d"], "stopgap_extend gives a mitigation more time: set stopgap_reason, it is recorded"),
         (["stopgap_extend=14 days", "stopgap_reason=window"], "write a number and h, d or w, such as 12h, 14d, 4w"),
+        (["stopgap_reboot=yes"], "value of stopgap_reboot must be one of: never, allow, got: yes"),
+        (["stopgap_rollback=Auto"], "value of stopgap_rollback must be one of: auto, ask, never, got: Auto"),
+        (["stopgap_verify_timeout=30s"], "argument 'stopgap_verify_timeout' is of type"),
     ],
 )
-def test_more_time_is_refused_before_any_host_is_touched(given, says, tmp_path):
+def test_what_makes_no_sense_is_refused_before_any_host_is_touched(given, says, tmp_path):
     """The inventory's only host does not exist: whoever asked it would hear that it is unreachable."""
     words = [word for one in ["stopgap_remedies=CVE-2023-44487", *given] for word in ("-e", one.replace(" ", "\\ "))]
     code, said = play(tmp_path, "playbooks/recheck.yml", "-i", "nobody.invalid,", *words)
@@ -89,3 +92,18 @@ def test_a_group_that_asks_for_other_remedies_is_not_asked_for_the_first_ones(tm
     assert code, said
     assert "stopgap_remedies is CVE-2024-6387, CVE-2023-44487 on this host and CVE-2023-44487 on the first one" in said
     assert [said.count("unreachable=1"), said.count("failed=1")] == [2, 1]
+
+
+def test_what_a_survey_leaves_empty_was_not_said(tmp_path):
+    empty = [word for name in ("attest", "remedy_path", "tests", "reason") for word in ("-e", f"stopgap_{name}=")]
+    words = ["-e", "stopgap_remedies=CVE-2023-44487", *empty]
+    code, said = play(tmp_path, "playbooks/recheck.yml", "-i", "nobody.invalid,", *words)
+    assert code == 4, said  # the host was asked
+
+
+def test_no_tests_are_not_those_of_the_current_folder():
+    """Ansible makes the folder it stands in of an empty path."""
+    steps = [task for file in (ROLE / "tasks/steps").glob("*.yml") for task in yaml.safe_load(file.read_text())]
+    given = [step["stopgap.remediation.verify"]["tests"] for step in steps if "stopgap.remediation.verify" in step]
+    assert given
+    assert set(given) == {"{{ stopgap_tests or [] }}"}
