@@ -44,7 +44,7 @@ def environment(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
 def _config(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
     """The ``[defaults]`` of the ansible.cfg that Ansible would read here (its own search order)."""
     named = given.get("ANSIBLE_CONFIG")
-    places = [Path(named)] if named else [Path("ansible.cfg"), Path("~/.ansible.cfg").expanduser()]
+    places = [Path(named)] if named else [Path("ansible.cfg"), _expanded("~/.ansible.cfg")]
     for place in [*places, Path("/etc/ansible/ansible.cfg")]:
         if place.is_file():
             parser = configparser.ConfigParser(interpolation=None, strict=False)
@@ -58,4 +58,12 @@ def _config(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
 
 def _absolute(paths: str, config: Path) -> str:
     """Relative entries of a path list are relative to the file that names them."""
-    return os.pathsep.join(str(config.parent.absolute() / Path(p).expanduser()) for p in paths.split(os.pathsep))
+    return os.pathsep.join(str(config.parent.absolute() / _expanded(p)) for p in paths.split(os.pathsep))
+
+
+def _expanded(path: str) -> Path:
+    """As it stands where nobody knows this user's home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

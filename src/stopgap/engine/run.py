@@ -50,7 +50,7 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
     except OSError as error:  # the private folder's file system is full or read-only, the current folder is gone …
         where = f" ({error.filename})" if error.filename else ""
         needs = f"It needs some room in {memory_folder() or 'TMPDIR'} and a current folder."
-        raise EngineError(f"the run broke down: {error.strerror}{where}. {needs} {AFTER_STOP}") from error
+        raise EngineError(f"the run broke down: {error.strerror or error}{where}. {needs} {AFTER_STOP}") from error
 
 
 def _run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:

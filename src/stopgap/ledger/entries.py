@@ -150,14 +150,17 @@ def _none_held(facts: Facts, event: Event) -> Facts:
 
     One that was put in force while the host was asked is not meant.
     """
-    meant = {
-        name
-        for name, one in facts.entries.items()
-        if one.in_force and one.applied_at and event.at > later(one.applied_at, SLACK)
-    }
+    meant = {name for name, one in facts.entries.items() if one.in_force and _was_there(facts, one, event)}
     if not meant:
         return facts
     entries = {
         name: replace(one, gone=True, back=False) if name in meant else one for name, one in facts.entries.items()
     }
     return replace(facts, entries=entries)
+
+
+def _was_there(facts: Facts, entry: Entry, event: Event) -> bool:
+    """Before the host was asked: by its own history, or, where only assessments have named it, by its last proof."""
+    proof = facts.proofs.get(entry.entry)
+    since = entry.applied_at or (proof and not entry.origin and proof.passed_at)
+    return event.at > later(since, SLACK) if since else not entry.origin

@@ -3,14 +3,22 @@
 import os
 from pathlib import Path
 
+from stopgap.ledger.errors import LedgerUnavailable
+
 
 def state_dir() -> Path:
-    """STOPGAP_STATE_DIR, else XDG_STATE_HOME/stopgap, else ~/.local/state/stopgap. Not created here."""
+    """STOPGAP_STATE_DIR, else XDG_STATE_HOME/stopgap, else ~/.local/state/stopgap. Not created here.
+
+    Raises LedgerUnavailable where there is none of them.
+    """
     given = os.environ.get("STOPGAP_STATE_DIR")
     if given:
         return Path(given)
     base = os.environ.get("XDG_STATE_HOME")
-    return Path(base) / "stopgap" if base else Path.home() / ".local" / "state" / "stopgap"
+    try:
+        return (Path(base) if base else Path.home() / ".local" / "state") / "stopgap"
+    except RuntimeError:  # no HOME, and a user without an entry: a container's, mostly
+        raise LedgerUnavailable("nobody knows where this user's home is: set HOME, or STOPGAP_STATE_DIR") from None
 
 
 def spool_dir() -> Path:

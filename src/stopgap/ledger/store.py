@@ -86,7 +86,10 @@ def engine_of(url: sa.URL) -> sa.Engine:
 def _engine_of(url: sa.URL) -> sa.Engine:
     if postgresql.is_postgresql(url):
         return postgresql.engine(url)
-    return sqlite.engine(url) if sqlite.path_of(url) else sa.create_engine(url)
+    try:
+        return sqlite.engine(url) if sqlite.path_of(url) else sa.create_engine(url)
+    except ValueError as error:  # of an option in the URL, such as ?timeout=abc
+        raise LedgerUnavailable(sentence(url, error)) from error
 
 
 def version(engine: sa.Engine) -> str | None:

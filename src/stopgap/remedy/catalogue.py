@@ -1,6 +1,7 @@
 """Where remedies are found: given folders first, then ./remedies, then those that ship with the collection."""
 
 import difflib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,23 +9,24 @@ from typing import Any
 from stopgap.collection import collection_root
 from stopgap.remedy.actions import TASK_FILES
 from stopgap.remedy.errors import RemedyError, UnknownRemedy, UnreadableRemedy
-from stopgap.remedy.load import load, read
+from stopgap.remedy.load import load, parse_file
 from stopgap.remedy.models import Remedy
-from stopgap.remedy.nodes import parse
 
 
 def search_path(given: Iterable[Path] = ()) -> list[Path]:
     """The folders to look in, first match wins, so a site can put its own word before ours.
 
-    Raises UnreadableRemedy for a given folder that is not there: a typo must not fall through to another remedy.
+    Raises UnreadableRemedy for a given folder that is not there, and for one that we may not read: neither must fall
+    through to another remedy.
     """
     folders = [Path(folder) for folder in given]
-    for folder in folders:
-        if not folder.is_dir():
-            raise UnreadableRemedy(f"{folder} is not a folder of remedies: check --path or stopgap_remedy_path")
     local = Path("remedies")
     shipped = collection_root() / "remedies"
     folders += [folder for folder in (local, shipped) if folder.is_dir()]
+    for folder in folders:
+        if not os.access(folder, os.R_OK | os.X_OK) or not folder.is_dir():
+            where = "--path or stopgap_remedy_path, and who may read it"
+            raise UnreadableRemedy(f"{folder} is not a folder of remedies: check {where}")
     return list({folder.resolve(): folder.resolve() for folder in folders})
 
 
@@ -85,7 +87,7 @@ def _anchor(params: dict[str, Any], folder: Path) -> None:
 def _by_id(path: Sequence[Path]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for folder in path:
-        for file in folder.glob("*.yml"):
+        for file in folder.glob("[!.]*.yml"):  # an editor keeps hidden files of its own beside a remedy
             files.setdefault(file.stem.casefold(), file)
     return files
 
@@ -93,7 +95,7 @@ def _by_id(path: Sequence[Path]) -> dict[str, Path]:
 def _aliases(file: Path) -> set[str]:
     """A broken file elsewhere must not stop the search for a good one; it has its say when it is asked for."""
     try:
-        data = parse(file, read(file)).data
+        data = parse_file(file).data
     except RemedyError:
         return set()
     aliases = data.get("aliases", []) if isinstance(data, dict) else []

@@ -1,20 +1,21 @@
 """All problems of many remedy files: what `load` finds in each, and what only shows when they lie side by side."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stopgap.remedy.actions import TASK_FILES
 from stopgap.remedy.catalogue import resolved
 from stopgap.remedy.errors import InvalidRemedy, Problem, UnreadableRemedy
-from stopgap.remedy.load import load, read
+from stopgap.remedy.load import load, parse_file
 from stopgap.remedy.models import Remedy
-from stopgap.remedy.nodes import parse
 
 
 def lint(files: Iterable[Path]) -> list[Problem]:
     """Every problem, sorted by file and line; an empty list is a clean catalogue."""
     files = list(files)
-    problems = [problem for file in files if file.is_file() for problem in _still_to_do(file)]
+    readable = [file for file in files if file.is_file() and os.access(file, os.R_OK)]
+    problems = [problem for file in readable for problem in _still_to_do(file)]
     sound: dict[Path, Remedy] = {}
     for file in files:
         if file.suffix != ".yml":
@@ -54,7 +55,7 @@ def _clashing_names(sound: dict[Path, Remedy]) -> Iterator[Problem]:
         for n, alias in enumerate(remedy.aliases):
             owner = owners.setdefault(alias.casefold(), remedy.id)
             if owner != remedy.id:
-                line = parse(file, read(file)).line_of(("aliases", n))
+                line = parse_file(file).line_of(("aliases", n))
                 yield Problem(file, line, f"'{alias}' already names {owner}: an alias can stand for one remedy only")
 
 
@@ -65,5 +66,5 @@ def _missing_tasks(sound: dict[Path, Remedy]) -> Iterator[Problem]:
                 for phase in TASK_FILES:
                     tasks = action["params"].get(phase) if action["type"] == "tasks" else None
                     if tasks and not Path(tasks).is_file():
-                        line = parse(file, read(file)).line_of(("mitigations", n, "actions", m, "tasks", phase))
+                        line = parse_file(file).line_of(("mitigations", n, "actions", m, "tasks", phase))
                         yield Problem(file, line, f"there is no task file {tasks}")

@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def load(file: Path) -> Remedy:
     """The remedy in `file`. Raises UnreadableRemedy, or InvalidRemedy with every problem found."""
-    document = parse(file, read(file))
+    document = parse_file(file)
     remedy = validated(document, Remedy)
     broken = [_at(document, where, what) for rule in RULES for where, what in rule(remedy)]
     if remedy.id != file.stem:
@@ -36,6 +36,13 @@ def validated(document: Document, schema: type[Model]) -> Model:
         return schema.model_validate(document.data)
     except ValidationError as error:
         raise InvalidRemedy([_problem(document, item, schema) for item in error.errors()]) from None
+
+
+def parse_file(file: Path) -> Document:
+    """Raises UnreadableRemedy, also for what is no file (a pipe would be waited for), or InvalidRemedy."""
+    if file.exists() and not file.is_file():
+        raise UnreadableRemedy(f"{file}: not a file")
+    return parse(file, read(file))
 
 
 def read(file: Path) -> str:

@@ -10,6 +10,7 @@ from stopgap.remedy.types import Action, Check, Probe, Step
 from stopgap.remedy.values import Distro, FixedIn, RemedyId, Slug, Text, Ttl
 
 Reboot = Literal["never", "if_required", "always"]
+REVISIONS = 1_000_000  # the ledger counts no further
 _CVSS = r"^CVSS:(3\.[01]|4\.0)(/[A-Za-z]+:[A-Za-z]+)+$"
 
 
@@ -83,7 +84,7 @@ class Remedy(Strict):
 
     api_version: Literal["stopgap/v1"] = Field(alias="apiVersion", exclude=True)
     id: RemedyId
-    revision: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1, lt=REVISIONS)]
     title: Text
     aliases: list[Text] = []
     published: date | None = None

@@ -1,7 +1,8 @@
 """YAML with the line numbers kept, so that an error can say where."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,16 +10,37 @@ import yaml
 
 from stopgap.remedy.errors import InvalidRemedy, Problem
 
+MOST_LEVELS = 100
+MOST_VALUES = 100_000  # each as often as aliases repeat it
+
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Base):  # type: ignore[misc]
-    """A date stays text, so that an impossible one is the schema's to name, with its line."""
+    """A date stays text, so that an impossible one is the schema's to name, with its line. Levels are counted, since
+    libyaml would follow them until the stack is full.
+    """
 
     yaml_implicit_resolvers: ClassVar = {
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in _Base.yaml_implicit_resolvers.items()
     }
+    _level = 0
+
+    def descend_resolver(self, node: yaml.Node | None, index: Any) -> None:
+        self._level += 1
+        if node and self._level > MOST_LEVELS:
+            raise yaml.composer.ComposerError(None, None, f"nested more than {MOST_LEVELS} deep", node.start_mark)
+
+    def ascend_resolver(self) -> None:
+        self._level -= 1
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError):  # a tag that its text does not fit
+            what = f"'{node.value:.40}' is no {node.tag.replace('tag:yaml.org,2002:', '!!')}"
+            raise yaml.constructor.ConstructorError(None, None, what, node.start_mark) from None
 
 
 @dataclass(frozen=True)
@@ -40,18 +62,20 @@ class Document:
 
 
 def parse(file: Path, text: str, page: str = "docs/how-to/write-a-remedy.md") -> Document:
-    """The one document of a file. Raises InvalidRemedy for broken YAML, repeated keys and more than one document.
-
-    `page` says what belongs into an empty one.
+    """The one document of a file. Raises InvalidRemedy for broken YAML, keys that are repeated or no words, more than
+    one document, and what is too large to be written by hand. `page` tells what belongs into such a file.
     """
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
         if root is None:
             raise InvalidRemedy([Problem(file, 1, f"the file is empty; see {page}")])
-        repeated = [_repeated(file, key) for key in _repeated_keys(root, set())]
-        if repeated:
-            raise InvalidRemedy(repeated)
+        nodes = list(islice(_nodes(root), MOST_VALUES + 1))
+        if len(nodes) > MOST_VALUES:  # also where an alias repeats what it is a part of
+            raise InvalidRemedy([Problem(file, 1, f"more than {MOST_VALUES} values, with what its aliases repeat")])
+        strange = [_strange(file, key) for key in _strange_keys(nodes)]
+        if strange:
+            raise InvalidRemedy(strange)
         return Document(file, loader.construct_document(root), root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -73,22 +97,32 @@ def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | No
     return None
 
 
-def _repeated_keys(node: yaml.Node, seen: set[int]) -> Iterator[yaml.Node]:
-    if id(node) in seen or not isinstance(node, yaml.CollectionNode):  # an anchor's second use, or a scalar
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        keys: set[str] = set()
-        for key, value in node.value:
-            if key.value in keys:
+def _nodes(root: yaml.Node) -> Iterator[yaml.Node]:
+    """Every node, as often as aliases repeat it; without an end where one repeats what it is a part of."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, yaml.MappingNode):
+            waiting += chain.from_iterable(node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+
+
+def _strange_keys(nodes: Iterable[yaml.Node]) -> Iterator[yaml.Node]:
+    """Keys that stand in their map already, or that are no scalars."""
+    for node in {id(node): node for node in nodes if isinstance(node, yaml.MappingNode)}.values():
+        known: set[str] = set()
+        for key, _value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.value in known:
                 yield key
-            keys.add(str(key.value))
-            yield from _repeated_keys(value, seen)
-    else:
-        for value in node.value:
-            yield from _repeated_keys(value, seen)
+            else:
+                known.add(key.value)
 
 
-def _repeated(file: Path, key: yaml.Node) -> Problem:
-    line = key.start_mark.line + 1
-    return Problem(file, line, f"the key '{key.value}' stands here twice; YAML would drop the first: merge them")
+def _strange(file: Path, key: yaml.Node) -> Problem:
+    what = f"the key '{key.value}' stands here twice; YAML would drop the first: merge them"
+    if isinstance(key, yaml.CollectionNode):
+        kind = "map" if isinstance(key, yaml.MappingNode) else "list"
+        what = f"a key has to be one word, and here it is a {kind}: a value that begins with {{{{ or [ wants quotes"
+    return Problem(file, key.start_mark.line + 1, what)

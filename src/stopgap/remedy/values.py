@@ -42,7 +42,7 @@ def parse_ttl(value: Any) -> Any:
 def _compiled(pattern: str) -> str:
     try:
         re.compile(pattern, re.MULTILINE)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"the regular expression does not compile: {error}") from None
     return pattern
 

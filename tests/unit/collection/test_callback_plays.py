@@ -249,10 +249,22 @@ def test_database_away_is_one_warning_and_no_failure(play, spooled):
     assert len(spooled()) == 2
 
 
-def test_a_spool_that_cannot_be_written_is_a_warning_and_no_failure(play, tmp_path):
-    done = play(CHOOSE, ASSESS, environ={"STOPGAP_STATE_DIR": "/proc/none"})
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"STOPGAP_STATE_DIR": "/proc/none"}, "is STOPGAP_STATE_DIR a folder that can be written?"),
+        ({"STOPGAP_STATE_DIR": "", "XDG_STATE_HOME": "", "HOME": "~"}, "set HOME, or STOPGAP_STATE_DIR"),
+    ],
+    ids=["not to be written", "no home"],
+)
+def test_a_spool_that_cannot_be_written_is_a_warning_and_no_failure(environ, says, play, tmp_path):
+    done = play(CHOOSE, ASSESS, environ=environ)
     assert done.returncode == 0
-    assert "part of this run is not recorded" in " ".join((done.stderr + done.stdout).split())
+    said = " ".join((done.stderr + done.stdout).split())
+    assert "part of this run is not recorded" in said
+    assert says in said
+    assert "what was only found or proven has to be asked again" in said  # no journal has it
+    assert not list(tmp_path.glob("**/spool"))
 
 
 def test_plays_of_others_leave_nothing(play, tmp_path):

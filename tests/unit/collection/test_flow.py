@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.stopgap.remediation.plugins.action.remedies import split_ids
 from ansible_collections.stopgap.remediation.plugins.filter import flow as filters
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import flow
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.choice import split_ids
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.said import said
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.witness import due_of
 

@@ -18,27 +18,92 @@ def test_remedies_do_not_go_to_the_hosts_syslog():
     assert yaml.safe_load((ROLE / "vars/main.yml").read_text())["ansible_no_target_syslog"] is True
 
 
+def play(state, playbook, *words):
+    top = Path(__file__).parents[3]
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", playbook, *words],
+        cwd=top,
+        env=os.environ | {"ANSIBLE_CONFIG": str(top / "ansible.cfg"), "STOPGAP_STATE_DIR": str(state)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         (["stopgap_extend=14d"], "stopgap_extend gives a mitigation more time: set stopgap_reason, it is recorded"),
         (["stopgap_extend=14 days", "stopgap_reason=window"], "write a number and h, d or w, such as 12h, 14d, 4w"),
+        (["stopgap_reboot=yes"], "value of stopgap_reboot must be one of: never, allow, got: yes"),
+        (["stopgap_rollback=Auto"], "value of stopgap_rollback must be one of: auto, ask, never, got: Auto"),
+        (["stopgap_verify_timeout=30s"], "argument 'stopgap_verify_timeout' is of type"),
     ],
 )
-def test_more_time_is_refused_before_any_host_is_touched(given, says, tmp_path):
+def test_what_makes_no_sense_is_refused_before_any_host_is_touched(given, says, tmp_path):
     """The inventory's only host does not exist: whoever asked it would hear that it is unreachable."""
     words = [word for one in ["stopgap_remedies=CVE-2023-44487", *given] for word in ("-e", one.replace(" ", "\\ "))]
-    top = Path(__file__).parents[3]
-    done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "playbooks/recheck.yml", "-i", "nobody.invalid,", *words],
-        cwd=top,
-        env=os.environ | {"ANSIBLE_CONFIG": str(top / "ansible.cfg"), "STOPGAP_STATE_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == 2, said
+    code, said = play(tmp_path, "playbooks/recheck.yml", "-i", "nobody.invalid,", *words)
+    assert code == 2, said
     assert says in said
     assert "unreachable=0" in said
     assert not list(tmp_path.glob("spool/*"))
+
+
+ROLE_ON_ONE_HOST = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role: {name: stopgap.remediation.remediate, tasks_from: assess}
+      vars: {stopgap_mode: assess, stopgap_remedies: CVE-2023-44487}
+      when: inventory_hostname == "second"
+"""
+
+
+def test_a_host_for_which_nothing_was_chosen_is_not_called_proven(tmp_path):
+    """`import_role` hands its condition to each task, and of one that runs once only the first host is asked for it."""
+    (tmp_path / "play.yml").write_text(ROLE_ON_ONE_HOST)
+    code, said = play(tmp_path, tmp_path / "play.yml", "-i", "first,second", "-c", "local")
+    assert code == 2, said
+    assert "no remedies were chosen: that is done once for all hosts" in said
+
+
+def test_a_step_in_the_middle_proves_nothing(tmp_path):
+    start = ["--start-at-task", "Say where every case stands", "-e", "stopgap_remedies=CVE-2023-44487"]
+    code, said = play(tmp_path, "playbooks/verify.yml", "-i", "first,second", "-c", "local", *start)
+    assert code == 2, said
+    assert "no remedies were chosen" in said
+
+
+GROUPS = """
+all:
+  vars: {ansible_host: 127.0.0.1, ansible_port: 1}
+  children:
+    web: {hosts: {web1: {}}, vars: {stopgap_remedies: CVE-2023-44487}}
+    mail: {hosts: {mail1: {}}, vars: {stopgap_remedies: [CVE-2024-6387, CVE-2023-44487]}}
+    login: {hosts: {login1: {}}, vars: {stopgap_remedies: [CVE-2023-44487]}}
+"""
+
+
+def test_a_group_that_asks_for_other_remedies_is_not_asked_for_the_first_ones(tmp_path):
+    (tmp_path / "hosts.yml").write_text(GROUPS)
+    code, said = play(tmp_path, "playbooks/assess.yml", "-i", tmp_path / "hosts.yml")
+    assert code, said
+    assert "stopgap_remedies is CVE-2024-6387, CVE-2023-44487 on this host and CVE-2023-44487 on the first one" in said
+    assert [said.count("unreachable=1"), said.count("failed=1")] == [2, 1]
+
+
+def test_what_a_survey_leaves_empty_was_not_said(tmp_path):
+    empty = [word for name in ("attest", "remedy_path", "tests", "reason") for word in ("-e", f"stopgap_{name}=")]
+    words = ["-e", "stopgap_remedies=CVE-2023-44487", *empty]
+    code, said = play(tmp_path, "playbooks/recheck.yml", "-i", "nobody.invalid,", *words)
+    assert code == 4, said  # the host was asked
+
+
+def test_no_tests_are_not_those_of_the_current_folder():
+    """Ansible makes the folder it stands in of an empty path."""
+    steps = [task for file in (ROLE / "tasks/steps").glob("*.yml") for task in yaml.safe_load(file.read_text())]
+    given = [step["stopgap.remediation.verify"]["tests"] for step in steps if "stopgap.remediation.verify" in step]
+    assert given
+    assert set(given) == {"{{ stopgap_tests or [] }}"}

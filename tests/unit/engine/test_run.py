@@ -145,3 +145,9 @@ def test_a_dry_run_judges_nobody():
     result.settle()
     assert (result.verdicts, result.cases, result.failures) == ({}, {}, {})
     assert result.exit_code() is ExitCode.PROVEN
+
+
+def test_where_nobody_knows_the_home_there_is_no_configuration_in_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "~")  # as it is expanded where there is none: a container's user without an entry
+    monkeypatch.chdir(tmp_path)
+    assert engine.environment({})["ANSIBLE_HOST_KEY_CHECKING"] == "True"

@@ -76,6 +76,23 @@ def test_urls_that_lead_nowhere(url, way_out):
     assert way_out in complaint(url)
 
 
+@pytest.mark.parametrize("option", ["timeout=abc", "check_same_thread=maybe", "cached_statements=1e9"])
+@only_sqlite
+def test_an_option_of_the_url_that_makes_no_sense(option, state, monkeypatch, tmp_path):
+    monkeypatch.setenv("STOPGAP_LEDGER_URL", f"sqlite:///{tmp_path}/ledger.sqlite?{option}")
+    with pytest.raises(LedgerUnavailable, match=r"cannot be used: .*(abc|maybe|1e9)"):
+        store.open_ledger()
+
+
+@only_sqlite
+def test_a_home_that_nobody_knows_is_one_sentence(state, monkeypatch):
+    for name in ("STOPGAP_STATE_DIR", "STOPGAP_LEDGER_URL", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "~")  # as it is expanded where there is none
+    with pytest.raises(LedgerUnavailable, match="set HOME, or STOPGAP_STATE_DIR"):
+        service.all_cases()
+
+
 @pytest.mark.parametrize("url", ["nonsense geheim", "postgresql://u:geheim@h:port/x", "postgresql://u:geheim@h/\udcff"])
 def test_urls_that_are_none(url, monkeypatch):
     monkeypatch.setattr("os.environ", {"STOPGAP_LEDGER_URL": url})

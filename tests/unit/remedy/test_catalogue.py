@@ -1,9 +1,25 @@
 """How a remedy is found."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from stopgap.collection import collection_root
-from stopgap.remedy import UnknownRemedy, UnreadableRemedy, catalogue, find, search_path
+from stopgap.remedy import UnknownRemedy, UnreadableRemedy, catalogue, find, resolve, search_path
+
+
+@pytest.fixture
+def as_anybody(tmp_path):
+    """Run `stopgap remedy` in an empty folder without root's right to read everything."""
+
+    def run(*words):
+        drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+        command = [*drop, sys.executable, "-m", "stopgap", "remedy", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return run
 
 
 def test_shipped_remedies_come_last(write_remedy, monkeypatch, tmp_path):
@@ -60,3 +76,33 @@ def test_no_path_out_of_the_folder(write_remedy):
     folder = write_remedy().parent
     with pytest.raises(UnknownRemedy):
         find(f"../{folder.name}/CVE-2000-0001", [folder])
+
+
+def test_what_an_editor_keeps_beside_a_remedy_is_none(write_remedy):
+    file = write_remedy()
+    (file.parent / f".#{file.name}").symlink_to("somebody@a-laptop.4711")  # Emacs, while the file is open
+    assert list(catalogue([file.parent])) == [file]
+
+
+def test_a_pipe_is_not_waited_for(write_remedy):
+    file = write_remedy("CVE-2000-0001", more="aliases: [DSA-1-1]")
+    os.mkfifo(file.parent / "CVE-2000-0002.yml")
+    assert find("DSA-1-1", [file.parent]) == file
+    with pytest.raises(UnreadableRemedy, match=r"CVE-2000-0002\.yml: not a file"):
+        resolve(["CVE-2000-0002"], [file.parent])
+
+
+@pytest.mark.parametrize("words", [("show", "CVE-2024-6387"), ("list",), ("lint",)], ids=" ".join)
+def test_a_folder_that_we_may_not_read_is_not_passed_over(words, as_anybody, tmp_path):
+    """Its own remedy would be taken for ours of the same id."""
+    (tmp_path / "remedies").mkdir(mode=0)
+    done = as_anybody(*words)
+    assert done.returncode == 1
+    assert "remedies is not a folder of remedies: check" in done.stderr
+
+
+def test_a_file_that_we_may_not_read_is_a_problem_of_lint(write_remedy, as_anybody):
+    file = write_remedy()
+    file.chmod(0)
+    done = as_anybody("lint", str(file.parent))
+    assert (done.returncode, done.stdout) == (1, f"{file}:1: {file}: Permission denied\n")

@@ -6,6 +6,7 @@ import os
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.choice import split_ids
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.extension import wish_of
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.package import PackageError, run_package
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.witness import actor_of, due_of
@@ -15,12 +16,6 @@ NOT_RECORDED = (
     "the callback %s is not enabled, so nothing of this run goes into the ledger: set callbacks_enabled=%s in ansible.cfg, "
     "or ANSIBLE_CALLBACKS_ENABLED; 'stopgap sync' brings the hosts' journals in later" % (LEDGER, LEDGER)
 )
-
-
-def split_ids(value):
-    """Ids from a list, or from the one string a survey or ``-e`` gives (commas, spaces, new lines)."""
-    parts = value if isinstance(value, list) else [value]
-    return [str(i) for part in parts for i in str(part).replace(",", " ").split()]
 
 
 def refuse_to_attest(arguments, remedies):
@@ -77,6 +72,7 @@ class ActionModule(ActionBase):
             result["warnings"] = [NOT_RECORDED]
         result.update(
             changed=False,
+            ids=ids,
             remedies=answer["remedies"],
             knowledge=answer["knowledge"],
             due=due,

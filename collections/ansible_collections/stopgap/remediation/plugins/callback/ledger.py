@@ -187,8 +187,11 @@ class CallbackModule(CallbackBase):
     def _write(self, told):
         if told and self._spool is None:
             self._spool = SpoolFile(os.path.join(self._state_dir(), "spool"), self._witness.run)
-        for event in told:
-            self._spool.write(event)
+        try:
+            for event in told:
+                self._spool.write(event)
+        except OSError as error:
+            raise OSError("%s; is STOPGAP_STATE_DIR a folder that can be written?" % error) from error
 
     def _deliver(self):
         if not self.get_option("deliver"):
@@ -205,8 +208,8 @@ class CallbackModule(CallbackBase):
     def _warn_once(self, why):
         self._warn_of(
             why,
-            "part of this run is not recorded; the hosts' journals hold it, and `stopgap sync` brings it back (%s)"
-            % clean(why, 1000),
+            "part of this run is not recorded (%s). What was changed is in the hosts' journals, and `stopgap sync` brings it back; "
+            "what was only found or proven has to be asked again" % clean(why, 1000),
         )
 
     def _warn_of(self, matter, sentence):
@@ -216,8 +219,14 @@ class CallbackModule(CallbackBase):
             self._display.warning("stopgap ledger: %s" % sentence)
 
     def _state_dir(self):
+        # Empty is unset, as for the package: Ansible would make it the current folder.
+        given = self.get_option("state_dir") if os.environ.get("STOPGAP_STATE_DIR") != "" else None
+        if given:
+            return given
         base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-        return self.get_option("state_dir") or os.path.join(base, "stopgap")
+        if base.startswith("~"):  # no HOME, and a user without an entry: it would be a folder of this name
+            raise OSError("nobody knows where this user's home is: set HOME, or STOPGAP_STATE_DIR")
+        return os.path.join(base, "stopgap")
 
     def _estate(self, host):
         return self._place(host)[0]

@@ -1,8 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The role's decisions as filters; the logic is in plugin_utils/flow.py and said.py."""
+"""The role's decisions as filters; the logic is in plugin_utils/choice.py, flow.py and said.py."""
 
-from ansible_collections.stopgap.remediation.plugins.plugin_utils import flow
+from ansible.errors import AnsibleFilterError
+from ansible_collections.stopgap.remediation.plugins.plugin_utils import choice, flow
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.said import said
+
+
+def chosen(answer, wanted):
+    try:
+        return choice.chosen(answer, wanted)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error))
+
+
+def said_of_chosen(variables, mode, host):
+    """A host that was asked nothing said nothing, which must not look like a host with nothing to say."""
+    chosen(variables.get("__remediate_chosen") or {}, wanted=[])
+    return said(variables, mode, host)
 
 
 def _of_each(hosts, hostvars, mode, targets):
@@ -25,7 +39,8 @@ def returned_targets(hosts, hostvars, mode):
 class FilterModule:
     def filters(self):
         return {
-            "said": said,
+            "chosen": chosen,
+            "said": said_of_chosen,
             "wants_fix": flow.wants_fix,
             "wants_mitigation": flow.wants_mitigation,
             "wants_lifting": flow.wants_lifting,

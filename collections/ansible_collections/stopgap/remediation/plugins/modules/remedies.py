@@ -51,6 +51,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ids:
+  description: What they were asked for by.
+  type: list
+  elements: str
+  returned: success
 remedies:
   description: The remedies with every default filled in.
   type: list

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which remedies a play is about: chosen once, and meant by every host. Pure."""
+
+NOT_CHOSEN = (
+    "no remedies were chosen: that is done once for all hosts, with the first of them, and was skipped there (a `when` that it does not "
+    "meet, --start-at-task, tags). Say which hosts by the play's `hosts` or by --limit, or use include_role"
+)
+
+
+def split_ids(value):
+    """Ids from a list, or from the one string a survey or ``-e`` gives (commas, spaces, new lines)."""
+    parts = value if isinstance(value, list) else [value]
+    return [str(i) for part in parts for i in str(part).replace(",", " ").split()]
+
+
+def chosen(answer, wanted):
+    """The remedies that were chosen, where they are what this host's own variables ask for. Raises ValueError with a sentence.
+
+    Without this a host of another group would be asked for the first host's remedies, or for none, and be called proven.
+    """
+    if "remedies" not in answer:
+        raise ValueError(NOT_CHOSEN)
+    ids = split_ids(wanted)
+    if ids and set(ids) != set(answer["ids"]):
+        raise ValueError(
+            "stopgap_remedies is %s on this host and %s on the first one, and remedies are chosen once for all hosts of a play: "
+            "run one play for each, or say them with -e" % (", ".join(ids), ", ".join(answer["ids"]))
+        )
+    return answer["remedies"]
