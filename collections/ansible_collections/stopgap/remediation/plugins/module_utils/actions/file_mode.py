@@ -84,9 +84,8 @@ class FileMode(Action):
             return  # gone with its package: nothing to put back
         if (now["uid"], now["gid"]) != (wanted["uid"], wanted["gid"]):
             chown(self.path, wanted["uid"], wanted["gid"])
-        if (
-            durable.mode_text(os.stat(self.path).st_mode) != wanted["mode"]
-        ):  # also after chown, which clears setuid bits
+        # also after chown, which clears setuid bits; a read-only file system refuses even the mode that is there
+        if durable.mode_text(os.stat(self.path).st_mode) != wanted["mode"]:
             os.chmod(self.path, int(wanted["mode"], 8))
 
     def _names(self):
