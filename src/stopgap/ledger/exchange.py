@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import sqlalchemy as sa
 
 from stopgap.ledger import book, machines
-from stopgap.ledger.chain import NO_HEAD, Finding, Head, HeadsDigest, Name, Walk, heads_of
+from stopgap.ledger.chain import NO_HEAD, Finding, Head, HeadsDigest, Name, Walk, heads_of, place_of
 from stopgap.ledger.errors import LedgerBroken, NotAllowed
 from stopgap.ledger.events import Event, clean
 from stopgap.ledger.export_reader import FORMAT, Reader, Row, Statement, name_of, spelled
@@ -97,10 +97,13 @@ class Arrived:
 def bring_in(connection: sa.Connection, file: BinaryIO, tick: Tick = no_tick) -> Imported:
     """Add the events of an export that are not here yet, and project their cases again.
 
-    In a transaction of the caller's, to be rolled back when this raises BadExport, which names the line.
+    In a transaction of the caller's, to be rolled back when this raises: BadExport, which names the line, LedgerBroken,
+    or NotAllowed.
     """
     own, now, _ = book.take_the_pen(connection)
     ours, reader, result = kept_heads(connection), Reader(file), Imported()
+    for name, head in ours.items():
+        place_of(head.seq, name.estate, name.host)
     arrived: dict[Name, Arrived] = {}
     touched: set[book.Key] = set()
     ahead: dict[str, Event] = {}
