@@ -216,6 +216,14 @@ def test_fail_on_overdue_names_the_breach_until_it_is_accepted(fleet, record, st
 
 
 @only_sqlite
+def test_a_feed_named_by_a_variable_that_is_not_set_is_refused(fleet, stopgap):
+    """Without any option what is kept is shown: a timer would take that for an update."""
+    code, out, err = stopgap("risk", "update", "--kev", "")
+    assert (code, out) == (1, "")
+    assert "--kev is empty: name a file or a URL" in err
+
+
+@only_sqlite
 def test_fail_on_names_the_estate_where_there_are_several(fleet, record, stopgap):
     record(exposed("web1", day(-5), estate="lab"))
     told = stopgap("status", "--fail-on", "overdue")[2]
