@@ -207,7 +207,10 @@ def test_fail_on_overdue_names_the_breach_until_it_is_accepted(fleet, record, st
     assert "stopgap: web1 CVE-2021-44228: OVERDUE" in err
     assert err.endswith("stopgap: 1 case is past due, and nobody has accepted that\n")
     assert stopgap("status", "--fail-on", "overdue", "--host", "web2")[0] == 0
+    way_out = "`stopgap accept web1 CVE-2021-44228 --until DATE --why WHY`"
+    assert way_out in stopgap("risk", "explain", "web1", CVE)[1]
     record(accepted("web1", day(3)))
+    assert "stopgap accept" not in stopgap("risk", "explain", "web1", CVE)[1]
     assert stopgap("status", "--fail-on", "overdue")[0] == 0
     last = stopgap("status", "--by-risk")[1].splitlines()[-3]
     assert last.startswith("web1")
