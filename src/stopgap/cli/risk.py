@@ -45,7 +45,10 @@ def update(
     **sources: str | None,
 ) -> None:
     """Take over feeds from files or URLs; without any, show what is kept and how old it is."""
-    given = {name: source for name, source in sources.items() if source}
+    given = {name: source for name, source in sources.items() if source is not None}
+    for name in given:
+        if not given[name].strip():
+            raise typer.BadParameter(f"--{name} is empty: name a file or a URL")
     if not given:
         feeds()
         return

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from stopgap.ledger.errors import LedgerBroken
 from stopgap.ledger.events import clean
 
 SPELLED = (
@@ -73,6 +74,14 @@ class Finding:
         place = f", event {self.seq}" if self.seq else ""
         event = f" ({clean(self.event, 36)})" if self.event else ""
         return f"{of}, writer {clean(self.chain.writer, 36)}{place}{event}: {clean(self.what, 300)}"
+
+
+def place_of(seq: object, estate: str, host: str) -> int:
+    """The place that a kept head names. Raises LedgerBroken for what is none: SQLite keeps whatever it is given."""
+    if type(seq) is int:
+        return seq
+    of = f"{clean(estate, 64)}/{clean(host, 255)}"
+    raise LedgerBroken(f"the head of {of} was edited: `stopgap ledger verify` says what else was")
 
 
 def link(previous: str, row: Mapping[str, Any]) -> str:

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import sqlalchemy as sa
 
 from stopgap.ledger import book, machines
-from stopgap.ledger.chain import NO_HEAD, Finding, Head, HeadsDigest, Name, Walk, heads_of
-from stopgap.ledger.errors import LedgerBroken
+from stopgap.ledger.chain import NO_HEAD, Finding, Head, HeadsDigest, Name, Walk, heads_of, place_of
+from stopgap.ledger.errors import LedgerBroken, NotAllowed
 from stopgap.ledger.events import Event, clean
 from stopgap.ledger.export_reader import FORMAT, Reader, Row, Statement, name_of, spelled
 from stopgap.ledger.integrity import ROWS_AT_ONCE, Tick, kept_heads, names_of_events, no_tick, rows_by_chain
@@ -97,10 +97,13 @@ class Arrived:
 def bring_in(connection: sa.Connection, file: BinaryIO, tick: Tick = no_tick) -> Imported:
     """Add the events of an export that are not here yet, and project their cases again.
 
-    In a transaction of the caller's, to be rolled back when this raises BadExport, which names the line.
+    In a transaction of the caller's, to be rolled back when this raises: BadExport, which names the line, LedgerBroken,
+    or NotAllowed.
     """
     own, now, _ = book.take_the_pen(connection)
     ours, reader, result = kept_heads(connection), Reader(file), Imported()
+    for name, head in ours.items():
+        place_of(head.seq, name.estate, name.host)
     arrived: dict[Name, Arrived] = {}
     touched: set[book.Key] = set()
     ahead: dict[str, Event] = {}
@@ -121,10 +124,22 @@ def bring_in(connection: sa.Connection, file: BinaryIO, tick: Tick = no_tick) ->
     result.chains = len(arrived)
     result.forks = _forks(arrived, ours, reader.forks)
     if any(one.chain.writer == own for one in result.forks):
-        # A copy of this ledger writes under its name: from here on the two are told apart.
-        connection.execute(sa.update(pen).values(writer=str(uuid.uuid4())))
+        _take_another_name(connection)
     result.clocks = book.tell_clocks(connection, ahead.values())
     return result
+
+
+def _take_another_name(connection: sa.Connection) -> None:
+    """A copy of this ledger writes under its name: from here on the two are told apart."""
+    try:
+        connection.execute(sa.update(pen).values(writer=str(uuid.uuid4())))
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", "") != "42501":
+            raise
+        raise NotAllowed(
+            "a copy of this ledger goes on under this ledger's name: its owner has to import it, since this ledger "
+            "takes another name then; nothing was imported"
+        ) from None
 
 
 def _add(connection: sa.Connection, statements: list[Statement]) -> list[Statement]:

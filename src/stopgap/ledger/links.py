@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from msgspec.structs import astuple
 
 from stopgap.ledger import bulk
-from stopgap.ledger.chain import link_values
+from stopgap.ledger.chain import link_values, place_of
 from stopgap.ledger.events import FIELDS, Event, evidence_text
 from stopgap.ledger.hosts import Host, by_estate
 from stopgap.ledger.tables import chains
@@ -40,13 +40,13 @@ def link_on(fresh: Sequence[Event], heads: Mapping[Host, Head], writer: str, now
 
 
 def read_heads(connection: sa.Connection, writer: str, hosts: Iterable[Host]) -> dict[Host, Head]:
-    """Of those that have a chain of this writer."""
+    """Of those that have a chain of this writer. Raises LedgerBroken."""
     found = {}
     query = sa.select(chains.c.host, chains.c.seq, chains.c.hash)
     for estate, names in by_estate(hosts):
         ours = query.where(chains.c.writer == writer, chains.c.estate == estate)
         for host, seq, last in connection.execute(bulk.each_of(connection, ours, chains.c.host, names)):
-            found[estate, host] = (seq, last)
+            found[estate, host] = (place_of(seq, estate, host), last)
     return found
 
 

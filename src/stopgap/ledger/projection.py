@@ -93,7 +93,7 @@ def fold(start: Fold, told: Iterable[Told]) -> Fold:
         before, facts, place = facts, after, one.place
         if story.state or one.event.kind not in OF_NOBODY:  # what was known beforehand does not begin a case
             facts, story = advance(facts, story, one.counted_at)
-        if facts.basis.known > before.basis.known and story.state == "unknown":
+        if facts.basis.known > before.basis.known and story.state == "unknown" and not facts.anew:
             facts, story = _know_in_doubt(before, facts, story, one.counted_at)
     return Fold(facts, story, place)
 

@@ -60,9 +60,16 @@ def _as_it_stands(episode: Episode, row: Mapping[str, Any], now: int) -> Episode
     if state == "unknown" and episode.effective is not None and episode.ended is None:
         state = "patched"
     runs_out = seconds(row["protected_until"])
-    if state == "mitigated" and runs_out is not None and runs_out <= now:
+    if _is_mitigated(episode, state) and runs_out is not None and runs_out <= now:
         state, since = "exposed", runs_out
     return replace(episode, held=row["held"] > 0, state=state, since=since, ended=_ended(episode, state, since))
+
+
+def _is_mitigated(episode: Episode, state: str) -> bool:
+    """Or was, as its clocks have it, when its host fell silent."""
+    if state != "unknown" or episode.mitigated is None or episode.ended is not None:
+        return state == "mitigated"
+    return episode.installed is None or episode.installed < episode.mitigated
 
 
 def _ended(episode: Episode, state: str, since: int | None) -> int | None:

@@ -136,10 +136,10 @@ def next_steps(story: Story) -> Iterator[str]:
     if due and due.forensics:
         yield TRIAGE
     yield _act(case, f"{case.remedy} -i INVENTORY -l {case.host}")
-    if due and due.overdue:
+    if due and due.overdue and "accepted" not in case.flags:
         yield (
             "It is overdue. Where the fix cannot be had yet, somebody has to answer for that, with why and until when: "
-            f"`stopgap accept {case.host} {case.remedy}`."
+            f"`stopgap accept {case.host} {case.remedy} --until DATE --why WHY`."
         )
     if due:
         yield from (

@@ -304,6 +304,16 @@ def test_an_honest_file_is_not():
     assert Books(WRITERS[1]).take(exported(), with_line(1, fields())).taken.events == 6
 
 
+def test_a_head_that_was_edited_is_a_sentence_of_whoever_writes():
+    ledger = Books(WRITERS[0], [event()])
+    export_ = ledger.export()
+    with ledger.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE chains SET seq = 'x'"))
+    for write in (lambda: ledger.record([event(at=moment(1))]), lambda: ledger.take(export_)):
+        with pytest.raises(LedgerBroken, match="the head of default/web1 was edited: `stopgap ledger verify` says"):
+            write()
+
+
 def test_a_broken_ledger_is_not_exported():
     mine = Books(WRITERS[0], [event(at=moment(n)) for n in range(3)])
     with mine.engine.begin() as connection:

@@ -1,5 +1,6 @@
 """Who may do what on PostgreSQL: by grants, tried statement by statement."""
 
+import io
 import json
 import re
 
@@ -8,9 +9,11 @@ import pytest
 import sqlalchemy as sa
 from tests.typed import ingest, stopgap
 from tests.unit.ledger.makers import RUN, event, raw_event
+from tests.unit.ledger.test_exchange import Books
 
 from stopgap.ledger import book, roles, schema, service, store
 from stopgap.ledger.errors import LedgerUnavailable, NotAllowed
+from stopgap.ledger.exchange import bring_in
 from stopgap.ledger.postgresql import SCHEMA
 from stopgap.ledger.tables import metadata
 
@@ -109,6 +112,23 @@ def test_nobody_else_writes_anything(login, team, postgres, team_ledger, tmp_pat
     assert f'GRANT stopgap_writer TO "{login}"' in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert path.exists()
+
+
+def test_a_copy_of_this_ledger_that_was_written_to_is_its_owner_s_to_import(team, postgres, team_ledger):
+    """This ledger needs another name then, which is not a writer's to give, whatever else it was granted."""
+    copy = Books(
+        postgres.sql("SELECT writer FROM stopgap.pen", database=team_ledger)[0][0], [event(reason="elsewhere")]
+    )
+    team("awx")
+    with pytest.raises(NotAllowed, match="goes on under this ledger's name: its owner has to import it"):
+        take(copy.export())
+    team("postgres")
+    assert [one.chain.host for one in take(copy.export()).forks] == ["web1"]
+
+
+def take(export):
+    with store.writing(store.open_ledger()) as connection:
+        return bring_in(connection, io.BytesIO(export))
 
 
 def test_a_reader_reads(team):

@@ -207,12 +207,23 @@ def test_fail_on_overdue_names_the_breach_until_it_is_accepted(fleet, record, st
     assert "stopgap: web1 CVE-2021-44228: OVERDUE" in err
     assert err.endswith("stopgap: 1 case is past due, and nobody has accepted that\n")
     assert stopgap("status", "--fail-on", "overdue", "--host", "web2")[0] == 0
+    way_out = "`stopgap accept web1 CVE-2021-44228 --until DATE --why WHY`"
+    assert way_out in stopgap("risk", "explain", "web1", CVE)[1]
     record(accepted("web1", day(3)))
+    assert "stopgap accept" not in stopgap("risk", "explain", "web1", CVE)[1]
     assert stopgap("status", "--fail-on", "overdue")[0] == 0
     last = stopgap("status", "--by-risk")[1].splitlines()[-3]
     assert last.startswith("web1")
     assert "accepted until 2026-11-24" in last
     assert "The risk is accepted until" in stopgap("risk", "explain", "web1", CVE)[1]
+
+
+@only_sqlite
+def test_a_feed_named_by_a_variable_that_is_not_set_is_refused(fleet, stopgap):
+    """Without any option what is kept is shown: a timer would take that for an update."""
+    code, out, err = stopgap("risk", "update", "--kev", "")
+    assert (code, out) == (1, "")
+    assert "--kev is empty: name a file or a URL" in err
 
 
 @only_sqlite

@@ -42,6 +42,14 @@ def test_kev_is_read():
     assert told.facts == {"CVE-2021-44228": facts}
 
 
+def test_stray_blanks_in_kev_cost_no_entry():
+    """Its other fields have them: such an id would be left out as no CVE, and such a day refuse the whole catalogue."""
+    odd = {name: f" {value}\t" for name, value in ENTRY.items() if isinstance(value, str)}
+    assert kev.parse(catalogue(odd)).facts == kev.parse(catalogue(ENTRY)).facts
+    with pytest.raises(BadFeed, match="entry 2: CVE-2021-44228 is there twice"):
+        kev.parse(catalogue(ENTRY, odd))
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [

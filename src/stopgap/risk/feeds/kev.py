@@ -55,29 +55,35 @@ def _read(data: bytes) -> dict[str, Any]:
 def _cve(entry: object, number: int) -> str:
     if not isinstance(entry, dict):
         raise BadFeed(f"entry {number} is not an object")
-    cve = entry.get("cveID")
-    if not isinstance(cve, str):
+    cve = _text(entry, "cveID")
+    if cve is None:
         raise BadFeed(f"entry {number} has no cveID")
     return cve
+
+
+def _text(entry: dict[str, Any], key: str) -> str | None:
+    """Without stray blanks: CISA's catalogue has them, in whatever field."""
+    text = entry.get(key)
+    return text.strip() if isinstance(text, str) else None
 
 
 def _facts(entry: dict[str, Any], where: str) -> Facts:
     return {
         "added": _day(entry, "dateAdded", where),
         "due": _day(entry, "dueDate", where),
-        "ransomware": entry.get("knownRansomwareCampaignUse") == "Known",
-        "name": clean(str(entry.get("vulnerabilityName") or ""), NAME_LIMIT),
+        "ransomware": _text(entry, "knownRansomwareCampaignUse") == "Known",
+        "name": clean(_text(entry, "vulnerabilityName") or "", NAME_LIMIT),
     }
 
 
 def _day(entry: dict[str, Any], key: str, where: str) -> str:
-    text = entry.get(key)
+    text = _text(entry, key) or ""
     try:
-        if isinstance(text, str) and _DAY.fullmatch(text):
+        if _DAY.fullmatch(text):
             return date.fromisoformat(text).isoformat()
     except ValueError:
         pass
-    raise BadFeed(f"{where}: {key} {str(text)[:40]!r} is not a day as YYYY-MM-DD")
+    raise BadFeed(f"{where}: {key} {str(entry.get(key))[:40]!r} is not a day as YYYY-MM-DD")
 
 
 FEED = Feed(
