@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stopgap.remedy.values import Argv, Regex, Setting, Text
+from stopgap.remedy.values import Argv, Regex, Setting, Text, Unit
 
 
 class Strict(BaseModel):
@@ -48,7 +48,7 @@ class Question(Command):
 
 
 class Service(OneOf):
-    name: Text
+    name: Unit
     running: bool | None = None
     enabled: bool | None = None
     masked: bool | None = None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, create_model, model_s
 from stopgap.remedy.actions import ACTIONS
 from stopgap.remedy.basis import Question, Strict, Sysctl
 from stopgap.remedy.checks import CHECKS
-from stopgap.remedy.values import AbsolutePath, Argv, Regex, Text
+from stopgap.remedy.values import AbsolutePath, Argv, Regex, Text, Unit
 
 
 class FileHas(Strict):
@@ -24,7 +24,7 @@ class UsersOf(Strict):
     at_most: Annotated[int, Field(gt=0)] | None = None
 
 
-PROBES: Mapping[str, Any] = {"service_active": Text, "file_has": FileHas, "command": Question, "sysctl": Sysctl}
+PROBES: Mapping[str, Any] = {"service_active": Unit, "file_has": FileHas, "command": Question, "sysctl": Sysctl}
 STEPS: Mapping[str, Any] = {"restart": Text, "reload": Text, "restart_users_of": Text | UsersOf, "run": Argv}
 
 

@@ -24,6 +24,8 @@ DISTROS = {
 RPM_DISTROS = frozenset({"el", "fedora", "amzn", "sles", "opensuse-leap"})
 _DISTRO = re.compile("|".join(f"{name}-{major}" for name, major in DISTROS.items()))
 
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")  # systemd.unit(5)
+
 TLS_VERSIONS = ("SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 # deb-version(7) and the NEVR rules of rpm: an epoch, an upstream part that starts with a digit, a revision.
@@ -45,6 +47,18 @@ def _compiled(pattern: str) -> str:
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"the regular expression does not compile: {error}") from None
     return pattern
+
+
+def _unit(value: str) -> str:
+    if not _UNIT.fullmatch(value):
+        raise ValueError("write the name of one unit, without a pattern: nginx, or acme@a.socket")
+    return value
+
+
+def _without_nul(words: list[str]) -> list[str]:
+    if any("\0" in word for word in words):
+        raise ValueError("no program can be given a NUL character")
+    return words
 
 
 def _split(value: Any) -> Any:
@@ -126,12 +140,14 @@ def valid_version(distro: str, version: str) -> bool:
 
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Unit = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_unit)]
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_compiled)]
 # A string is split into words as a shell would, and never given to one.
 Argv = Annotated[
     list[str],
     Field(min_length=1),
     BeforeValidator(_split),
+    AfterValidator(_without_nul),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$")]

@@ -345,3 +345,15 @@ def test_more_time_is_the_task_s_word_and_not_the_answer_s(play, spooled):
     told = {one["host"]: one["evidence"] for one in spooled()}
     assert (told["web1"]["extends_why"], "extends_to" in told["web1"]) == ("window", True)
     assert "extends_to" not in told["web2"]
+
+
+def test_what_a_vault_keeps_of_a_host_is_recorded_as_the_text_it_is(play, spooled, tmp_path):
+    (tmp_path / "password").write_text("geheim")
+    vault = [Path(sys.executable).parent / "ansible-vault", "encrypt_string", "--vault-password-file=password"]
+    owner = subprocess.run([*vault, "--name=stopgap_owner", "web-team"], cwd=tmp_path, capture_output=True, check=True)
+    (tmp_path / "host_vars").mkdir()
+    (tmp_path / "host_vars/web1.yml").write_bytes(owner.stdout)
+    done = play(CHOOSE, ASSESS, words=["--vault-password-file=password"])
+    assert "WARNING" not in done.stderr + done.stdout
+    told = {one["host"]: one["evidence"]["about"] for one in spooled() if one["kind"] == "assessed"}
+    assert told == {"web1": {"owner": "web-team"}, "web2": {}}

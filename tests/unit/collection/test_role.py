@@ -1,5 +1,6 @@
 """What the role says to Ansible itself."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from ansible_collections.stopgap import remediation
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.choice import batches
 
 ROLE = Path(next(iter(remediation.__path__))) / "roles/remediate"
 
@@ -107,3 +109,25 @@ def test_no_tests_are_not_those_of_the_current_folder():
     given = [step["stopgap.remediation.verify"]["tests"] for step in steps if "stopgap.remediation.verify" in step]
     assert given
     assert set(given) == {"{{ stopgap_tests or [] }}"}
+
+
+@pytest.mark.parametrize("serial", ["some", "[1, 5]"])
+def test_a_batch_that_is_no_number_of_hosts_is_one_sentence(serial, tmp_path):
+    words = ["-e", "stopgap_remedies=CVE-2023-44487", "-e", json.dumps({"stopgap_serial": serial})]
+    code, said = play(tmp_path, "playbooks/assess.yml", "-i", "nobody.invalid,", *words)
+    assert code, said
+    assert f"stopgap_serial is '{serial}': write a number of hosts" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("serial", ["", [1, "50%"]])
+def test_batches_as_ansible_has_them(serial, tmp_path):
+    words = ["-e", "stopgap_remedies=CVE-2023-44487", "-e", json.dumps({"stopgap_serial": serial})]
+    _code, said = play(tmp_path, "playbooks/assess.yml", "-i", "nobody.invalid,", *words)
+    assert "UNREACHABLE" in said, said  # the host was asked
+
+
+@pytest.mark.parametrize("serial", ["-1", "50 %", "1.5", [], [1, "x"], None, "5\n"])
+def test_what_is_no_batch(serial):
+    with pytest.raises(ValueError, match="write a number of hosts"):
+        batches(serial)

@@ -80,6 +80,7 @@ from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import S
 
 REMEDIES = events.PREFIX + "remedies"
 ASSESS = events.PREFIX + "assess"
+ENCRYPTED = ("EncryptedString", "AnsibleVaultEncryptedUnicode")  # a vault's texts, from 2.19 on and before: no str
 
 
 def never_break(method):
@@ -280,6 +281,8 @@ class CallbackModule(CallbackBase):
         return self._plain(self._play_vars.get(name) or variables.get(name), variables)
 
     def _plain(self, value, variables=None):
+        if type(value).__name__ in ENCRYPTED:
+            return str(value)
         if isinstance(value, str) and "{{" in value:
             known = dict(variables or {}, **self._play_vars)
             return Templar(loader=self._play.get_loader(), variables=known).template(value)

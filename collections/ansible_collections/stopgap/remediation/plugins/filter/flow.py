@@ -1,21 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The role's decisions as filters; the logic is in plugin_utils/choice.py, flow.py and said.py."""
 
+import functools
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import choice, flow
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.said import said
 
 
-def chosen(answer, wanted):
-    try:
-        return choice.chosen(answer, wanted)
-    except ValueError as error:
-        raise AnsibleFilterError(str(error))
+def told(function):
+    """Its ValueError as Ansible wants to hear it."""
+
+    @functools.wraps(function)
+    def filtered(*args):
+        try:
+            return function(*args)
+        except ValueError as error:
+            raise AnsibleFilterError(str(error))
+
+    return filtered
+
+
+chosen = told(choice.chosen)
 
 
 def said_of_chosen(variables, mode, host):
     """A host that was asked nothing said nothing, which must not look like a host with nothing to say."""
-    chosen(variables.get("__remediate_chosen") or {}, wanted=[])
+    chosen(variables.get("__remediate_chosen") or {}, [])
     return said(variables, mode, host)
 
 
@@ -39,6 +50,7 @@ def returned_targets(hosts, hostvars, mode):
 class FilterModule:
     def filters(self):
         return {
+            "batches": told(choice.batches),
             "chosen": chosen,
             "said": said_of_chosen,
             "wants_fix": flow.wants_fix,

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which remedies a play is about: chosen once, and meant by every host. Pure."""
+"""What a play is about: remedies that are chosen once and meant by every host, and how many hosts at a time. Pure."""
+
+import re
 
 NOT_CHOSEN = (
     "no remedies were chosen: that is done once for all hosts, with the first of them, and was skipped there (a `when` that it does not "
@@ -27,3 +29,13 @@ def chosen(answer, wanted):
             "run one play for each, or say them with -e" % (", ".join(ids), ", ".join(answer["ids"]))
         )
     return answer["remedies"]
+
+
+def batches(serial):
+    """A number of hosts, a share, or a list of both, as it came. Raises ValueError with a sentence."""
+    parts = serial if isinstance(serial, list) else [serial]
+    if not parts or not all(re.fullmatch(r"\d+%?", str(part)) for part in parts):
+        raise ValueError(
+            "stopgap_serial is %r: write a number of hosts, a share such as 25%%, or a list of both" % (serial,)
+        )
+    return serial
