@@ -63,6 +63,16 @@ ROLE_ON_ONE_HOST = """
 """
 
 
+ROLE_BY_STRATEGY = """
+- hosts: all
+  gather_facts: false
+  strategy: %s
+  tasks:
+    - ansible.builtin.import_role: {name: stopgap.remediation.remediate, tasks_from: steps/choose}
+      vars: {stopgap_mode: assess, stopgap_remedies: CVE-2023-44487}
+"""
+
+
 def test_a_host_for_which_nothing_was_chosen_is_not_called_proven(tmp_path):
     """`import_role` hands its condition to each task, and of one that runs once only the first host is asked for it."""
     (tmp_path / "play.yml").write_text(ROLE_ON_ONE_HOST)
@@ -94,6 +104,16 @@ def test_a_group_that_asks_for_other_remedies_is_not_asked_for_the_first_ones(tm
     assert code, said
     assert "stopgap_remedies is CVE-2024-6387, CVE-2023-44487 on this host and CVE-2023-44487 on the first one" in said
     assert [said.count("unreachable=1"), said.count("failed=1")] == [2, 1]
+
+
+@pytest.mark.parametrize("strategy", ["free", "ansible.builtin.host_pinned", "linear"])
+def test_a_strategy_in_which_each_host_runs_by_itself_is_refused(strategy, tmp_path):
+    """Ansible has no `run_once` then: each host would choose, and prove all others in the middle of their steps."""
+    (tmp_path / "play.yml").write_text(ROLE_BY_STRATEGY % strategy)
+    code, said = play(tmp_path, tmp_path / "play.yml", "-i", "first,second", "-c", "local")
+    refused = f"the strategy {strategy} is not for this role" in said
+    assert refused is (strategy != "linear"), said
+    assert "Assess" not in said if refused else code == 0
 
 
 def test_what_a_survey_leaves_empty_was_not_said(tmp_path):

@@ -16,6 +16,7 @@ NOT_RECORDED = (
     "the callback %s is not enabled, so nothing of this run goes into the ledger: set callbacks_enabled=%s in ansible.cfg, "
     "or ANSIBLE_CALLBACKS_ENABLED; 'stopgap sync' brings the hosts' journals in later" % (LEDGER, LEDGER)
 )
+ALONE = ("free", "host_pinned")  # strategies in which each host runs by itself
 
 
 def refuse_to_attest(arguments, remedies):
@@ -38,6 +39,15 @@ def refuse_to_extend(arguments):
         raise AnsibleActionFail(str(error))
 
 
+def refuse_to_hurry(strategy):
+    """What is done once for all hosts is then done by each of them, for all others, whatever they are at."""
+    if strategy.rpartition(".")[2] in ALONE:
+        raise AnsibleActionFail(
+            "the strategy %s is not for this role: remedies are chosen, and hosts proven, for all of a play at once. "
+            "Use linear; stopgap_serial works on some hosts at a time" % strategy
+        )
+
+
 class ActionModule(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
@@ -54,6 +64,8 @@ class ActionModule(ActionBase):
                 "extend": {"type": "str", "default": ""},
             }
         )
+        if self._task.run_once:
+            refuse_to_hurry(self._task.get_play().strategy)
         ids = split_ids(arguments["ids"])
         if not ids:
             raise AnsibleActionFail("no remedy chosen: set stopgap_remedies to one or more ids, or to 'all'")
