@@ -154,6 +154,8 @@ def test_file_and_what_does_not_go_beside_it(target, old):
         told = target.present(remedy("CVE-2", second))[0]
         assert (told["state"], told["changed"]) == ("failed", False)
         assert "held by m of CVE-1 (entry " in told["reason"]
+        assert ", and this decides " in told["reason"]
+        assert "decides decides" not in told["reason"]
         assert "lift that one first" in told["reason"]
         assert target.tree() == before
         target.absent(remedy("CVE-1"))

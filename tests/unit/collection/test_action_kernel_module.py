@@ -34,6 +34,8 @@ class Kernel:
     def __call__(self, argv):
         self.argvs.append(argv)
         verb, name = argv
+        if verb == "modprobe" and not modprobe.on_disk(name):
+            raise ActionError(f"modprobe: FATAL: Module {name} not found")
         lines = self.path.read_text().splitlines(keepends=True)
         if verb == "rmmod":
             lines = [line for line in lines if not line.startswith(name + " ")]
@@ -83,6 +85,18 @@ def test_kernel_module_that_is_not_loaded_is_not_loaded_by_lifting(kernel, targe
     assert target.present(kept_out("sctp"))[0]["state"] == "applied"
     target.absent(kept_out("sctp"))
     assert kernel.argvs == []
+
+
+def test_kernel_module_that_the_kernel_booted_since_does_not_have_is_lifted(kernel, target):
+    """The fix brought a kernel that has it built in, or has it no more: nothing loads it there."""
+    before = target.tree()
+    target.present(kept_out("cramfs"))
+    (Path(modprobe.LIBRARY) / os.uname().release / "modules.dep").write_text("")
+    kernel.argvs.clear()
+    told = target.absent(kept_out("cramfs"))[0]
+    assert (told["state"], kernel.argvs) == ("lifted", []), told["reason"]
+    assert "this kernel has no module cramfs" in told["reason"]
+    assert target.tree() == before
 
 
 def test_hyphens_are_underscores(kernel, target):

@@ -155,9 +155,10 @@ def test_the_record_is_roots_own(folder):
     assert [oct(path.stat().st_mode & 0o777) for path in (folder, next(folder.iterdir()))] == ["0o700", "0o600"]
 
 
-def test_a_record_that_cannot_be_read_is_told(folder):
+@pytest.mark.parametrize("content", ["{", "null", "[]", "{}", '{"remedy": "CVE-1"}'])
+def test_a_record_that_cannot_be_read_is_told(folder, content):
     folder.mkdir()
-    (folder / "x.json").write_text("{")
+    (folder / "x.json").write_text(content)
     with pytest.raises(JournalError, match=r"cannot read .*x\.json"):
         patches.latest("CVE-1")
     assert rollback.roll_back(REMEDY, Host(), 300)["state"] == "failed"

@@ -87,7 +87,7 @@ class Holds(object):
                 shared = other.touches() if other.resource != act.resource else {}
                 for path in sorted(path for path in shared if clash(shared[path], ours.get(path))):
                     raise ActionError(
-                        "%s: %s %s of it, held by %s of %s (entry %s), and this decides %s: lift that one first, or "
+                        "%s: %s %s of it, held by %s of %s (entry %s), and this %s: lift that one first, or "
                         "write both as one action"
                         % (
                             path,

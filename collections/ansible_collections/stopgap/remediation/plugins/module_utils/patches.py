@@ -18,6 +18,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.journal import
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 OPEN = ("intended", "installed", "rolling_back")
+KEYS = {"id", "remedy", "at", "state", "packages"}
 # Older than that, a fix that fails its checks failed for another reason than having just been installed.
 FRESH_SECONDS = 24 * 3600
 
@@ -99,9 +100,12 @@ def records():
     for path in sorted(glob.glob(os.path.join(BASE, "patches", "*.json"))):
         try:
             with open(path, encoding="utf-8") as handle:
-                found.append(json.load(handle))
+                record = json.load(handle)
         except (OSError, ValueError) as error:
             raise JournalError(f"cannot read {path}: {error}")
+        if not isinstance(record, dict) or not KEYS <= set(record):
+            raise JournalError(f"cannot read {path}: it is no record of a fix")
+        found.append(record)
     return found
 
 

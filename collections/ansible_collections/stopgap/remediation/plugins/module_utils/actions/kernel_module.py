@@ -30,7 +30,7 @@ class KernelModule(Action):
             )
         path = "%s/stopgap-%s.conf" % (FOLDER, self.name)
         self.file = File({"path": path, "content": "".join(line + "\n" for line in lines)})
-        self.has_file, self.others = bool(lines), []
+        self.has_file, self.others, self.left = bool(lines), [], ""
 
     @property
     def resource(self):
@@ -79,8 +79,19 @@ class KernelModule(Action):
     def revert(self, prior, written):
         if self.has_file:
             self.file.revert(prior, written)
-        if written.get("loaded") is False and prior["loaded"] and self.name not in modprobe.loaded():
+        if written.get("loaded") is not False or not prior["loaded"] or self.name in modprobe.loaded():
+            return
+        if modprobe.on_disk(self.name):
             must(["modprobe", self.name])
+        else:
+            self.left = "this kernel has no module %s, so it is not loaded again" % self.name
+
+    def spared(self, prior, written, current):
+        """The fix is another kernel, and that one may not have the module."""
+        return [] if current["loaded"] or modprobe.on_disk(self.name) else ["loaded"]
+
+    def left_alone(self):
+        return self.left
 
     def merge(self, prior, written, current):
         """A module that somebody has loaded again was loaded before, too."""
