@@ -98,6 +98,7 @@ def some_module(host, monkeypatch):
     loaded_modules(host).write_text("other 1 0 -\ncramfs 1 0 -\n")
     monkeypatch.setattr(modprobe, "LOADED", str(loaded_modules(host)))
     monkeypatch.setattr(modprobe, "is_built_in", lambda name: False)
+    monkeypatch.setattr(modprobe, "on_disk", lambda name: True)
     monkeypatch.setattr(modprobe, "configuration", lambda: "install cramfs /bin/false\n")
     monkeypatch.setattr(kernel_module, "FOLDER", host.path("modprobe.d"))
     monkeypatch.setattr(kernel_module, "must", lambda argv: load(loaded_modules(host), *argv))
