@@ -16,6 +16,7 @@ TOOLS = {
     "podman": "podman",
     "crun": "crun",
     "mmdebstrap": "mmdebstrap",
+    "sshpass": "sshpass",  # hosts whose log-in asks for a password
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "ip": "iproute2",
