@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from stopgap.remedy.basis import Strict
 from stopgap.remedy.types import Action, Check, Probe, Step
-from stopgap.remedy.values import Distro, FixedIn, RemedyId, Slug, Text, Ttl
+from stopgap.remedy.values import NO_TRUTH, Distro, FixedIn, RemedyId, Slug, Text, Ttl
 
 Reboot = Literal["never", "if_required", "always"]
 REVISIONS = 1_000_000  # the ledger counts no further
@@ -84,7 +84,7 @@ class Remedy(Strict):
 
     api_version: Literal["stopgap/v1"] = Field(alias="apiVersion", exclude=True)
     id: RemedyId
-    revision: Annotated[int, Field(ge=1, lt=REVISIONS)]
+    revision: Annotated[int, Field(ge=1, lt=REVISIONS), NO_TRUTH]
     title: Text
     aliases: list[Text] = []
     published: date | None = None

@@ -85,6 +85,13 @@ def _settled(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
+def _not_a_truth(value: Any) -> Any:
+    """YAML 1.1 reads a bare no or yes as a truth, and Python takes that for 0 or 1."""
+    if isinstance(value, bool):
+        raise ValueError("YAML reads this as true or false: write a number")
+    return value
+
+
 def _quoted_mode(value: Any) -> Any:
     if not isinstance(value, str) or not re.fullmatch(r"[0-7]{4}", value):
         raise ValueError('write a mode as four octal digits in quotes: "0644"')
@@ -139,6 +146,8 @@ def valid_version(distro: str, version: str) -> bool:
     return bool((_RPM_VERSION if rpm else _DPKG_VERSION).fullmatch(version))
 
 
+NO_TRUTH = BeforeValidator(_not_a_truth)  # of a number
+Share = Annotated[float, Field(ge=0, le=1), NO_TRUTH]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Unit = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_unit)]
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_compiled)]

@@ -53,6 +53,11 @@ def test_the_example_of_the_page_is_good(policy):
         ("apiVersion: stopgap/v1\nrules:\n  - {days: 3}", ["3: the key 'why' is missing in rules.0"]),
         ("apiVersion: stopgap/v1\nrules:\n  - {why: x}", ["3: rules.0: give either days or next_upgrade: true"]),
         ("apiVersion: stopgap/v1\nrules:\n  - {days: 1, next_upgrade: true, why: x}", ["3: rules.0: give either"]),
+        (
+            "apiVersion: stopgap/v1\nrules:\n  - {days: true, why: x}\n"
+            "  - {when: {epss_at_least: on}, days: 3, why: y}\nrecheck:\n  - {days: yes, every: 1h}\n  - {every: 1d}",
+            ["3: rules.0.days: YAML reads this", "4: rules.1.when.epss_at_least: YAML", "6: recheck.0.days: YAML"],
+        ),
         ("apiVersion: stopgap/v1\nassume:\n  exposure: inside", ["3: assume.exposure: Input should be 'internet'"]),
         ("apiVersion: stopgap/v1\nassume: {a: 1}\nassume: {}", ["3: the key 'assume' stands here twice"]),
         ("apiVersion: [", ["broken YAML"]),
