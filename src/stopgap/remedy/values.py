@@ -24,6 +24,7 @@ DISTROS = {
 RPM_DISTROS = frozenset({"el", "fedora", "amzn", "sles", "opensuse-leap"})
 _DISTRO = re.compile("|".join(f"{name}-{major}" for name, major in DISTROS.items()))
 
+_PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")  # systemd.unit(5)
 
 TLS_VERSIONS = ("SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -52,6 +53,12 @@ def _compiled(pattern: str) -> str:
 def _unit(value: str) -> str:
     if not _UNIT.fullmatch(value):
         raise ValueError("write the name of one unit, without a pattern: nginx, or acme@a.socket")
+    return value
+
+
+def _package(value: str) -> str:
+    if not _PACKAGE.fullmatch(value):
+        raise ValueError("write the name of one package, without its architecture or a pattern: libssl3")
     return value
 
 
@@ -141,6 +148,7 @@ def valid_version(distro: str, version: str) -> bool:
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Unit = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_unit)]
+PackageName = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_package)]
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_compiled)]
 # A string is split into words as a shell would, and never given to one.
 Argv = Annotated[
