@@ -89,7 +89,14 @@ def _settled(value: Any) -> Any:
     """A setting's text. YAML 1.1 reads a bare no, on or 0755 as something else than what was written."""
     if isinstance(value, bool):
         raise ValueError("YAML reads this as true or false: put it in quotes")
+    if isinstance(value, int) and _written(value) != str(value):
+        raise ValueError(f"YAML reads {_written(value)} as {value}: put it in quotes")
     return str(value) if isinstance(value, int) else value
+
+
+def _written(value: Any) -> str:
+    """A number as it stands in the file, which the loader keeps."""
+    return getattr(value, "written", str(value))
 
 
 def _quoted_mode(value: Any) -> Any:
@@ -107,9 +114,9 @@ def _network(value: str) -> str:
 
 def _ports(value: Any) -> Any:
     """`631` or `8000-8010`."""
-    first, _hyphen, last = str(value).partition("-")
+    first, _hyphen, last = _written(value).partition("-")
     numbers = [first, last or first]
-    if isinstance(value, bool) or not all(part.isdigit() and 0 < int(part) < 65536 for part in numbers):
+    if not all(re.fullmatch(r"[1-9][0-9]*", part) and int(part) < 65536 for part in numbers):
         raise ValueError("write a port, or two with a hyphen between: 631, 8000-8010")
     if int(numbers[0]) > int(numbers[1]):
         raise ValueError("the first port of a range is the lower one")
