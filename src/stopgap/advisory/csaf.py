@@ -13,6 +13,7 @@ Json = dict[str, Any]
 FIXED = ("fixed", "first_fixed", "recommended")
 AFFECTED = ("known_affected", "first_affected", "last_affected", "under_investigation")
 NEVRA = re.compile(r"^(?P<name>.+?)-(?P<version>(?:\d+:)?[^-]+-[^-]+)\.(?P<arch>[a-z0-9_]+)$")
+MODULE = "pkg:rpmmod/"  # with a version it is the module itself; `ruby:3.0/ruby` is a package of one
 SOURCES = ("src", "source", "nosrc")
 
 
@@ -107,6 +108,8 @@ def _product(told: Json) -> Product:
     distro = distro_of(str(helper.get("cpe", "")), name) or ""
     if purl := helper.get("purl"):
         package, version, qualifiers = read_purl(str(purl))
+        if version and str(purl).startswith(MODULE):
+            return Product(name)
         distro = distro or distro_of(qualifiers.get("distro"), qualifiers.get("distro", "").rpartition("/")[2]) or ""
         if version and (epoch := qualifiers.get("epoch")) and epoch != "0":
             version = f"{epoch}:{version}"

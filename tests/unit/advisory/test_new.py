@@ -149,6 +149,17 @@ def test_a_product_for_a_release_is_numbered_apart_from_it(cpe, distro, acme):
     assert list(told["fixed_in"]) == [distro]
 
 
+def test_a_module_is_no_package_though_one_has_its_name(acme):
+    told = csaf({"cve": "CVE-2000-0009", "product_status": {"fixed": ["on:fixed", "in:module", "module:on"]}})
+    tree = told["product_tree"]
+    purl = "pkg:rpmmod/redhat/acme@18:8080020231013150018:63b34585"
+    tree["full_product_names"].append({"product_id": "m", "name": "m", "product_identification_helper": {"purl": purl}})
+    for called, part, whole in (("module:on", "m", "platform"), ("in:module", "fixed", "module:on")):
+        named = {"full_product_name": {"product_id": called, "name": called}}
+        tree["relationships"].append({**named, "product_reference": part, "relates_to_product_reference": whole})
+    assert acme(told)[1]["fixed_in"] == {"el-8": "1.2-1.el8"}
+
+
 def test_an_advisory_that_was_withdrawn_says_nothing_any_more(acme):
     with pytest.raises(AdvisoryError, match="ACME-SA-9 was withdrawn on 2001-02-03"):
         acme(osv(("Debian:12", BORN_WITH_IT, FIXED_1_2), withdrawn="2001-02-03T04:05:06Z"))
