@@ -50,7 +50,8 @@ def try_out(
 
 def _files(wanted: str, path: Sequence[Path]) -> list[Path]:
     if wanted.endswith((".yml", ".yaml")) or "/" in wanted:
-        return [Path(wanted).resolve()]
+        file = Path(wanted)  # a link goes by its own name and place, as in the catalogue
+        return [file.parent.resolve() / file.name]
     folders = search_path(path)
     return list(catalogue(folders)) if wanted == "all" else [find(wanted, folders)]
 

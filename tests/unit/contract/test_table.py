@@ -66,3 +66,15 @@ def test_what_was_found_is_told_although_it_cannot_be_kept(folder, remedy, why, 
     assert done.exit_code == 1
     assert f"not all of {folder} and its table was written: " in done.output + str(done.exception)
     assert why in done.output + str(done.exception)
+
+
+def test_a_remedy_that_is_a_link_goes_by_its_own_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drafts").mkdir()
+    shipped = (collection_root() / "remedies/CVE-2026-75806.yml").read_text()
+    (tmp_path / "drafts/openssl.yml").write_text(shipped)
+    (tmp_path / "CVE-2026-75806.yml").symlink_to("drafts/openssl.yml")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/CVE-2026-75806.yml").write_text("why: {all: not today}\n")
+    done = CliRunner().invoke(cli.app, ["remedy", "test", "./CVE-2026-75806.yml", "--json"])
+    assert {step["reason"] for step in json.loads(done.stdout)[0]["steps"]} == {"not run here: not today"}
