@@ -25,6 +25,7 @@ RPM_DISTROS = frozenset({"el", "fedora", "amzn", "sles", "opensuse-leap"})
 _DISTRO = re.compile("|".join(f"{name}-{major}" for name, major in DISTROS.items()))
 
 _PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_ARCHES = ("noarch", "x86_64", "i686", "aarch64", "ppc64le", "s390x")  # rpm knows NAME.ARCH, and would not find it
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]*")  # systemd.unit(5)
 
 TLS_VERSIONS = ("SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -57,7 +58,7 @@ def _unit(value: str) -> str:
 
 
 def _package(value: str) -> str:
-    if not _PACKAGE.fullmatch(value):
+    if not _PACKAGE.fullmatch(value) or value.rpartition(".")[2] in _ARCHES:
         raise ValueError("write the name of one package, without its architecture or a pattern: libssl3")
     return value
 
