@@ -82,6 +82,11 @@ def package_checks_know_the_fix(remedy: Remedy) -> Iterator[Finding]:
 
 def versions_are_versions(remedy: Remedy) -> Iterator[Finding]:
     for n, package in enumerate(remedy.affected.packages):
+        since = package.introduced
+        strange = [distro for distro in package.fixed_in if since and not valid_version(distro, since)]
+        if strange:
+            where = ("affected", "packages", n, "introduced")
+            yield where, f"'{since}' is no package version of {strange[0]}: write the first one with the bug"
         for distro, fixed in package.fixed_in.items():
             where = ("affected", "packages", n, "fixed_in", distro)
             if fixed == []:
