@@ -42,7 +42,7 @@ def _read(file: Path) -> Any:
     try:
         if file.stat().st_size > MOST_BYTES:
             raise AdvisoryError(f"{file}: more than {MOST_BYTES // 2**20} MiB, which no advisory is")
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8-sig"))  # saved on Windows, it begins with a mark
     except OSError as error:
         raise AdvisoryError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

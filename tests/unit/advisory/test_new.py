@@ -258,6 +258,12 @@ def test_a_file_that_is_of_no_use_says_why(tmp_path, text, why):
         read_advisory(file, "CVE-2000-0001")
 
 
+def test_a_file_that_was_saved_on_windows_is_read(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text(VEX.read_text().replace("\n", "\r\n"), encoding="utf-8-sig")
+    assert written("CVE-2000-0003", file) == written("CVE-2000-0003", VEX)
+
+
 def test_package_urls():
     assert read_purl("pkg:deb/debian/lib%2Bx@1:2.0-1%2Bdeb12u1?arch=amd64&distro=bookworm") == (
         "lib+x",
