@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import shlex
+import warnings
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -45,7 +46,11 @@ def parse_ttl(value: Any) -> Any:
 
 def _compiled(pattern: str) -> str:
     try:
-        re.compile(pattern, re.MULTILINE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(pattern, re.MULTILINE)
+    except FutureWarning as error:  # a class of grep's is a set of letters here, so that a check could never fail
+        raise ValueError(f"the regular expression is not Python's ({error}): write \\s for [[:space:]]") from None
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"the regular expression does not compile: {error}") from None
     return pattern
