@@ -7,12 +7,13 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from stopgap.advisory.distros import distro_of
-from stopgap.advisory.model import NOISE, Advisory, AdvisoryError
+from stopgap.advisory.model import NOISE, Advisory, AdvisoryError, as_id
 
 Json = dict[str, Any]
 FIXED = ("fixed", "first_fixed", "recommended")
 AFFECTED = ("known_affected", "first_affected", "last_affected", "under_investigation")
 NEVRA = re.compile(r"^(?P<name>.+?)-(?P<version>(?:\d+:)?[^-]+-[^-]+)\.(?P<arch>[a-z0-9_]+)$")
+MODULE = "pkg:rpmmod/"  # with a version it is the module itself; `ruby:3.0/ruby` is a package of one
 SOURCES = ("src", "source", "nosrc")
 
 
@@ -28,14 +29,15 @@ class Product:
 
 
 def from_csaf(told: Json, wanted: str) -> Advisory:
-    """What the document says of the vulnerability `wanted`. Raises AdvisoryError where it does not know it."""
+    """What the document says of the vulnerability `wanted`; nothing but its names where that is none of them."""
     document, vulnerabilities = told["document"], told.get("vulnerabilities") or []
-    cves = [str(item.get("cve")) for item in vulnerabilities if item.get("cve")]
-    chosen = [item for item in vulnerabilities if item.get("cve") == wanted]
     tracking = document.get("tracking") or {}
-    found = Advisory(
-        id=str(tracking.get("id", "")), cves=cves, published=str(tracking.get("initial_release_date", ""))[:10]
-    )
+    identity = str(tracking.get("id", ""))
+    called = [_names(item) for item in vulnerabilities]
+    if len(called) == 1 and not vulnerabilities[0].get("cve"):
+        called[0].append(as_id(identity))
+    found = Advisory(id=identity, names=[name for names in called for name in names])
+    chosen = [item for item, names in zip(vulnerabilities, called, strict=True) if wanted in names]
     if not chosen:
         return found
     told_of = chosen[0]
@@ -54,6 +56,13 @@ def from_csaf(told: Json, wanted: str) -> Advisory:
     for item in told_of.get("remediations") or []:
         found.remarks.append((str(item.get("category", "")).replace("_", " "), str(item.get("details", ""))))
     return found
+
+
+def _names(vulnerability: Json) -> list[str]:
+    """Its CVE, or what the vendor calls it where it has none."""
+    if vulnerability.get("cve"):
+        return [str(vulnerability["cve"])]
+    return [as_id(str(item.get("text"))) for item in vulnerability.get("ids") or []]
 
 
 def _vectors(score: Json) -> Iterator[str]:
@@ -99,6 +108,8 @@ def _product(told: Json) -> Product:
     distro = distro_of(str(helper.get("cpe", "")), name) or ""
     if purl := helper.get("purl"):
         package, version, qualifiers = read_purl(str(purl))
+        if version and str(purl).startswith(MODULE):
+            return Product(name)
         distro = distro or distro_of(qualifiers.get("distro"), qualifiers.get("distro", "").rpartition("/")[2]) or ""
         if version and (epoch := qualifiers.get("epoch")) and epoch != "0":
             version = f"{epoch}:{version}"

@@ -7,11 +7,13 @@ PATTERNS = (
     (re.compile(r"^Debian:(\d+)"), "debian-{}"),
     (re.compile(r"^Ubuntu:(\d\d\.\d\d)"), "ubuntu-{}"),
     (re.compile(r"^(?:AlmaLinux|Rocky Linux):(\d+)"), "el-{}"),
+    (re.compile(r"^Red Hat:rhel_\w+:[^:]*::el(\d+)"), "el-{}"),  # made for a release, and numbered apart from it
     (re.compile(r"^Red Hat:(?:enterprise_linux|rhel_\w+):(\d+)"), "el-{}"),
     (re.compile(r"^openSUSE:Leap (\d+)"), "opensuse-leap-{}"),
     (re.compile(r"^SUSE:Linux Enterprise Server (\d+)"), "sles-{}"),
     (re.compile(r"^Fedora:(\d+)"), "fedora-{}"),
     # CPEs of CSAF platforms
+    (re.compile(r"redhat:rhel_\w+:[^:]*::el(\d+)"), "el-{}"),
     (re.compile(r"redhat:(?:enterprise_linux|rhel_\w+):(\d+)"), "el-{}"),
     (re.compile(r"debian:debian_linux:(\d+)"), "debian-{}"),
     (re.compile(r"canonical:ubuntu_linux:(\d\d\.\d\d)"), "ubuntu-{}"),

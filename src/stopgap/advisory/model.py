@@ -15,7 +15,7 @@ class Fixes:
     fixed: dict[str, list[str]] = field(default_factory=dict)  # distro -> versions
     not_affected: set[str] = field(default_factory=set)
     unfixed: set[str] = field(default_factory=set)
-    introduced: set[str] = field(default_factory=set)
+    introduced: dict[str, set[str]] = field(default_factory=dict)  # distro -> versions; "0": from the first one on
     is_source: bool = False
 
     def add(self, distro: str, version: str) -> None:
@@ -26,10 +26,12 @@ class Fixes:
 
 @dataclass
 class Advisory:
-    """`remarks` are the vendor's words on what to do, as (what, text); `doubts` what keeps it from closing the CVE."""
+    """`names` are the vulnerabilities it is about, `remarks` the vendor's words on what to do, as (what, text);
+    `doubts` what keeps it from closing the CVE.
+    """
 
     id: str
-    cves: list[str]
+    names: list[str]
     title: str = ""
     published: str = ""
     references: list[str] = field(default_factory=list)
@@ -50,6 +52,11 @@ NONE_THERE = re.compile(
     r"|none (is |are )?(known|available)|not meet .{0,40}criteria)\b"
     r"|^\s*(none|n/?a)\.?\s*$"
 )
+
+
+def as_id(name: str) -> str:
+    """A vendor's name as a remedy's id has it, which names a file: RHSA-2024:4312 is RHSA-2024-4312."""
+    return name.replace(":", "-")
 
 
 def says_there_is_none(text: str) -> bool:

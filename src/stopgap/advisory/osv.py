@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from stopgap.advisory.distros import SUBSCRIPTION, distro_of
-from stopgap.advisory.model import CVE, NOISE, Advisory, Fixes
+from stopgap.advisory.model import CVE, NOISE, Advisory, AdvisoryError, Fixes, as_id
 
 Json = dict[str, Any]
 
 
 def from_osv(told: Json, wanted: str) -> Advisory:
-    """What the record says of the vulnerability `wanted`."""
-    names = [str(told["id"]), *_texts(told, "aliases"), *_texts(told, "upstream"), *_texts(told, "related")]
-    cves = list(dict.fromkeys(cve for name in names for cve in CVE.findall(name)))
+    """What the record says of the vulnerability `wanted`. Raises AdvisoryError for one that was withdrawn."""
+    own = [str(told["id"]), *_texts(told, "aliases")]
+    cves = [cve for name in [*own, *_texts(told, "upstream"), *_texts(told, "related")] for cve in CVE.findall(name)]
+    if told.get("withdrawn"):
+        raise AdvisoryError(f"{told['id']} was withdrawn on {str(told['withdrawn'])[:10]}: what it says holds no more")
     found = Advisory(
         id=str(told["id"]),
-        cves=cves,
+        names=list(dict.fromkeys([*cves, *map(as_id, own)])),
         title=str(told.get("summary") or ""),
         published=str(told.get("published") or "")[:10],
         references=[str(item.get("url", "")) for item in told.get("references") or []],
@@ -47,14 +49,14 @@ def _take(affected: Json, wanted: str, found: Advisory) -> None:
         return
     events = list(_events(affected))
     fixed = [str(event["fixed"]) for event in events if event.get("fixed")]
-    introduced = {str(event["introduced"]) for event in events if event.get("introduced") not in (None, "0")}
+    introduced = {str(event["introduced"]) for event in events if event.get("introduced") is not None}
     for name, is_source in _binaries(affected, source, distro):
         _note(found.package(name), distro, fixed, introduced, is_source)
 
 
 def _note(fixes: Fixes, distro: str, fixed: list[str], introduced: set[str], is_source: bool) -> None:
     fixes.is_source = fixes.is_source or is_source
-    fixes.introduced |= introduced
+    fixes.introduced.setdefault(distro, set()).update(introduced)
     for version in fixed:
         fixes.add(distro, version)
     if not fixed:

@@ -20,8 +20,9 @@ def read_advisory(file: Path, wanted: str) -> Advisory:
         raise AdvisoryError(f"{file}: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise AdvisoryError(f"{file}: not as its format has it ({type(error).__name__}: {error})") from None
-    if wanted.startswith("CVE-") and wanted not in found.cves:
-        named = ", ".join(found.cves[:8]) + (" …" if len(found.cves) > 8 else "")
+    if wanted not in found.names:
+        alike = [name for name in found.names if name.startswith("CVE-") or not wanted.startswith("CVE-")]
+        named = ", ".join(alike[:8]) + (" …" if len(alike) > 8 else "")
         raise AdvisoryError(
             f"{file}: {found.id or 'the advisory'} does not name {wanted}; "
             + (f"it names {named}" if named else "it names no CVE at all, so it closes none")
@@ -41,7 +42,7 @@ def _read(file: Path) -> Any:
     try:
         if file.stat().st_size > MOST_BYTES:
             raise AdvisoryError(f"{file}: more than {MOST_BYTES // 2**20} MiB, which no advisory is")
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8-sig"))  # saved on Windows, it begins with a mark
     except OSError as error:
         raise AdvisoryError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ from stopgap.advisory.model import Advisory, Fixes, says_there_is_none
 
 VECTOR = re.compile(r"^CVSS:(3\.[01]|4\.0)(/[A-Za-z]+:[A-Za-z]+)+$")
 DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 MOST_REFERENCES = 10
 MOST_REMARK = 600
 WIDTH = 110
@@ -28,7 +28,7 @@ MITIGATION = """\
 
 def skeleton(remedy: str, advisory: Advisory | None = None) -> str:
     """Loads once its TODOs are done; until then `stopgap remedy lint` names each of them."""
-    return "\n".join(_lines(remedy, advisory or Advisory(id="", cves=[]))) + "\n"
+    return "\n".join(_lines(remedy, advisory or Advisory(id="", names=[]))) + "\n"
 
 
 def _lines(remedy: str, advisory: Advisory) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _doubts(advisory: Advisory) -> Iterator[str]:
 
 
 def _affected(advisory: Advisory) -> Iterator[str]:
-    named = {name: told for name, told in advisory.packages.items() if told.fixed or told.not_affected}
+    named = {name: told for name, told in advisory.packages.items() if told.fixed or told.not_affected - told.unfixed}
     yield "affected:"
     if not named:
         yield "  packages: []  # TODO: the binary packages and, for each release, the source version that fixes it"
@@ -83,23 +83,32 @@ def _affected(advisory: Advisory) -> Iterator[str]:
         for name, told in named.items():
             yield from _package(name, told)
     for name, told in advisory.packages.items():
-        if open_in := sorted(told.unfixed - set(told.fixed)):
-            yield from _comment(f"TODO: {name}: no fixed version yet in {', '.join(open_in)}", 2)
+        for said, distros in (("no", told.unfixed - set(told.fixed)), ("in part no", told.unfixed & set(told.fixed))):
+            if distros:
+                yield from _comment(f"TODO: {name}: {said} fixed version yet in {', '.join(sorted(distros))}", 2)
     yield "  when: []  # TODO: probes, where the package alone does not expose a host"
 
 
 def _package(name: str, told: Fixes) -> Iterator[str]:
     note = "  # TODO: a source package; write the binary packages built from it" if told.is_source else ""
     yield f"    - name: {_quoted(name)}{note}"
-    if len(told.introduced) == 1:
-        yield f"      introduced: {_quoted(next(iter(told.introduced)))}"
-    elif told.introduced:
-        yield from _comment(f"TODO: introduced: one of {', '.join(sorted(told.introduced))}", 6)
+    yield from _introduced(told)
     yield "      fixed_in:"
-    for distro in sorted({*told.fixed, *told.not_affected}):
+    for distro in sorted({*told.fixed, *(told.not_affected - told.unfixed)}):
         versions = told.fixed.get(distro)
         value = "not_affected" if not versions else f"[{', '.join(map(_quoted, versions))}]"
         yield f"        {distro}: {value if not versions or len(versions) > 1 else _quoted(versions[0])}"
+
+
+def _introduced(told: Fixes) -> Iterator[str]:
+    """A remedy has one for all releases: what is right in one of them would clear hosts of another."""
+    begins = {distro: sorted(told.introduced.get(distro) or {"0"}) for distro in sorted(told.fixed)}
+    versions = {version for found in begins.values() for version in found}
+    if len(versions) == 1 and versions != {"0"}:
+        yield f"      introduced: {_quoted(versions.pop())}"
+    elif versions - {"0"}:
+        each = "; ".join(f"{distro} {', '.join(found)}" for distro, found in begins.items())
+        yield from _comment(f"TODO: introduced: {each}. One counts for all releases: the lowest, or none", 6)
 
 
 def _mitigations(advisory: Advisory) -> Iterator[str]:

@@ -14,6 +14,7 @@ from stopgap.cli.remedy_new import new
 from stopgap.cli.remedy_test import try_out
 from stopgap.remedy import Remedy, RemedyError, catalogue, find, load, search_path
 from stopgap.remedy.catalogue import resolved
+from stopgap.remedy.errors import one_line
 from stopgap.remedy.lint import lint as find_problems
 from stopgap.remedy.lint import remedy_files
 
@@ -65,7 +66,9 @@ def show(
     console = Console(highlight=False, soft_wrap=True)
     for indent, label, text in _described(shape):
         console.print(
-            Text("  " * indent) + Text(f"{label:<{WIDTH}}  " if indent else f"{label}  ", STYLES[indent]) + text
+            Text("  " * indent)
+            + Text(f"{label:<{WIDTH}}  " if indent else f"{label}  ", STYLES[indent])
+            + one_line(text)
         )
 
 
@@ -129,7 +132,7 @@ def _summary(remedy: Remedy, file: Path) -> dict[str, Any]:
 
 def _print_list(remedies: list[Remedy]) -> None:
     console = Console()
-    rows = [(r.id, ", ".join(m.id for m in r.mitigations) or "-", r.title) for r in remedies]
+    rows = [(r.id, ", ".join(m.id for m in r.mitigations) or "-", one_line(r.title)) for r in remedies]
     if not console.is_terminal:
         for row in rows:
             typer.echo("\t".join(row))

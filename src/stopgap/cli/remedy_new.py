@@ -19,13 +19,14 @@ def new(
 ) -> None:
     """Write the skeleton of a remedy. What is not known is marked TODO, and `lint` names each until it is done."""
     from stopgap.advisory import AdvisoryError, read_advisory, skeleton
+    from stopgap.remedy.errors import one_line
 
     if not ID.fullmatch(remedy_id):
         raise typer.BadParameter(f"'{remedy_id}' is no id of a remedy: write it as CVE-2024-6387")
     try:
         advisory = read_advisory(source, remedy_id) if source else None
     except AdvisoryError as error:
-        raise typer.TyperException(str(error)) from None
+        raise typer.TyperException(one_line(str(error))) from None
     text = skeleton(remedy_id, advisory)
     if output == Path("-"):
         typer.echo(text, nl=False)
@@ -33,7 +34,7 @@ def new(
     file = output or Path("remedies") / f"{remedy_id}.yml"
     _write(file, text, force)
     for doubt in advisory.doubts if advisory else []:
-        typer.echo(f"stopgap: not taken as a fix: {doubt}", err=True)
+        typer.echo(f"stopgap: not taken as a fix: {one_line(doubt)}", err=True)
     typer.echo(f"{file}: {text.count('# TODO')} things to do; 'stopgap remedy lint {file}' names them")
 
 

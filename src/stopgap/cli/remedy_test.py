@@ -41,19 +41,17 @@ def try_out(
         raise typer.TyperException(str(error)) from error
     shown = Shown(quiet=as_json)
     reports = [one for file in dict.fromkeys(files) if (one := _try(file, suite, keep, shown))]
-    if report:
-        from stopgap.contract.table import save, write_table
-
-        save(report, reports)
-        write_table(report, list(catalogue(search_path(path or []))))
     if as_json:
         typer.echo(json.dumps([one.to_dict() for one in reports], indent=2))
+    if report:
+        _keep(report, reports, path or [])
     raise typer.Exit(_exit_code(reports, len(set(files))))
 
 
 def _files(wanted: str, path: Sequence[Path]) -> list[Path]:
     if wanted.endswith((".yml", ".yaml")) or "/" in wanted:
-        return [Path(wanted).resolve()]
+        file = Path(wanted)  # a link goes by its own name and place, as in the catalogue
+        return [file.parent.resolve() / file.name]
     folders = search_path(path)
     return list(catalogue(folders)) if wanted == "all" else [find(wanted, folders)]
 
@@ -70,6 +68,17 @@ def _try(file: Path, suite: str, keep: bool, shown: "Shown") -> Report | None:
             return None
     shown.result(report)
     return report
+
+
+def _keep(folder: Path, reports: Sequence[Report], path: Sequence[Path]) -> None:
+    """What came of hours of work is told by now, and is not lost for a file that cannot be read or written."""
+    from stopgap.contract.table import save, write_table
+
+    try:
+        save(folder, reports)
+        write_table(folder, list(catalogue(search_path(path))))
+    except (RemedyError, OSError) as error:
+        raise typer.TyperException(f"not all of {folder} and its table was written: {error}") from error
 
 
 def _exit_code(reports: Sequence[Report], asked: int) -> ExitCode:

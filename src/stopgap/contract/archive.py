@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from stopgap.collection import shared_code
 from stopgap.lab import LabError, SuiteGoneError
 from stopgap.lab.mirror import find_mirror, find_security_mirror
 from stopgap.lab.paths import machine_lock, private_dir, state_root
@@ -20,7 +21,6 @@ HELPER = "/usr/lib/apt/apt-helper"
 FRESH_SECONDS = 24 * 3600
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 FIELD = re.compile(r"^(Package|Version|Source): (.*)$", re.MULTILINE)
-SIGNED = re.compile(r"-signed(-[a-z0-9]+)?$")  # a signed kernel goes by the binary's own version
 Index = dict[str, tuple[str, str]]
 
 
@@ -78,10 +78,11 @@ def read_packages(text: str) -> Index:
 
 def _stanzas(text: str) -> Iterator[tuple[str, str, str]]:
     """`Source: name (version)` names the source's version only where it differs from the binary's."""
+    source_version = shared_code("packages/debver").source_version
     for stanza in text.split("\n\n"):
         fields = dict(FIELD.findall(stanza))
         if "Package" in fields and "Version" in fields:
             version = fields["Version"]
             source, _, inner = fields.get("Source", "").partition(" ")
             told = inner.strip("()") or version
-            yield fields["Package"], version, version if SIGNED.search(source) else told
+            yield fields["Package"], version, source_version(source, told, version)

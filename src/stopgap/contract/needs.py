@@ -1,5 +1,6 @@
 """What a remedy takes for granted on a host, read from its actions, checks and probes. Pure; prepare.py provides it."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from stopgap.contract.ground import KERNELS
 Item = dict[str, Any]
 # sysctls that a lab host has of its own; all others are the machine's (docs/how-to/lab.md).
 OWN_SYSCTLS = ("net.", "fs.mqueue.", "kernel.shm", "kernel.msg", "kernel.sem", "kernel.hostname", "kernel.domainname")
+KERNELS_OWN = ("/proc/", "/sys/")
+LOADERS = ("modprobe", "rmmod", "insmod", "kmod")
 WINDOWS = ("ansible.windows.", "community.windows.", "win_")
 
 
@@ -101,9 +104,25 @@ def mitigation_not_here(mitigation: Item, loaded: frozenset[str]) -> str:
             return (
                 f"the module {params['name']} is loaded in the machine's own kernel, which is not the lab's to change"
             )
+        if str(params.get("path", "")).startswith(KERNELS_OWN):
+            return f"{params['path']} is the machine's own kernel's, not the lab host's"
         if action["type"] == "tasks" and is_windows(params):
             return "its task files are for Windows hosts, which the lab does not have"
-    return ""
+    changing = next((argv for argv in _run_by(mitigation) if _is_for_the_kernel(argv)), None)
+    return f"`{' '.join(changing)}` is for the machine's own kernel, not the lab host's" if changing else ""
+
+
+def _run_by(mitigation: Item) -> Iterator[list[str]]:
+    """The command lines that change something."""
+    for action in mitigation["actions"]:
+        if action["type"] == "command":
+            yield from (action["params"][part]["run"] for part in ("apply", "revert"))
+    yield from (step["params"] for step in mitigation["then"] if step["type"] == "run")
+
+
+def _is_for_the_kernel(argv: list[str]) -> bool:
+    program, words = argv[0].rpartition("/")[2], [word for word in argv[1:] if not word.startswith("-")]
+    return program in LOADERS or (program == "sysctl" and not all(word.startswith(OWN_SYSCTLS) for word in words))
 
 
 def fix_not_here(remedy: Item) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from stopgap.remedy import InvalidRemedy, Problem
+from stopgap.remedy import InvalidRemedy, Problem, UnreadableRemedy
 from stopgap.remedy.basis import Strict
 from stopgap.remedy.load import near, read
 from stopgap.remedy.nodes import parse
@@ -62,6 +62,8 @@ def sidecar_problems(remedies: Iterable[Path]) -> list[Problem]:
             load_sidecar(file)
         except InvalidRemedy as error:
             problems += error.problems
+        except UnreadableRemedy as error:
+            problems.append(Problem(sidecar_file(file), 1, str(error)))
     for folder in {file.parent for file in files}:
         for sidecar in sorted((folder / FOLDER).glob("*.y*ml")):
             if not (folder / sidecar.name).is_file():

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stopgap.remedy.values import NO_TRUTH, Argv, Regex, Setting, Text, Unit
+from stopgap.remedy.values import PLAIN_NUMBER, Argv, Regex, Setting, Text, Unit
 
 
 class Strict(BaseModel):
@@ -28,13 +28,13 @@ class Command(Strict):
     """One program run without a shell. An exit code not in `rc` is unknown, never false."""
 
     run: Argv
-    rc: Annotated[list[Annotated[int, NO_TRUTH]], Field(min_length=1)] = [0]
+    rc: Annotated[list[Annotated[int, PLAIN_NUMBER]], Field(min_length=1)] = [0]
     stdout_has: Text | None = None
     stdout_lacks: Text | None = None
     stdout_matches: Regex | None = None
     stdout_lacks_match: Regex | None = None
     stdin: str | None = None
-    timeout: Annotated[int, Field(gt=0, le=3600), NO_TRUTH] = 30
+    timeout: Annotated[int, Field(gt=0, le=3600), PLAIN_NUMBER] = 30
 
 
 class Question(Command):

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, m
 
 from stopgap.remedy.actions import ARCHIVES, Archives, Firewall, Name
 from stopgap.remedy.basis import OneOf, Question, Service, Strict, Sysctl
-from stopgap.remedy.values import NO_TRUTH, AbsolutePath, Mode, ProcessName, Regex, Setting, Text, TlsOffer, Url
+from stopgap.remedy.values import PLAIN_NUMBER, AbsolutePath, Mode, ProcessName, Regex, Setting, Text, TlsOffer, Url
 from stopgap.verify.daemons import DAEMONS
 
 
@@ -27,7 +27,7 @@ class ProcessCheck(Strict):
     user: Text | None = None
     args_match: Regex | None = None
     running: bool
-    count: Annotated[int, Field(gt=0), NO_TRUTH] | None = None
+    count: Annotated[int, Field(gt=0), PLAIN_NUMBER] | None = None
 
     @model_validator(mode="after")
     def _says_which(self) -> Self:
@@ -60,7 +60,7 @@ class Conditions(OneOf):
     lacks_match: Regex | None = None
 
 
-Status = Annotated[int, Field(ge=100, le=599), NO_TRUTH]
+Status = Annotated[int, Field(ge=100, le=599), PLAIN_NUMBER]
 Header = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 Waiting = Literal["services", "sessions", "containers", "kernel", "microcode"]
 Offers = Annotated[list[TlsOffer], Field(min_length=1)]
@@ -76,7 +76,7 @@ class HttpCheck(Strict):
     accepts: Offers | None = None
     refuses: Offers | None = None
     verify: bool = False
-    timeout: Annotated[int, Field(gt=0, le=3600), NO_TRUTH] = 10
+    timeout: Annotated[int, Field(gt=0, le=3600), PLAIN_NUMBER] = 10
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

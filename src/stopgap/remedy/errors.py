@@ -14,7 +14,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        return one_line(f"{self.file}:{self.line}: {self.message}")
+
+
+def one_line(text: str) -> str:
+    """Printable: a remedy may be anybody's, and its words must not drive a terminal or pass for a line of ours."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 class RemedyError(ValueError):

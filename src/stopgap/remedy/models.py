@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from stopgap.remedy.basis import Strict
 from stopgap.remedy.types import Action, Check, Probe, Step
-from stopgap.remedy.values import NO_TRUTH, Distro, FixedIn, RemedyId, Slug, Text, Ttl
+from stopgap.remedy.values import PLAIN_NUMBER, Distro, FixedIn, PackageName, RemedyId, Slug, Text, Ttl
 
 Reboot = Literal["never", "if_required", "always"]
 REVISIONS = 1_000_000  # the ledger counts no further
@@ -25,7 +25,7 @@ class Risk(Strict):
 class AffectedPackage(Strict):
     """Versions are source package versions, per release."""
 
-    name: Text
+    name: PackageName
     introduced: Text | None = None
     fixed_in: dict[Distro, FixedIn] = Field(min_length=1)
 
@@ -84,7 +84,7 @@ class Remedy(Strict):
 
     api_version: Literal["stopgap/v1"] = Field(alias="apiVersion", exclude=True)
     id: RemedyId
-    revision: Annotated[int, Field(ge=1, lt=REVISIONS), NO_TRUTH]
+    revision: Annotated[int, Field(ge=1, lt=REVISIONS), PLAIN_NUMBER]
     title: Text
     aliases: list[Text] = []
     published: date | None = None

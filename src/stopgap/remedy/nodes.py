@@ -16,6 +16,12 @@ MOST_VALUES = 100_000  # each as often as aliases repeat it
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+class Number(int):
+    """Remembers how it was written: YAML 1.1 reads 0755 as 493, 1:30 as 90 and 1_0 as 10."""
+
+    written: str
+
+
 class _Loader(_Base):  # type: ignore[misc]
     """A date stays text, so that an impossible one is the schema's to name, with its line. Levels are counted, since
     libyaml would follow them until the stack is full.
@@ -41,6 +47,15 @@ class _Loader(_Base):  # type: ignore[misc]
         except (ValueError, LookupError, AttributeError):  # a tag that its text does not fit
             what = f"'{node.value:.40}' is no {node.tag.replace('tag:yaml.org,2002:', '!!')}"
             raise yaml.constructor.ConstructorError(None, None, what, node.start_mark) from None
+
+
+def _number(loader: Any, node: yaml.ScalarNode) -> Number:
+    number = Number(loader.construct_yaml_int(node))
+    number.written = node.value
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _number)
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,12 @@ def package_checks_know_the_fix(remedy: Remedy) -> Iterator[Finding]:
 
 def versions_are_versions(remedy: Remedy) -> Iterator[Finding]:
     for n, package in enumerate(remedy.affected.packages):
+        here, since = ("affected", "packages", n), package.introduced
+        strange = [distro for distro in package.fixed_in if since and not valid_version(distro, since)]
+        if strange:
+            yield (*here, "introduced"), f"'{since}' is no package version of {strange[0]}: write the first one with the bug"
         for distro, fixed in package.fixed_in.items():
-            where = ("affected", "packages", n, "fixed_in", distro)
+            where = (*here, "fixed_in", distro)
             if fixed == []:
                 yield where, "an empty list fixes nothing: name a version, or write not_affected"
             for version in [] if isinstance(fixed, str) else fixed:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, create_model, model_s
 from stopgap.remedy.actions import ACTIONS
 from stopgap.remedy.basis import Question, Strict, Sysctl
 from stopgap.remedy.checks import CHECKS
-from stopgap.remedy.values import NO_TRUTH, AbsolutePath, Argv, Regex, Text, Unit
+from stopgap.remedy.values import PLAIN_NUMBER, AbsolutePath, Argv, Regex, Text, Unit
 
 
 class FileHas(Strict):
@@ -21,7 +21,7 @@ class UsersOf(Strict):
 
     package: Text
     spared: list[Text] = Field(default=[], alias="except")
-    at_most: Annotated[int, Field(gt=0), NO_TRUTH] | None = None
+    at_most: Annotated[int, Field(gt=0), PLAIN_NUMBER] | None = None
 
 
 PROBES: Mapping[str, Any] = {"service_active": Unit, "file_has": FileHas, "command": Question, "sysctl": Sysctl}

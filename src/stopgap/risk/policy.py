@@ -9,7 +9,7 @@ from stopgap.remedy.basis import Strict
 from stopgap.remedy.errors import InvalidRemedy, RemedyError
 from stopgap.remedy.load import read, validated
 from stopgap.remedy.nodes import parse
-from stopgap.remedy.values import NO_TRUTH, Share, Text, parse_ttl
+from stopgap.remedy.values import PLAIN_NUMBER, Share, Text, parse_ttl
 from stopgap.risk.errors import InvalidPolicy
 
 Exposure = Literal["internet", "internal", "isolated"]
@@ -55,7 +55,7 @@ class Rule(Strict):
     """How long a case may stay open that `when` holds for; without `when` any case."""
 
     when: When = When()
-    days: Annotated[int, Field(ge=0, le=3650), NO_TRUTH] | None = None
+    days: Annotated[int, Field(ge=0, le=3650), PLAIN_NUMBER] | None = None
     next_upgrade: Literal[True] | None = None
     forensics: bool = False
     why: Text
@@ -70,7 +70,7 @@ class Rule(Strict):
 class Recheck(Strict):
     """How old a proof may get, in seconds, of a case that may stay open for so many days; without `days` any other."""
 
-    days: Annotated[int, Field(ge=0, le=3650), NO_TRUTH] | None = None
+    days: Annotated[int, Field(ge=0, le=3650), PLAIN_NUMBER] | None = None
     every: Annotated[int, BeforeValidator(parse_ttl), Field(le=31 * 24 * 3600)]
 
 

@@ -11,7 +11,10 @@ from stopgap.collection import shared_code
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.errors import Surprise
 
-DPKG_QUERY = r"dpkg-query -W -f '${db:Status-Status}\t${source:Version}\t${Package}:${Architecture}\n' -- %s"
+DPKG_QUERY = (
+    r"dpkg-query -W -f '${db:Status-Status}\t${source:Package}\t${source:Version}\t${Version}\t"
+    r"${Package}:${Architecture}\n' -- %s"
+)
 DPKG_DISTROS = ("debian", "ubuntu")
 RPM_DISTROS = ("el", "fedora", "amzn", "sles", "opensuse-leap")
 ABSENT = ("not-installed", "config-files")
@@ -54,11 +57,12 @@ def distro(host: AgentHost) -> str:
 def dpkg_installed(host: AgentHost, package: str) -> list[Installed]:
     """All architectures. testinfra's `is_installed` is wrong where two of them are installed."""
     out = host.run_expect([0, 1], DPKG_QUERY, package)
+    source_version = shared_code("packages/debver").source_version
     found = []
     for line in out.stdout.splitlines():
-        status, version, full_name = line.split("\t")
+        status, *versions, full_name = line.split("\t")
         if status in INSTALLED:
-            found.append(Installed(full_name, version))
+            found.append(Installed(full_name, source_version(*versions)))
         elif status not in ABSENT:
             raise Surprise(f"{full_name} is {status}: repair it first")
     return found

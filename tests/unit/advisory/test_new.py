@@ -51,6 +51,134 @@ def test_an_osv_record_gives_the_fixed_version_of_each_release():
     assert "libacme-dev" not in packages
 
 
+def osv(*affected, **more):
+    """A record; each of `affected` is an ecosystem and its events."""
+    listed = [
+        {"package": {"ecosystem": ecosystem, "name": "acme"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
+        for ecosystem, *events in affected
+    ]
+    return {"id": "ACME-SA-9", "aliases": ["CVE-2000-0009"], "affected": listed, **more}
+
+
+@pytest.fixture
+def acme(tmp_path):
+    """(the skeleton's text, what it says of the package acme) of an advisory."""
+
+    def read_acme(told, remedy="CVE-2000-0009"):
+        file = tmp_path / "advisory.json"
+        file.write_text(json.dumps(told))
+        text = written(remedy, file)
+        return text, next((one for one in read(text)["affected"]["packages"] if one["name"] == "acme"), {})
+
+    return read_acme
+
+
+BORN_WITH_IT, SINCE_1_5 = {"introduced": "0"}, {"introduced": "1.5-1"}
+FIXED_1_2, FIXED_2_0 = {"fixed": "1.2-1"}, {"fixed": "2.0-1"}
+
+
+@pytest.mark.parametrize(
+    ("affected", "introduced"),
+    [
+        ([("Debian:12", SINCE_1_5, FIXED_2_0)], "1.5-1"),
+        ([("Debian:12", SINCE_1_5, FIXED_2_0), ("Debian:11", BORN_WITH_IT)], "1.5-1"),
+        ([("Debian:12", SINCE_1_5, FIXED_2_0), ("Debian:11", BORN_WITH_IT, FIXED_1_2)], None),
+        ([("Debian:12", BORN_WITH_IT, FIXED_1_2, SINCE_1_5, FIXED_2_0)], None),
+        ([("Debian:12", BORN_WITH_IT, FIXED_2_0)], None),
+    ],
+)
+def test_what_is_older_than_the_bug_in_one_release_is_not_so_in_all(affected, introduced, acme):
+    text, told = acme(osv(*affected))
+    assert told.get("introduced") == introduced
+    assert ("TODO: introduced: debian-1" in text) == (introduced is None and SINCE_1_5 in affected[0])
+
+
+FIXED = {"fixed": ["on:fixed"]}
+
+
+def csaf(vulnerability, cpe="cpe:/o:redhat:enterprise_linux:8", identity="ACME-2000:7"):
+    """A document of the products acme in `1.2-1.el8`, and of two streams of it without a version."""
+    parts = {"fixed": "acme@1.2-1.el8?arch=x86_64", "stream-1": "acme?rpmmod=acme:1", "stream-2": "acme?rpmmod=acme:2"}
+    products = [
+        {"product_id": key, "name": key, "product_identification_helper": {"purl": f"pkg:rpm/redhat/{purl}"}}
+        for key, purl in parts.items()
+    ]
+    platform = {"product_id": "platform", "name": "a platform", "product_identification_helper": {"cpe": cpe}}
+    return {
+        "document": {"csaf_version": "2.0", "title": "acme", "tracking": {"id": identity}},
+        "product_tree": {
+            "full_product_names": [*products, platform],
+            "relationships": [
+                {
+                    "full_product_name": {"product_id": f"on:{key}", "name": "x"},
+                    "product_reference": key,
+                    "relates_to_product_reference": "platform",
+                }
+                for key in parts
+            ],
+        },
+        "vulnerabilities": [vulnerability],
+    }
+
+
+def test_a_release_of_which_one_stream_is_affected_is_never_said_to_be_free_of_it(acme):
+    status = {"known_not_affected": ["on:stream-1"], "known_affected": ["on:stream-2"]}
+    text, told = acme(csaf({"cve": "CVE-2000-0009", "product_status": status}))
+    assert told == {}
+    assert "# TODO: acme: no fixed version yet in el-8" in text
+    text, told = acme(csaf({"cve": "CVE-2000-0009", "product_status": {**status, "fixed": ["on:fixed"]}}))
+    assert told["fixed_in"] == {"el-8": "1.2-1.el8"}
+    assert "# TODO: acme: in part no fixed version yet in el-8" in text
+
+
+@pytest.mark.parametrize(
+    ("cpe", "distro"),
+    [
+        ("cpe:/o:redhat:enterprise_linux:9::baseos", "el-9"),
+        ("cpe:/o:redhat:rhel_aus:7.6::server", "el-7"),
+        ("cpe:2.3:o:redhat:enterprise_linux:8:*:*:*:*:*:*:*", "el-8"),
+        ("cpe:/a:redhat:rhel_software_collections:3::el7", "el-7"),
+        ("cpe:/a:redhat:rhel_dotnet:2.1::el7", "el-7"),
+    ],
+)
+def test_a_product_for_a_release_is_numbered_apart_from_it(cpe, distro, acme):
+    _text, told = acme(csaf({"cve": "CVE-2000-0009", "product_status": FIXED}, cpe=cpe))
+    assert list(told["fixed_in"]) == [distro]
+    ecosystem = "Red Hat:" + cpe.partition("redhat:")[2]
+    _text, told = acme(osv((ecosystem, BORN_WITH_IT, FIXED_1_2)))
+    assert list(told["fixed_in"]) == [distro]
+
+
+def test_a_module_is_no_package_though_one_has_its_name(acme):
+    told = csaf({"cve": "CVE-2000-0009", "product_status": {"fixed": ["on:fixed", "in:module", "module:on"]}})
+    tree = told["product_tree"]
+    purl = "pkg:rpmmod/redhat/acme@18:8080020231013150018:63b34585"
+    tree["full_product_names"].append({"product_id": "m", "name": "m", "product_identification_helper": {"purl": purl}})
+    for called, part, whole in (("module:on", "m", "platform"), ("in:module", "fixed", "module:on")):
+        named = {"full_product_name": {"product_id": called, "name": called}}
+        tree["relationships"].append({**named, "product_reference": part, "relates_to_product_reference": whole})
+    assert acme(told)[1]["fixed_in"] == {"el-8": "1.2-1.el8"}
+
+
+def test_an_advisory_that_was_withdrawn_says_nothing_any_more(acme):
+    with pytest.raises(AdvisoryError, match="ACME-SA-9 was withdrawn on 2001-02-03"):
+        acme(osv(("Debian:12", BORN_WITH_IT, FIXED_1_2), withdrawn="2001-02-03T04:05:06Z"))
+
+
+@pytest.mark.parametrize(
+    ("told", "remedy"),
+    [
+        (csaf({"ids": [{"system_name": "acme", "text": "ACME:7"}], "product_status": FIXED}), "ACME-7"),
+        (csaf({"product_status": FIXED}), "ACME-2000-7"),
+        (osv(("Debian:12", BORN_WITH_IT, FIXED_1_2)), "ACME-SA-9"),
+    ],
+)
+def test_a_vendors_own_id_is_looked_for_like_a_cve(told, remedy, acme):
+    assert acme(told, remedy)[1]["fixed_in"]
+    with pytest.raises(AdvisoryError, match="does not name ACME-8"):
+        acme(told, "ACME-8")
+
+
 def test_a_release_without_a_fix_is_a_todo_and_never_a_version():
     text = written("CVE-2000-0001", OSV)
     assert "# TODO: acme: no fixed version yet in debian-11" in text
@@ -102,7 +230,7 @@ def test_an_empty_skeleton_is_no_remedy_yet(done):
 
 def test_what_an_advisory_says_stays_text(tmp_path):
     told = json.loads(OSV.read_text())
-    told["summary"] = 'x"\nmitigations: [evil]\x1b[31m\u2028#'
+    told["summary"] = 'x"\nmitigations: [evil]\x1b[31m\u2028\uffff\ufffe#'
     told["references"] = [{"url": 'https://x/"\nid: evil'}]
     file = tmp_path / "a.json"
     file.write_text(json.dumps(told))
@@ -128,6 +256,12 @@ def test_a_file_that_is_of_no_use_says_why(tmp_path, text, why):
     file.write_text(text)
     with pytest.raises(AdvisoryError, match=why):
         read_advisory(file, "CVE-2000-0001")
+
+
+def test_a_file_that_was_saved_on_windows_is_read(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text(VEX.read_text().replace("\n", "\r\n"), encoding="utf-8-sig")
+    assert written("CVE-2000-0003", file) == written("CVE-2000-0003", VEX)
 
 
 def test_package_urls():
@@ -162,6 +296,13 @@ def test_new_without_a_source_prints_an_empty_skeleton(run, tmp_path):
     result = run("CVE-2000-0005", "-o", "-")
     assert result.stdout == skeleton("CVE-2000-0005")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_an_advisory_says_drives_no_terminal(run, tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text(MITIGATION_ONLY.read_text().replace("acme-loader", "acme\\u001b[31m"))
+    result = run("CVE-2000-0002", "--from", file)
+    assert "not taken as a fix: acme [31m of ubuntu-22.04" in result.stderr
 
 
 def test_a_name_that_could_leave_the_folder_is_refused(run):

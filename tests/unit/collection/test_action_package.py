@@ -68,10 +68,13 @@ class Apt:
         self.unit = {"active": "active", "masked": "no", "enabled": "enabled"}
 
     def hold(self, fact):
-        self.facts[0]["held"] = True
+        self._of(fact)["held"] = True
 
     def unhold(self, fact):
-        self.facts[0]["held"] = False
+        self._of(fact)["held"] = False
+
+    def _of(self, fact):
+        return next(one for one in self.facts if one["arch"] == fact["arch"])
 
 
 @pytest.fixture
@@ -164,6 +167,15 @@ def test_package_that_is_broken_or_there_twice_is_refused(apt, target):
     assert "installed more than once (amd64 2.0-1, i386 2.0-1)" in target.present(foo(removed=True))[0]["reason"]
     apt.facts = [dict(apt.facts[0], broken="half-configured")]
     assert "foo is half-configured: repair it first" in target.present(foo(held=True))[0]["reason"]
+
+
+def test_a_hold_of_one_architecture_is_not_ours_to_take(apt, target):
+    apt.facts = [dict(apt.facts[0], arch=arch, held=arch == "i386") for arch in ("amd64", "i386")]
+    before = apt.installed(["foo"])
+    assert target.present(foo(held=True))[0]["changed"]
+    assert [one["held"] for one in apt.facts] == [True, True]
+    assert target.absent(foo(held=True))[0]["state"] == "lifted"
+    assert apt.installed(["foo"]) == before
 
 
 def test_a_family_that_cannot_yet_says_so(apt, target, monkeypatch):

@@ -130,6 +130,11 @@ POLICY = """nginx:
   Version table:
      1.22.1-9+deb12u11 500
         500 http://deb.example/debian-security bookworm-security/main amd64 Packages
+wine32:i386:
+  Installed: 8.0-1
+  Candidate: 8.0-2
+  Version table:
+     8.0-2 500
 gone:
   Installed: (none)
   Candidate: (none)
@@ -154,7 +159,7 @@ Version: 6.1.176-1
 
 
 def test_candidates_and_what_has_none():
-    assert apt.read_policy(POLICY) == {"nginx": "1.22.1-9+deb12u11"}
+    assert apt.read_policy(POLICY) == {"nginx": "1.22.1-9+deb12u11", "wine32": "8.0-2"}
 
 
 def test_a_candidate_is_known_by_its_source_version():

@@ -42,6 +42,10 @@ def test_the_tables_say_what_repositories_have():
     }
 
 
+def test_a_package_of_another_architecture_only_goes_by_its_name():
+    assert list(pins.read_tables(POLICY.replace("nginx:", "nginx:i386:"))) == ["nginx", "redis-server"]
+
+
 @pytest.fixture
 def preferences(tmp_path, monkeypatch):
     (tmp_path / "preferences.d").mkdir()

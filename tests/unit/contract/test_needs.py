@@ -74,11 +74,17 @@ def test_a_line_that_shall_go_has_to_be_there_first(read):
     assert re.search(file["pattern"], file["text"], re.MULTILINE)
 
 
+COMMAND = "{command: {check: {run: acme, stdout_has: x}, apply: {run: %s}, revert: {run: acme undo}}}"
+
+
 @pytest.mark.parametrize(
     ("action", "reason"),
     [
         ('{sysctl: {name: user.max_user_namespaces, value: "0"}}', "the machine's own"),
         ("{kernel_module: {name: in-use}}", "loaded in the machine's own kernel"),
+        (COMMAND % "sysctl -w kernel.dmesg_restrict=1", "`sysctl -w kernel.dmesg_restrict=1` is for the machine's own"),
+        (COMMAND % "/sbin/rmmod acme", "`/sbin/rmmod acme` is for the machine's own kernel"),
+        ('{file_mode: {path: /sys/kernel/debug, mode: "0700"}}', "the machine's own kernel's"),
     ],
 )
 def test_what_belongs_to_the_machine_is_not_tried(read, action, reason):
@@ -87,8 +93,8 @@ def test_what_belongs_to_the_machine_is_not_tried(read, action, reason):
 
 
 def test_what_a_lab_host_has_of_its_own_is_tried(read):
-    for kind in ("sysctl", "kernel_module"):
-        (mitigation,) = read(SAMPLES[kind])["mitigations"]
+    for sample in (SAMPLES["sysctl"], SAMPLES["kernel_module"], COMMAND % "sysctl -qw net.ipv4.tcp_sack=0"):
+        (mitigation,) = read(sample)["mitigations"]
         assert needs.mitigation_not_here(mitigation, frozenset()) == ""
 
 

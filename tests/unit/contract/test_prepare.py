@@ -100,6 +100,23 @@ def test_a_line_is_added_only_where_the_pattern_finds_none(surroundings):
     assert surroundings.with_text("open=0\n", wanted) == "open=0\n"
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_what_is_the_machines_own_is_not_written(surroundings, tmp_path, link, monkeypatch):
+    """A lab host shares the kernel: /proc/sys and /sys are the machine's."""
+    monkeypatch.setattr(surroundings, "problems", [])
+    monkeypatch.setattr(surroundings, "write", lambda path, _text: pytest.fail(f"wrote {path}"))
+    path = tmp_path / "version" if link else Path("/proc/version")
+    if link:
+        path.symlink_to("/proc/version")
+    surroundings.ready_file({"path": str(path), "text": "no such version"})
+    assert surroundings.problems == [f"{path} is the machine's own and stays as it is"]
+
+
+def test_a_folder_that_is_searched_has_a_file_with_the_text(surroundings, tmp_path):
+    surroundings.ready_file({"path": f"{tmp_path}/conf.d/", "text": "open = 1"})
+    assert [file.read_text() for file in (tmp_path / "conf.d").iterdir()] == ["open = 1\n"]
+
+
 @pytest.mark.parametrize(("said", "written"), [("x11forwarding yes", False), ("x11forwarding no", True)])
 def test_a_setting_that_is_in_force_already_is_not_written(surroundings, tmp_path, said, written):
     file = tmp_path / "x.conf"

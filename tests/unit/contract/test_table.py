@@ -1,8 +1,12 @@
 """The catalogue's table is of every remedy, made of results of runs, and of no older revision."""
 
+import json
+
 import pytest
 from tests.books import TOP
+from typer.testing import CliRunner
 
+import stopgap.cli.main as cli
 from stopgap.collection import collection_root
 from stopgap.contract.outcome import Report, Step, from_dict
 from stopgap.contract.table import as_text, result_of, save, write_table
@@ -44,3 +48,33 @@ def test_nothing_counts_as_passed_that_was_not_run(tmp_path):
 def test_a_report_survives_being_kept(tmp_path):
     report = Report("CVE-1", 1, "t", steps=[Step("a", "failed", "why", "m", 1.0)])
     assert from_dict(report.to_dict()) == report
+
+
+@pytest.mark.parametrize(
+    ("folder", "remedy", "why"),
+    [("kept", "id: [", "CVE-2000-0001.yml:2: broken YAML"), ("a-file/kept", "", "Not a directory")],
+)
+def test_what_was_found_is_told_although_it_cannot_be_kept(folder, remedy, why, tmp_path, monkeypatch):
+    """MS17-010 is for Windows: its contract is told without a host."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
+    if remedy:
+        (tmp_path / "remedies").mkdir()
+        (tmp_path / "remedies/CVE-2000-0001.yml").write_text(remedy)
+    done = CliRunner().invoke(cli.app, ["remedy", "test", "MS17-010", "--json", "--report", folder])
+    assert [one["remedy"] for one in json.loads(done.stdout)] == ["MS17-010"]
+    assert done.exit_code == 1
+    assert f"not all of {folder} and its table was written: " in done.output + str(done.exception)
+    assert why in done.output + str(done.exception)
+
+
+def test_a_remedy_that_is_a_link_goes_by_its_own_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drafts").mkdir()
+    shipped = (collection_root() / "remedies/CVE-2026-75806.yml").read_text()
+    (tmp_path / "drafts/openssl.yml").write_text(shipped)
+    (tmp_path / "CVE-2026-75806.yml").symlink_to("drafts/openssl.yml")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/CVE-2026-75806.yml").write_text("why: {all: not today}\n")
+    done = CliRunner().invoke(cli.app, ["remedy", "test", "./CVE-2026-75806.yml", "--json"])
+    assert {step["reason"] for step in json.loads(done.stdout)[0]["steps"]} == {"not run here: not today"}

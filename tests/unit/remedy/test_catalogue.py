@@ -106,3 +106,12 @@ def test_a_file_that_we_may_not_read_is_a_problem_of_lint(write_remedy, as_anybo
     file.chmod(0)
     done = as_anybody("lint", str(file.parent))
     assert (done.returncode, done.stdout) == (1, f"{file}:1: {file}: Permission denied\n")
+
+
+def test_what_stands_beside_a_remedy_and_we_may_not_read_is_a_problem_of_lint(write_remedy, as_anybody):
+    file = write_remedy()
+    beside = file.parent / "tests" / file.name
+    beside.parent.mkdir()
+    beside.touch(mode=0)
+    done = as_anybody("lint", str(file.parent))
+    assert (done.returncode, done.stdout) == (1, f"{beside}:1: {beside}: Permission denied\n")

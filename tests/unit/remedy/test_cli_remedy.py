@@ -61,6 +61,17 @@ def test_show_says_what_is_near(run):
     assert "near: CVE-2023-44487; looked in " in result.stderr
 
 
+@pytest.mark.parametrize("words", [("list",), ("show", "CVE-2000-0001"), ("lint",)], ids=" ".join)
+def test_a_remedys_own_words_drive_no_terminal_and_pass_for_no_line_of_ours(run, write_remedy, words):
+    told = '"Red \\e[31m\\u009b1m\\n/etc/other.yml:1: a made-up line \\t\\u202e"'
+    text = write_remedy().read_text().replace("An example", told)
+    nonsense = f"{told}: 1\n" if words == ("lint",) else ""
+    write_remedy().write_text(text + nonsense)
+    result = run(*words, "--path", write_remedy("CVE-2000-0002").parent)
+    (line,) = [line for line in result.output.splitlines() if "made-up" in line]
+    assert line.isprintable() or line.replace("\t", "").isprintable()
+
+
 def test_lint_names_file_and_line(run, write_remedy):
     file = write_remedy(more="nonsense: 1")
     result = run("lint", file)

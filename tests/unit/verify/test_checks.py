@@ -220,8 +220,8 @@ class TestPackage:
 
         return make
 
-    def line(self, version, status="installed", name="libx:amd64"):
-        return f"{status}\t{version}\t{name}"
+    def line(self, version, status="installed", name="libx:amd64", source="x", binary="9:binary"):
+        return "\t".join((status, source, version, binary, name))
 
     @pytest.mark.parametrize(
         ("version", "verdict"),
@@ -247,6 +247,13 @@ class TestPackage:
     def test_every_architecture_counts(self, distro):
         old, new = self.line("1:2.0-3", name="libx:i386"), self.line("1:2.0-3+deb12u1")
         assert word(distro(libx=[new, old]), "package", {"name": "libx", "at_least": "fixed"}, REMEDY) == "fail"
+
+    @pytest.mark.parametrize(("version", "verdict"), [("5.10.92-1", "fail"), ("5.10.92-2", "pass")])
+    def test_a_signed_kernel_goes_by_its_own_version(self, distro, version, verdict):
+        """Its source's, 5.10.92+1, is above 5.10.92-2."""
+        host = distro(libx=[self.line("5.10.92+1", source="linux-signed-amd64", binary=version)])
+        remedy = {"affected": {"packages": [{"name": "libx", "fixed_in": {"debian-12": ["5.10.92-2"]}}]}}
+        assert word(host, "package", {"name": "libx", "at_least": "fixed"}, remedy) == verdict
 
     def test_a_release_the_remedy_does_not_name_is_unknown(self, distro):
         host = distro("13", libx=[self.line("9:9")])
@@ -336,7 +343,7 @@ class TestKernel:
         """A host whose kernel is of this package version, with these kernel packages installed."""
 
         def make(version, *installed, release="12"):
-            line = "printf 'installed\\t6.1\\t%s:amd64\\n' \"$name\";;"
+            line = "printf 'installed\\tlinux\\t6.1\\t6.1\\t%s:amd64\\n' \"$name\";;"
             cases = " ".join(f"{name}) {line}" for name in installed)
             query = f"for name; do :; done; case $name in {cases} *) echo none >&2; exit 1;; esac"
             os_release = f'printf "ID=debian\\nVERSION_ID={release}\\n"'

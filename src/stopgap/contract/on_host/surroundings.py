@@ -70,6 +70,7 @@ OTHERS = {
     "timer": ("[Timer]\nOnCalendar=yearly\nUnit=%s.service", "timers.target"),
     "path": ("[Path]\nPathExists=/run/stopgap-standin-%s", "paths.target"),
 }
+KERNELS_OWN = ("/proc/", "/sys/", "/dev/")  # a lab host shares them with the machine
 changed = set()  # files that a real service may not start with
 OTHER = "[Unit]\nDescription=Stand-in of a remedy's test\n%s\n[Install]\nWantedBy=%s\n"
 problems = []
@@ -165,6 +166,11 @@ def ready_file(wanted):
         ):
             return
         path = path.replace("*", "stopgap-standin").replace("?", "x")
+    if path.endswith("/"):
+        path += "stopgap-standin"
+    if os.path.realpath(path).startswith(KERNELS_OWN):
+        problems.append("%s is the machine's own and stays as it is" % path)
+        return
     if not os.path.lexists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write(path, "")

@@ -40,6 +40,8 @@ class Package(Action):
         found = self._installed()
         self._refuse(found)
         state = self.read()
+        if not state["held"]:
+            state["held_for"] = [one["arch"] for one in found if one["held"]]  # of several architectures, some
         if not found or not self._changes(state):
             return state
         package, keeping = found[0], self._keeping()
@@ -76,7 +78,7 @@ class Package(Action):
             else:
                 self._put_back(prior)
         if "held" in written or "units" in prior:
-            self._hold(prior["held"])
+            self._hold(prior["held"], prior.get("held_for", ()))
 
     def spared(self, prior, written, current):
         """A version newer than what was there and than what we set is the fix: it stays."""
@@ -152,10 +154,11 @@ class Package(Action):
         self._keeping().mark_auto(self._installed()[0], prior["auto"])
         restore_services(prior["units"])
 
-    def _hold(self, held):
+    def _hold(self, held, arches=()):
         for one in self._installed() if held is not None else []:
-            if one["held"] != held:
-                (self._keeping().hold if held else self._keeping().unhold)(one)
+            wanted = held or one["arch"] in arches
+            if one["held"] != wanted:
+                (self._keeping().hold if wanted else self._keeping().unhold)(one)
 
 
 def restore_services(units):

@@ -69,10 +69,11 @@ def candidates(names):
 
 
 def read_policy(text):
+    """A package that is there for another architecture only is headed `wine32:i386:`."""
     versions, name = {}, None
     for line in text.splitlines():
         if line[:1].strip():
-            name = line.rstrip(":")
+            name = line.partition(":")[0]
         elif line.startswith("  Candidate: ") and not line.endswith("(none)"):
             versions[name] = line.split(": ", 1)[1].strip()
     return versions

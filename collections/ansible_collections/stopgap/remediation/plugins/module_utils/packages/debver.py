@@ -1,8 +1,17 @@
 # Copyright: the Stopgap contributors
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
-"""dpkg's order of versions. Pure, and this file stands alone: the ledger compares by it too."""
+"""dpkg's order of versions, and which of a package's counts. Pure, and this file stands alone: the ledger compares by it,
+and the verifier.
+"""
 
 import re
+
+SIGNED = re.compile(r"-signed(?:-[a-z0-9]+)?$")
+
+
+def source_version(source, sourced, version):
+    """What advisories name. A signed kernel's source is versioned 6.1.176+1: there it is the binary's version."""
+    return version if SIGNED.search(source) else sourced
 
 
 def compare(left, right):

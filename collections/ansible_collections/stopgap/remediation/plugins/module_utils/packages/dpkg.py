@@ -2,8 +2,6 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """What dpkg knows: installed packages, their order of versions, their conffiles."""
 
-import re
-
 from ansible_collections.stopgap.remediation.plugins.module_utils import system
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import debver
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages.tools import read
@@ -21,9 +19,9 @@ FIELDS = (
 FORMAT = "\\t".join("${%s}" % field for field in FIELDS) + "\\n"
 BROKEN = ("half-installed", "half-configured", "unpacked")
 ABSENT = ("not-installed", "config-files")
-SIGNED = re.compile(r"-signed(?:-[a-z0-9]+)?$")
 
 compare = debver.compare
+source_version = debver.source_version
 
 
 def installed(names):
@@ -55,11 +53,6 @@ def read_fact(line):
         "broken": status if status in BROKEN else (flag if flag != "ok" else None),
         "held": want == "hold",
     }
-
-
-def source_version(source, sourced, version):
-    """What advisories name. A signed kernel's source is versioned 6.1.176+1: there it is the binary's version."""
-    return version if SIGNED.search(source) else sourced
 
 
 def siblings(sources):

@@ -34,7 +34,7 @@ def read_tables(text):
     for line in text.splitlines():
         listed = VERSION.match(line)
         if line[:1].strip():
-            name, version = line.rstrip(":"), None
+            name, version = line.partition(":")[0], None
             tables[name] = (None, [])
         elif line.startswith("  Candidate: "):
             told = line.split(": ", 1)[1].strip()
