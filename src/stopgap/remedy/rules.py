@@ -85,7 +85,8 @@ def versions_are_versions(remedy: Remedy) -> Iterator[Finding]:
         here, since = ("affected", "packages", n), package.introduced
         strange = [distro for distro in package.fixed_in if since and not valid_version(distro, since)]
         if strange:
-            yield (*here, "introduced"), f"'{since}' is no package version of {strange[0]}: write the first one with the bug"
+            told = f"'{since}' is no package version of {strange[0]}: write the first one with the bug"
+            yield (*here, "introduced"), told
         for distro, fixed in package.fixed_in.items():
             where = (*here, "fixed_in", distro)
             if fixed == []:

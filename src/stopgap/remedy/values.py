@@ -47,7 +47,7 @@ def parse_ttl(value: Any) -> Any:
 def _compiled(pattern: str) -> str:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", FutureWarning)
             re.compile(pattern, re.MULTILINE)
     except FutureWarning as error:  # a class of grep's is a set of letters here, so that a check could never fail
         raise ValueError(f"the regular expression is not Python's ({error}): write \\s for [[:space:]]") from None
