@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stopgap.cli import ledger_exchange, ledger_retire, ledger_review
-from stopgap.cli.ledger_options import AsJson, ledger_errors, many, print_json
+from stopgap.cli.ledger_options import AsJson, ledger_errors, many, print_json, where_it_is
 
 if TYPE_CHECKING:
     from stopgap.ledger.health import Health
@@ -91,7 +91,7 @@ def check(as_json: AsJson = False) -> None:
     if as_json:
         print_json(asdict(found) if found else {"differences": []})
     elif found is None:
-        print("there is no ledger yet")
+        print(f"there is no ledger yet: {where_it_is()}")
     else:
         _show_health(found)
     if found and found.differences:
