@@ -12,7 +12,9 @@ from stopgap.cli.ledger_options import AsJson, ledger_errors, many, print_json, 
 if TYPE_CHECKING:
     from stopgap.ledger.health import Health
 
-app = typer.Typer(name="ledger", help="The fleet's books: make, deliver, check.", no_args_is_help=True)
+app = typer.Typer(
+    name="ledger", help="The fleet's books: make, deliver, check.", no_args_is_help=True, add_completion=False
+)
 
 _HOW_TO_LET_IN = (
     'let logins in with `GRANT stopgap_writer TO "NAME"` (plays, people who accept risks) '
