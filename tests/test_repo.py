@@ -133,3 +133,9 @@ def test_every_play_variable_is_in_the_reference():
     spec = yaml.safe_load((COLLECTION / "roles/remediate/meta/argument_specs.yml").read_text())
     page = (TOP / "docs/reference/usage.md").read_text()
     assert [name for name in spec["argument_specs"]["main"]["options"] if f"`{name}`" not in page] == []
+
+
+def test_every_environment_variable_is_in_the_reference():
+    read = "\n".join(path.read_text() for path in [*files(TOP / "src"), *files(PLUGINS)])
+    page = (TOP / "docs/reference/usage.md").read_text()
+    assert [name for name in sorted(set(re.findall(r"STOPGAP_[A-Z_]+", read))) if f"`{name}`" not in page] == []

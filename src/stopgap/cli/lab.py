@@ -15,7 +15,7 @@ from stopgap.lab.hosts import expand
 from stopgap.lab.overview import list_images, list_labs, prune, remove_all_labs
 from stopgap.lab.setup import install_missing
 
-app = typer.Typer(name="lab", help="Real systemd hosts on this machine.", no_args_is_help=True)
+app = typer.Typer(name="lab", help="Real systemd hosts on this machine.", no_args_is_help=True, add_completion=False)
 
 NameOption = Annotated[str, typer.Option("--name", "-n", envvar="STOPGAP_LAB_NAME", help="The lab's name.")]
 DEFAULT_NAME = "lab"

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
 
@@ -45,8 +44,6 @@ class Lasting:
 def lasting_output() -> Iterator[None]:
     """Nothing that is shown ends what happens in here; on stderr it is told what stdout could not take."""
     kept = sys.stdout, sys.stderr
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may lack our letters
     out, err = Lasting(sys.stdout), Lasting(sys.stderr)
     sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
     try:

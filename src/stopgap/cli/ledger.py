@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stopgap.cli import ledger_exchange, ledger_retire, ledger_review
-from stopgap.cli.ledger_options import AsJson, ledger_errors, many, print_json
+from stopgap.cli.ledger_options import AsJson, ledger_errors, many, print_json, where_it_is
 
 if TYPE_CHECKING:
     from stopgap.ledger.health import Health
 
-app = typer.Typer(name="ledger", help="The fleet's books: make, deliver, check.", no_args_is_help=True)
+app = typer.Typer(
+    name="ledger", help="The fleet's books: make, deliver, check.", no_args_is_help=True, add_completion=False
+)
 
 _HOW_TO_LET_IN = (
     'let logins in with `GRANT stopgap_writer TO "NAME"` (plays, people who accept risks) '
@@ -91,7 +93,7 @@ def check(as_json: AsJson = False) -> None:
     if as_json:
         print_json(asdict(found) if found else {"differences": []})
     elif found is None:
-        print("there is no ledger yet")
+        print(f"there is no ledger yet: {where_it_is()}")
     else:
         _show_health(found)
     if found and found.differences:

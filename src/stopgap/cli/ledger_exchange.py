@@ -31,15 +31,18 @@ def verify(save: Save = None, against: Against = None, as_json: AsJson = False) 
     elsewhere (--save) find that (--against).
     """
     from stopgap.ledger import heads, integrity
-    from stopgap.ledger.store import exists, open_ledger, reading
+    from stopgap.ledger.store import exists, ledger_url, open_ledger, reading
+    from stopgap.ledger.trouble import shown
 
     with ledger_errors():
         saved = heads.read_heads(against) if against else {}
         if exists():
             with reading(open_ledger()) as connection, _progress("verifying") as tick:
                 found = integrity.verify(connection, saved, tick)
-        else:
+        elif saved:
             found = integrity.verify(None, saved)
+        else:
+            raise LedgerError(f"there is no ledger yet in {shown(ledger_url())}: nothing to verify")
         if save and not found.broken:
             with _file_errors(str(save)), _written(save) as file:
                 heads.save_heads(found.heads, file)

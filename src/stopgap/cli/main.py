@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any, cast
 
 import typer
@@ -80,7 +81,9 @@ def main() -> None:
 
 @contextmanager
 def _open_streams() -> Iterator[None]:
-    """Also where whoever started us closed them."""
+    """Also where whoever started us closed them, and for a terminal that lacks our letters."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     kept = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere

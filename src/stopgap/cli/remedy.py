@@ -116,7 +116,7 @@ def _stop(error: Exception) -> NoReturn:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=2))
 
 
 def _summary(remedy: Remedy, file: Path) -> dict[str, Any]:

@@ -14,7 +14,10 @@ from stopgap.risk.errors import RiskError
 from stopgap.risk.feeds import FEEDS
 
 app = typer.Typer(
-    name="risk", help="Due dates: the feeds they rest on, and why each is what it is.", no_args_is_help=True
+    name="risk",
+    help="Due dates: the feeds they rest on, and why each is what it is.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 policy_app = typer.Typer(help="The site's own rules for due dates.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")

@@ -11,9 +11,9 @@ COMMANDS = [["--help"], ["remedy", "list"], ["remedy", "list", "--json"], ["stat
 
 @pytest.fixture
 def stopgap(tmp_path):
-    def run(words, redirect):
+    def run(words, redirect, **more):
         command = f'exec "$0" -m stopgap "$@" {redirect}'
-        environment = {**os.environ, "STOPGAP_STATE_DIR": str(tmp_path)}
+        environment = {**os.environ, "STOPGAP_STATE_DIR": str(tmp_path), **more}
         shell = ["sh", "-c", command, sys.executable, *words]
         return subprocess.run(shell, capture_output=True, text=True, check=False, env=environment)
 
@@ -35,3 +35,9 @@ def test_closed_streams_are_no_error(stopgap, words):
 def test_a_reader_that_leaves_ends_it_without_a_word(stopgap):
     done = stopgap(["remedy", "list", "--json"], "| head -c 1")
     assert done.stderr == ""
+
+
+def test_letters_that_the_terminal_lacks_end_nothing(stopgap):
+    done = stopgap(["remedy", "test", "--help"], "", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ID|FILE?" in done.stdout

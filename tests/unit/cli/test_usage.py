@@ -7,6 +7,7 @@ import pytest
 from tests import typed
 
 from stopgap.cli import verbs
+from stopgap.cli.main import COMMANDS
 
 
 def stopgap(*words, **more):
@@ -78,3 +79,8 @@ def test_help_lists_every_verb():
     text = stopgap("--help").stdout
     for verb in ("assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", "sync", "status", "debt"):
         assert verb in text
+
+
+@pytest.mark.parametrize("group", [name for name, (_module, attribute) in COMMANDS.items() if attribute == "app"])
+def test_no_group_offers_completion_that_the_command_does_not_speak(group):
+    assert "completion" not in typed.stopgap(group, "--help").stdout

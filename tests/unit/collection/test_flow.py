@@ -1,9 +1,11 @@
 """What the role does next and where a case stands at the end: cases as data, named by behaviour."""
 
+import inspect
 from pathlib import Path
 
 import pytest
 import yaml
+from jinja2 import Environment, nodes
 
 from ansible_collections.stopgap.remediation.plugins.filter import flow as filters
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import flow
@@ -215,3 +217,10 @@ def test_what_is_due_has_its_shape(told):
     assert due_of({"stopgap_due": {"web1": ["CVE-1"]}}) == {"web1": ["CVE-1"]}
     with pytest.raises(ValueError, match="a list of remedy ids by host"):
         due_of({"stopgap_due": told})
+
+
+@pytest.mark.parametrize("page", sorted(Path(filters.__file__).parent.glob("*.yml")), ids=lambda page: page.stem)
+def test_the_example_of_a_filter_calls_it_as_it_is(page):
+    found = Environment(autoescape=True).parse(yaml.safe_load(page.read_text())["EXAMPLES"]).find_all(nodes.Filter)
+    call = next(one for one in found if one.name == f"stopgap.remediation.{page.stem}")
+    inspect.signature(filters.FilterModule().filters()[page.stem]).bind("the hosts or remedies", *call.args)

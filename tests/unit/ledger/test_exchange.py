@@ -400,6 +400,18 @@ def test_verify_tells_and_ends_with_one(state, tmp_path):
 
 
 @only_sqlite
+def test_a_ledger_that_is_not_there_is_not_called_whole(state, tmp_path):
+    heads = tmp_path / "heads"
+    done = stopgap("verify", "--save", str(heads), check=False)
+    assert (done.returncode, done.stdout, heads.exists()) == (1, b"", False)
+    assert b"there is no ledger yet in sqlite:///" in done.stderr
+    fill(FLEET)
+    stopgap("verify", "--save", str(heads))
+    (state / "ledger.sqlite").unlink()
+    assert b"8 places are broken" in stopgap("verify", "--against", str(heads), check=False).stdout
+
+
+@only_sqlite
 def test_what_is_no_plain_file_is_not_replaced_by_one(state, tmp_path):
     """`/dev/null` of a machine whose root exports to it."""
     fill([event()])

@@ -32,6 +32,13 @@ def test_list_as_json(run, write_remedy):
     assert mine["aliases"] == ["DSA-1-1"]
 
 
+def test_json_needs_no_letters_that_a_terminal_may_lack(run, write_remedy):
+    file = write_remedy(folder="fahrpläne")
+    shown = run("show", "CVE-2000-0001", "--path", file.parent, "--json").stdout
+    assert shown.isascii()
+    assert json.loads(shown)["source"] == str(file)
+
+
 def test_list_shows_the_sound_ones_and_names_the_broken_one(run, write_remedy):
     write_remedy("CVE-2000-0002", more="nonsense: 1")
     result = run("list", "--path", write_remedy().parent)
