@@ -40,10 +40,9 @@ def request(connections, targets=(FIX,), **more):
     return {"remedies": [REMEDY], "targets": hosts, "connections": connections, "forks": 20, "timeout": 10, **more}
 
 
-def run(request, cwd=None):
-    environ = os.environ | {"PYTEST_ADDOPTS": "-p no:hypothesispytest"}  # three quarters of a site test's time
+def run(request, cwd=None, env=None):
     command = [sys.executable, "-m", "stopgap.verify"]
-    return subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, cwd=cwd, env=environ)
+    return subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, cwd=cwd, env=env)
 
 
 def ids(entry):
@@ -192,6 +191,13 @@ def test_error(broken, host):
 
 def test_of_no_host():
     pass
+
+@pytest.fixture(scope="module")
+def greeting(host):
+    return host.check_output("echo hello")
+
+def test_with_a_fixture_of_the_module(greeting, host):
+    assert greeting == "hello"
 """
 
 
@@ -218,6 +224,7 @@ def test_site_tests_become_checks_of_the_host_they_ran_for(local, site):
             "test_skipped": "unknown",
             "test_error": "unknown",
             "test_of_no_host": "pass",
+            "test_with_a_fixture_of_the_module": "pass",
         }
     assert set(verdicts["gone"].values()) == {"unknown", "pass"}
     assert results["b"][0]["verdict"] == "fail"
@@ -227,7 +234,15 @@ def test_site_tests_become_checks_of_the_host_they_ran_for(local, site):
 
 @pytest.mark.parametrize(
     "content",
-    ["import no_such_module\n", "def broken(:\n", "x = 1\n", "import sys\nsys.exit(0)\n", "import os\nassert 0\n"],
+    [
+        "import no_such_module\n",
+        "def broken(:\n",
+        "x = 1\n",
+        "import sys\nsys.exit(0)\n",
+        "import os\nassert 0\n",
+        "import pytest\npytest.exit('not now', returncode=0)\n",
+        "import pytest\ndef test_one(host):\n    pytest.exit('not now', returncode=42)\n",
+    ],
 )
 def test_p04_site_tests_that_do_not_run_are_unknown(local, tmp_path, content):
     (tmp_path / "test_site.py").write_text(content)
@@ -235,6 +250,25 @@ def test_p04_site_tests_that_do_not_run_are_unknown(local, tmp_path, content):
     assert done.returncode == 0, done.stderr
     (entry,) = json.loads(done.stdout)["results"]["a"]
     assert entry["verdict"] == "unknown", entry
+
+
+@pytest.mark.parametrize("options", ["-x", "-n 2", "-k nothing"])
+def test_p04_options_of_the_shell_leave_no_site_test_out(local, tmp_path, options):
+    (tmp_path / "test_site.py").write_text("def test_bad(host):\n    assert False\n")
+    shell = {"PYTEST_ADDOPTS": options}
+    done = run(request({"a": local, "b": local}, tests=["test_site.py"]), cwd=tmp_path, env=os.environ | shell)
+    assert done.returncode == 0, done.stderr
+    assert {entry["verdict"] for (entry,) in json.loads(done.stdout)["results"].values()} == {"fail"}
+
+
+def test_a_site_test_may_be_another_user_for_a_while(local, tmp_path):
+    (tmp_path / "sudo").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "sudo").chmod(0o755)
+    test = 'with host.sudo("www-data"):\n        assert host.check_output("id -un") == "-u www-data /bin/sh -c id -un"'
+    (tmp_path / "test_site.py").write_text(f"def test_user(host):\n    {test}\n")
+    known = {"a": local | {"argv": ["/usr/bin/env", f"PATH={tmp_path}:/usr/bin:/bin", *local["argv"]]}}
+    (entry,) = verify(request(known, tests=[str(tmp_path / "test_site.py")]))["a"]
+    assert entry["verdict"] == "pass", entry
 
 
 def test_a_site_test_file_that_is_missing_is_unknown(local, tmp_path):
