@@ -13,6 +13,7 @@ from stopgap.verify.errors import VerifyError
 from stopgap.verify.verdict import Word, clean
 
 Item = dict[str, Any]
+FAILURES = (AssertionError, pytest.fail.Exception)
 
 
 def run_site_tests(files: list[str], hosts: dict[str, AgentHost]) -> dict[str, list[Item]]:
@@ -97,7 +98,8 @@ def _word(report: pytest.TestReport, call: pytest.CallInfo[None]) -> Word:
         return "unknown"
     if report.passed:
         return "pass"
-    return "unknown" if call.excinfo and isinstance(call.excinfo.value, VerifyError) else "fail"
+    error = call.excinfo.value if call.excinfo else AssertionError()  # passed, and was expected to fail
+    return "fail" if isinstance(error, FAILURES) and not isinstance(error, VerifyError) else "unknown"
 
 
 def _reason(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:

@@ -182,6 +182,16 @@ def test_surprise(host):
 def test_skipped(host):
     pytest.skip("not today")
 
+def test_broken_itself(host):
+    assert {}["no such key"]
+
+def test_failed_by_a_word(host):
+    pytest.fail("told so")
+
+@pytest.mark.xfail(strict=True)
+def test_passed_against_all_expectation(host):
+    pass
+
 @pytest.fixture
 def broken():
     raise ValueError("fixture")
@@ -222,6 +232,9 @@ def test_site_tests_become_checks_of_the_host_they_ran_for(local, site):
             "test_bad": "pass" if host == "a" else "fail",
             "test_surprise": "unknown",
             "test_skipped": "unknown",
+            "test_broken_itself": "unknown",
+            "test_failed_by_a_word": "fail",
+            "test_passed_against_all_expectation": "fail",
             "test_error": "unknown",
             "test_of_no_host": "pass",
             "test_with_a_fixture_of_the_module": "pass",
