@@ -125,7 +125,7 @@ def response(server):
     try:
         link = server.handshake(context_for(None)) if server.url.scheme == "https" else server.connect()
         with link:
-            connection = http.client.HTTPConnection(server.url.hostname)
+            connection = http.client.HTTPConnection(server.url.netloc)
             connection.sock = link
             target = (server.url.path or "/") + ("?" + server.url.query if server.url.query else "")
             headers = {"Host": server.url.netloc, "Connection": "close", "User-Agent": "stopgap"}
