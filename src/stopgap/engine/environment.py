@@ -18,6 +18,7 @@ PROMPTS = (
     ("BECOME password", ("-K", "--ask-become-pass"), "privilege_escalation", "become_ask_pass"),
     ("Vault password", ("-J", "--ask-vault-password", "--ask-vault-pass"), "defaults", "ask_vault_pass"),
 )
+COLLECTIONS = ("collections_path", "collections_paths")  # the latter up to ansible-core 2.18
 YES = ("true", "yes", "on", "1", "y", "t")
 
 
@@ -33,7 +34,8 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     names = [name.strip() for name in callbacks.split(",") if name.strip()]
     home = given.get("ANSIBLE_HOME") or "~/.ansible"
     default = f"{home}/collections{os.pathsep}/usr/share/ansible/collections"
-    collections = given.get("ANSIBLE_COLLECTIONS_PATH") or defaults.get("collections_path", default)
+    places = [given.get(f"ANSIBLE_{key.upper()}") for key in COLLECTIONS] + [defaults.get(key) for key in COLLECTIONS]
+    collections = next(filter(None, places), default)
     ours = str(collection_root().parents[2])
     checked = defaults | config.get("ssh_connection", {})  # in the order in which Ansible looks
     checking = given.get("ANSIBLE_HOST_KEY_CHECKING") or checked.get("host_key_checking", "True")
@@ -74,8 +76,8 @@ def _config(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
             with suppress(configparser.Error, UnicodeDecodeError):  # Ansible says what is wrong with it
                 parser.read(place, encoding="utf-8")
             found = {name: dict(section) for name, section in parser.items()}
-            if paths := found.get("defaults", {}).get("collections_path"):
-                found["defaults"]["collections_path"] = _absolute(paths, place)
+            defaults = found.get("defaults", {})
+            defaults |= {key: _absolute(defaults[key], place) for key in COLLECTIONS if key in defaults}
             return found
     return {}
 

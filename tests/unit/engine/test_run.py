@@ -48,6 +48,13 @@ def test_the_users_ansible_cfg_is_read_as_ansible_reads_it(tmp_path, monkeypatch
     assert settings["ANSIBLE_HOST_KEY_CHECKING"] == "False"
 
 
+def test_a_sites_collections_are_found_by_their_old_name_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ncollections_paths = ./c\n")
+    assert engine.environment({})["ANSIBLE_COLLECTIONS_PATH"].endswith(f":{tmp_path}/c")
+    assert engine.environment({"ANSIBLE_COLLECTIONS_PATHS": "/d"})["ANSIBLE_COLLECTIONS_PATH"].endswith(":/d")
+
+
 @pytest.mark.parametrize("content", [b"defaults]\nforks = 5\n", b"[defaults]\nforks\n", b"[defaults]\nforks = \xff\n"])
 def test_of_a_broken_ansible_cfg_ansible_says_what_is_wrong(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
