@@ -2,8 +2,10 @@
 
 import io
 import os
+import shlex
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +23,22 @@ def run_site_tests(files: list[str], hosts: dict[str, AgentHost]) -> dict[str, l
     plugin = SiteTests(hosts)
     output = io.StringIO()
     arguments = ["-c", os.devnull, "--rootdir", os.curdir, "--import-mode=importlib", "-q", "-p", "no:cacheprovider"]
+    arguments += ["-o", f"pythonpath={shlex.join(dict.fromkeys(map(_import_folder, files)))}"]
     with no_options_of_the_shell(), redirect_stdout(output), redirect_stderr(output):
         code = pytest.main([*arguments, "-p", "no:pytest11.testinfra", *files], plugins=[plugin])
     if plugin.is_stopped or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         word = getattr(code, "name", f"exit code {code}")
         plugin.add(None, "tests", "unknown", f"pytest: {word}: {output.getvalue()[-300:]}", 0.0)
     return plugin.results
+
+
+def _import_folder(file: str) -> str:
+    """Where what lies beside a test is imported from, as pytest has it for files of different names."""
+    path = Path(file).absolute()
+    folder = path if path.is_dir() else path.parent
+    while (folder / "__init__.py").exists():
+        folder = folder.parent
+    return str(folder)
 
 
 @contextmanager

@@ -40,9 +40,10 @@ def request(connections, targets=(FIX,), **more):
     return {"remedies": [REMEDY], "targets": hosts, "connections": connections, "forks": 20, "timeout": 10, **more}
 
 
-def run(request, cwd=None, env=None):
+def run(request, cwd=None, **shell):
+    environ = os.environ | (shell or {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})  # three quarters of a site test's time
     command = [sys.executable, "-m", "stopgap.verify"]
-    return subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, cwd=cwd, env=env)
+    return subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, cwd=cwd, env=environ)
 
 
 def ids(entry):
@@ -268,10 +269,27 @@ def test_p04_site_tests_that_do_not_run_are_unknown(local, tmp_path, content):
 @pytest.mark.parametrize("options", ["-x", "-n 2", "-k nothing"])
 def test_p04_options_of_the_shell_leave_no_site_test_out(local, tmp_path, options):
     (tmp_path / "test_site.py").write_text("def test_bad(host):\n    assert False\n")
-    shell = {"PYTEST_ADDOPTS": options}
-    done = run(request({"a": local, "b": local}, tests=["test_site.py"]), cwd=tmp_path, env=os.environ | shell)
+    done = run(request({"a": local, "b": local}, tests=["test_site.py"]), cwd=tmp_path, PYTEST_ADDOPTS=options)
     assert done.returncode == 0, done.stderr
     assert {entry["verdict"] for (entry,) in json.loads(done.stdout)["results"].values()} == {"fail"}
+
+
+def test_a_site_test_has_what_lies_beside_it(local, tmp_path):
+    """As under plain pytest: modules, packages and conftest.py."""
+    here = tmp_path / "a b"
+    (here / "parts").mkdir(parents=True)
+    for name, content in {
+        "words.py": "HELLO = 'hello'\n",
+        "conftest.py": "import pytest\n@pytest.fixture\ndef said(host):\n    return host.check_output('echo hello')\n",
+        "test_one.py": "from words import HELLO\n\ndef test_one(said):\n    assert said == HELLO\n",
+        "parts/__init__.py": "",
+        "parts/more.py": "from words import HELLO\n",
+        "parts/test_two.py": "from parts.more import HELLO\n\ndef test_two(said):\n    assert said == HELLO\n",
+    }.items():
+        (here / name).write_text(content)
+    tests = [str(here / "test_one.py"), str(here / "parts/test_two.py")]
+    (entry,) = json.loads(run(request({"a": local}, tests=tests), cwd=tmp_path).stdout)["results"]["a"]
+    assert (entry["verdict"], len(entry["checks"])) == ("pass", 4), entry
 
 
 def test_a_site_test_may_be_another_user_for_a_while(local, tmp_path):
