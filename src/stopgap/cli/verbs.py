@@ -168,7 +168,7 @@ def _chosen(verb: str, remedies: list[str] | None) -> list[str]:
 def _ask(words: list[str]) -> dict[str, str]:
     """What Ansible will ask for, asked before it runs: then nobody could answer."""
     return {
-        rf"^{re.escape(prompt)}(\[.*\])?:\s*?$": typer.prompt(prompt, hide_input=True, err=True)
+        rf"^{re.escape(prompt)}(\[.*\])?:\s*?$": typer.prompt(prompt, "", hide_input=True, show_default=False, err=True)
         for prompt in prompts(os.environ, words)
     }
 
