@@ -33,7 +33,7 @@ STALE = "[Service]\nExecStart=/usr/local/sbin/stale 100000\n"
 @pytest.fixture(scope="module")
 def lab():
     packages = ("nginx", "samba", "needrestart", "openssl", "ca-certificates")
-    lab = Lab(f"checks-{os.getpid()}").up([HostSpec("one", "bookworm", packages)])
+    lab = Lab(f"checks-{os.getpid()}").up([HostSpec(name, "bookworm", packages) for name in ("one", "two")])
     lab.exec("one", ["openssl", *MAKE.split(), "-addext", "subjectAltName=DNS:web.example"])
     lab.write_file("one", "/etc/nginx/snippets/certificate", CERTIFICATE)
     lab.write_file("one", "/etc/nginx/conf.d/web.conf", SITE)
@@ -72,6 +72,15 @@ def test_what_nginx_answers_and_what_of_tls_it_takes(host):
     http("unknown", "no handshake succeeds", url="https://127.0.0.1:80/", refuses=["TLSv1.0"])
     http("unknown", "no answer of HTTP", url="http://127.0.0.1:22/", status=200)
     http("unknown", "no address", url="https://web.example/", status=200)
+
+
+def test_p04_a_server_of_another_host_proves_nothing(lab, host):
+    """Also where its address may be bound here, as on each of a pair that shares one (keepalived)."""
+    own, other = (f"http://{lab.host(name).address}/" for name in ("one", "two"))
+    for bind in ("1", "0"):
+        lab.exec("one", ["sysctl", "-qw", f"net.ipv4.ip_nonlocal_bind={bind}"])
+        assert ask(host, "http", {"url": own, "status": 200})[0] == "pass"
+        assert ask(host, "http", {"url": other, "status": 200, "timeout": 2})[0] == "unknown"
 
 
 def test_a_certificate_is_trusted_once_the_hosts_store_has_it(lab, host):

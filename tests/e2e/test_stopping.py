@@ -104,7 +104,7 @@ def test_whoever_does_not_hear_the_first_signal_hears_another(tmp_path):
             finally:
                 child.kill()
     """
-    own = {"DEAF": textwrap.dedent(deaf), "MARK": f"{tmp_path}/deaf"}
+    own = {"DEAF": textwrap.dedent(deaf), "MARK": f"{tmp_path}/deaf", "PATH": ""}  # nor is anybody's pkill needed
     words = [sys.executable, "-c", textwrap.dedent(script)]
     done = subprocess.run(words, env=os.environ | own, capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout == "0 ['SIGTERM']\n", done.stderr

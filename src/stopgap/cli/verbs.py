@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from stopgap.cli.delivered import read_delivered, tell_delivered, tell_missing, 
 from stopgap.cli.lasting import lasting_output
 from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.progress import Progress, show_result
+from stopgap.engine.environment import prompts
 from stopgap.engine.model import EngineError, ExitCode, RunRequest, RunResult
 from stopgap.ledger.events import PATTERNS, spelled
 from stopgap.ledger.ids import new_id
@@ -106,8 +108,8 @@ def _verb(name: str, text: str) -> Callable[..., None]:
             "stopgap_reboot": reboot,
             "stopgap_tests": [str(p.absolute()) for p in tests or []],
         }
-        passwords, flags = _ask(ask_pass, ask_become_pass)
-        more = [word for value in extra_vars or [] for word in ("-e", value)]
+        words = [word for value in extra_vars or [] for word in ("-e", value)]
+        words += ["--ask-pass"] * ask_pass + ["--ask-become-pass"] * ask_become_pass + (ansible or [])
         request = RunRequest(
             verb=name,
             inventory=tuple(inventory or ()),
@@ -118,8 +120,8 @@ def _verb(name: str, text: str) -> Callable[..., None]:
             verbosity=verbose,
             # what was not given is left to the inventory's group_vars: extra variables would win over them
             variables={key: value for key, value in variables.items() if value not in ("", [], False, None)},
-            passthrough=tuple(more + flags + (ansible or [])),
-            passwords=passwords,
+            passthrough=tuple(words),
+            passwords=_ask(words),
         )
         with lasting_output():
             if due:
@@ -163,15 +165,12 @@ def _chosen(verb: str, remedies: list[str] | None) -> list[str]:
     raise typer.BadParameter(f"which remedy? stopgap {verb} REMEDY…; 'stopgap remedy list' shows them")
 
 
-def _ask(ssh: bool, become: bool) -> tuple[dict[str, str], list[str]]:
-    passwords, flags = {}, []
-    if ssh:
-        passwords[r"^SSH password.*:\s*?$"] = typer.prompt("SSH password", hide_input=True)
-        flags.append("--ask-pass")
-    if become:
-        passwords[r"^BECOME password.*:\s*?$"] = typer.prompt("BECOME password", hide_input=True)
-        flags.append("--ask-become-pass")
-    return passwords, flags
+def _ask(words: list[str]) -> dict[str, str]:
+    """What Ansible will ask for, asked before it runs: then nobody could answer."""
+    return {
+        rf"^{re.escape(prompt)}(\[.*\])?:\s*?$": typer.prompt(prompt, "", hide_input=True, show_default=False, err=True)
+        for prompt in prompts(os.environ, words)
+    }
 
 
 def run_verb(

@@ -3,6 +3,8 @@
 import configparser
 import os
 import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from stopgap.collection import collection_root
@@ -10,22 +12,33 @@ from stopgap.collection import collection_root
 LEDGER_CALLBACK = "stopgap.remediation.ledger"
 # Ansible's own, and a host silent for a minute in the middle of a step is given up: TCP alone waits for hours.
 SSH_ARGS = "-C -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
+# Ansible's prompt · what brings it: options, and a key of a section of ansible.cfg, which is a variable, too
+PROMPTS = (
+    ("SSH password", ("-k", "--ask-pass"), "defaults", "ask_pass"),
+    ("BECOME password", ("-K", "--ask-become-pass"), "privilege_escalation", "become_ask_pass"),
+    ("Vault password", ("-J", "--ask-vault-password", "--ask-vault-pass"), "defaults", "ask_vault_pass"),
+)
+COLLECTIONS = ("collections_path", "collections_paths")  # the latter up to ansible-core 2.18
+YES = ("true", "yes", "on", "1", "y", "t")
 
 
-def environment(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
+def environment(given: Mapping[str, str]) -> dict[str, str]:
     """What the play needs beyond the caller's own settings.
 
     ansible-runner turns host key checking off and replaces the callback list unless told otherwise, so both are said
     here as the user has them. Nothing secret belongs in it: runner writes it to a file.
     """
     config = _config(given)
-    callbacks = given.get("ANSIBLE_CALLBACKS_ENABLED") or config.get("callbacks_enabled", "")
+    defaults = config.get("defaults", {})
+    callbacks = given.get("ANSIBLE_CALLBACKS_ENABLED") or defaults.get("callbacks_enabled", "")
     names = [name.strip() for name in callbacks.split(",") if name.strip()]
     home = given.get("ANSIBLE_HOME") or "~/.ansible"
     default = f"{home}/collections{os.pathsep}/usr/share/ansible/collections"
-    collections = given.get("ANSIBLE_COLLECTIONS_PATH") or config.get("collections_path", default)
+    places = [given.get(f"ANSIBLE_{key.upper()}") for key in COLLECTIONS] + [defaults.get(key) for key in COLLECTIONS]
+    collections = next(filter(None, places), default)
     ours = str(collection_root().parents[2])
-    checking = given.get("ANSIBLE_HOST_KEY_CHECKING") or config.get("host_key_checking", "True")
+    checked = defaults | config.get("ssh_connection", {})  # in the order in which Ansible looks
+    checking = given.get("ANSIBLE_HOST_KEY_CHECKING") or checked.get("host_key_checking", "True")
     settings = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}",
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys([*names, LEDGER_CALLBACK])),
@@ -41,18 +54,31 @@ def environment(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
     return settings
 
 
-def _config(given: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
-    """The ``[defaults]`` of the ansible.cfg that Ansible would read here (its own search order)."""
+def prompts(given: Mapping[str, str], words: Iterable[str]) -> list[str]:
+    """What Ansible will ask for with these arguments and the user's own settings."""
+    config, words, found = _config(given), list(words), []
+    for prompt, options, section, key in PROMPTS:
+        setting = given.get(f"ANSIBLE_{key.upper()}") or config.get(section, {}).get(key, "")
+        if set(options) & set(words) or setting.lower() in YES:
+            found.append(prompt)
+    listed = given.get("ANSIBLE_VAULT_IDENTITY_LIST") or config.get("defaults", {}).get("vault_identity_list", "")
+    vaults = [word.strip().removeprefix("--vault-id=") for word in [*listed.split(","), *words]]
+    return found + [f"Vault password ({word.removesuffix('@prompt')})" for word in vaults if word.endswith("@prompt")]
+
+
+def _config(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The sections of the ansible.cfg that Ansible would read here (its own search order); empty without one."""
     named = given.get("ANSIBLE_CONFIG")
     places = [Path(named)] if named else [Path("ansible.cfg"), _expanded("~/.ansible.cfg")]
     for place in [*places, Path("/etc/ansible/ansible.cfg")]:
         if place.is_file():
-            parser = configparser.ConfigParser(interpolation=None, strict=False)
-            parser.read(place)
-            found = dict(parser["defaults"]) if parser.has_section("defaults") else {}
-            return {"": str(place)} | {
-                key: _absolute(value, place) if key == "collections_path" else value for key, value in found.items()
-            }
+            parser = configparser.ConfigParser(interpolation=None, strict=False, inline_comment_prefixes=(";",))
+            with suppress(configparser.Error, UnicodeDecodeError):  # Ansible says what is wrong with it
+                parser.read(place, encoding="utf-8")
+            found = {name: dict(section) for name, section in parser.items()}
+            defaults = found.get("defaults", {})
+            defaults |= {key: _absolute(defaults[key], place) for key in COLLECTIONS if key in defaults}
+            return found
     return {}
 
 
@@ -62,7 +88,8 @@ def _absolute(paths: str, config: Path) -> str:
 
 
 def _expanded(path: str) -> Path:
-    """As it stands where nobody knows this user's home."""
+    """Variables too. As it stands where nobody knows this user's home."""
+    path = os.path.expandvars(path)
     try:
         return Path(path).expanduser()
     except RuntimeError:

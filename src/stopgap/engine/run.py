@@ -1,12 +1,10 @@
 """Runs a playbook through ansible-runner. The one file that imports it."""
 
 import os
-import re
 import shlex
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -149,7 +147,7 @@ def _stop_gently(mark: str) -> Iterator[list[signal.Signals]]:
     def stop(number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGALRM:
             came.append(signal.Signals(number))
-        _send(signal.SIGTERM, mark, "--oldest")  # ansible-playbook itself: told twice, a worker leaves its ssh behind
+        _send(signal.SIGTERM, _marked(mark)[:1])  # ansible-playbook itself: told twice, a worker leaves its ssh behind
         signal.alarm(AGAIN)  # where Ansible waits for a lock, one signal may not be acted upon before the next comes
 
     heard = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
@@ -161,8 +159,23 @@ def _stop_gently(mark: str) -> Iterator[list[signal.Signals]]:
         for number, handler in kept.items():
             signal.signal(number, handler)
         if came:
-            _send(signal.SIGKILL, mark)  # a worker that waits for a lock is not told by an ansible-playbook that does
+            _send(
+                signal.SIGKILL, _marked(mark)
+            )  # a worker that waits for a lock is not told by an ansible-playbook that does
 
 
-def _send(number: signal.Signals, mark: str, *whom: str) -> None:
-    subprocess.run(["pkill", f"-{number.value}", *whom, "-f", "--", re.escape(mark)], check=False)
+def _marked(mark: str) -> list[int]:
+    """The processes with that text in their command lines, the oldest first. By /proc: small controllers lack pkill."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if mark in (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"):
+                started = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+                found.append((int(started), int(folder.name)))
+    return [pid for _started, pid in sorted(found)]
+
+
+def _send(number: signal.Signals, processes: list[int]) -> None:
+    for pid in processes:
+        with suppress(OSError):  # it has ended
+            os.kill(pid, number)

@@ -85,7 +85,7 @@ class AgentBackend(BaseBackend):  # type: ignore[misc]
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
         """`stdin` (text) and `timeout` (seconds) may be given; what testinfra passes besides is not needed here."""
-        command = self.quote(command, *args)
+        command = self.get_command(command, *args)  # within `host.sudo()` another one
         answer = self._call(command, kwargs.get("stdin") or "", kwargs.get("timeout") or self._timeout)
         return self.result(answer.rc, self.encode(command), answer.stdout, answer.stderr)
 

@@ -148,6 +148,7 @@ class Channel:
         """The far end is gone: says what it said last."""
         try:
             rc: int | None = self._process.wait(1)
+            os.set_blocking(_fd(self._process.stderr), False)  # a master of ssh's may hold it open for long
             self._errors += os.read(_fd(self._process.stderr), CHUNK)
         except (subprocess.TimeoutExpired, OSError):
             rc = self._process.poll()

@@ -42,7 +42,8 @@ class Asked:
             "--",
             pattern,
         ]
-        own = {"ANSIBLE_VERBOSITY": "0"} | ({"ANSIBLE_HOST_PATTERN_MISMATCH": "error"} if strict else {})
+        own = {"ANSIBLE_VERBOSITY": "0", "ANSIBLE_STRATEGY": "linear"}  # free asks for each host by itself
+        own |= {"ANSIBLE_HOST_PATTERN_MISMATCH": "error"} if strict else {}
         try:
             self._process = subprocess.Popen(
                 words,

@@ -115,7 +115,7 @@ class Proof:
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if call.excinfo and isinstance(call.excinfo.value, Unknown | VerifyError):
+        if report.failed and call.excinfo and isinstance(call.excinfo.value, Unknown | VerifyError):
             vars(report)["stopgap_unknown"] = str(call.excinfo.value)  # it travels with the report, from workers too
         return report
 

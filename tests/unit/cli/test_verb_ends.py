@@ -1,6 +1,8 @@
 """How a verb ends where its play did not come to its own end."""
 
 import json
+import os
+import subprocess
 import sys
 import uuid
 
@@ -41,6 +43,22 @@ def test_a_play_that_judged_nobody_proved_nothing(verb, stopgap):
 
 def test_a_dry_run_has_nobody_to_judge(stopgap):
     assert stopgap("fix", "CVE-2023-44487", "--check")[0] == 0
+
+
+def test_nobody_waits_for_a_password_that_ansible_cfg_has_ansible_ask_for(tmp_path):
+    words = [sys.executable, "-m", "stopgap", "assess", "CVE-2023-44487", "-i", "web1,"]
+    own = {"ANSIBLE_BECOME_ASK_PASS": "True", "STOPGAP_STATE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        words,
+        env=os.environ | own,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "BECOME password" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,11 @@ def test_a_local_play_is_local(resolve):
     assert resolve({"a": {}}, connection="local").a["argv"][0] == "/bin/sh"
 
 
+def test_smart_is_what_ansible_makes_of_it(resolve):
+    """The name of old inventories and of `transport = smart` in ansible.cfg."""
+    assert resolve({"a": {"ansible_connection": "smart"}}).a["argv"][0] == "ssh"
+
+
 def test_play_variables_count(resolve):
     assert has(resolve({"a": {}}, vars={"ansible_port": 2022}).a["argv"], "-o", "Port=2022")
 

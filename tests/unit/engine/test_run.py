@@ -5,6 +5,7 @@ import shlex
 import pytest
 
 from stopgap.engine import run as engine
+from stopgap.engine.environment import prompts
 from stopgap.engine.model import (
     Changed,
     ExitCode,
@@ -32,6 +33,57 @@ def test_host_key_checking_stays_on_unless_the_user_turned_it_off(tmp_path, monk
     assert engine.environment({"ANSIBLE_HOST_KEY_CHECKING": "False"})["ANSIBLE_HOST_KEY_CHECKING"] == "False"
     (tmp_path / "ansible.cfg").write_text("[defaults]\nhost_key_checking = no\n")
     assert engine.environment({})["ANSIBLE_HOST_KEY_CHECKING"] == "no"
+
+
+def test_the_users_ansible_cfg_is_read_as_ansible_reads_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SITE", "/srv/site")
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\ncallbacks_enabled = timer ; slow ones\ncollections_path = $SITE/colls:./c ; ours\n"
+        "host_key_checking = True\n[ssh_connection]\nhost_key_checking = False ; lab\n"
+    )
+    settings = engine.environment({})
+    assert settings["ANSIBLE_CALLBACKS_ENABLED"] == "timer,stopgap.remediation.ledger"
+    assert settings["ANSIBLE_COLLECTIONS_PATH"].endswith(f":/srv/site/colls:{tmp_path}/c")
+    assert settings["ANSIBLE_HOST_KEY_CHECKING"] == "False"
+
+
+def test_a_sites_collections_are_found_by_their_old_name_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ncollections_paths = ./c\n")
+    assert engine.environment({})["ANSIBLE_COLLECTIONS_PATH"].endswith(f":{tmp_path}/c")
+    assert engine.environment({"ANSIBLE_COLLECTIONS_PATHS": "/d"})["ANSIBLE_COLLECTIONS_PATH"].endswith(":/d")
+
+
+@pytest.mark.parametrize("content", [b"defaults]\nforks = 5\n", b"[defaults]\nforks\n", b"[defaults]\nforks = \xff\n"])
+def test_of_a_broken_ansible_cfg_ansible_says_what_is_wrong(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ansible.cfg").write_bytes(content)
+    assert "ANSIBLE_FORKS" not in engine.environment({})
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "words", "asked"),
+    [
+        ("", {}, [], []),
+        ("", {}, ["--ask-pass", "-K"], ["SSH password", "BECOME password"]),
+        ("[privilege_escalation]\nbecome_ask_pass = True ; sudo\n", {}, [], ["BECOME password"]),
+        ("[defaults]\nask_pass = yes\nask_vault_pass = 1\n", {}, [], ["SSH password", "Vault password"]),
+        ("[defaults]\nask_pass = yes\n", {"ANSIBLE_ASK_PASS": "false"}, [], []),
+        ("", {"ANSIBLE_BECOME_ASK_PASS": "True"}, ["-K"], ["BECOME password"]),
+        (
+            "",
+            {},
+            ["--vault-id", "dev@prompt", "--vault-id=a@b@prompt"],
+            ["Vault password (dev)", "Vault password (a@b)"],
+        ),
+        ("[defaults]\nvault_identity_list = dev@prompt, prod@file\n", {}, [], ["Vault password (dev)"]),
+    ],
+)
+def test_what_ansible_will_ask_for_is_known_beforehand(tmp_path, monkeypatch, config, given, words, asked):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ansible.cfg").write_text(config)
+    assert prompts(given, words) == asked
 
 
 def test_the_ledger_callback_joins_the_ones_the_user_has(tmp_path, monkeypatch):

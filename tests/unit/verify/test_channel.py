@@ -120,6 +120,14 @@ def test_no_agent_says_what_the_far_end_said():
         Channel({"argv": ["/bin/sh", "-c", "/no/python3 -c 1"]}, 10)
 
 
+def test_a_far_end_that_is_gone_is_told_while_its_errors_are_held_open():
+    """As ssh's master in the background does: before OpenSSH 8.5, and with -v."""
+    began = time.monotonic()
+    with pytest.raises(HostUnreachable, match="boom; exit 3"):
+        Channel({"argv": ["/bin/sh", "-c", "sleep 5 >&2 & echo boom >&2; exit 3"], "python": "python3"}, 10)
+    assert time.monotonic() - began < 4
+
+
 def test_a_silent_far_end_costs_the_timeout():
     started = time.monotonic()
     with pytest.raises(HostUnreachable, match=r"no answer in 0\.3 s"):

@@ -120,10 +120,11 @@ def test_a_proxy_of_the_host_is_not_asked(local, serve):
     proxied.backend.close()
 
 
-def test_an_address_stands_in_for_a_name_that_leads_elsewhere(host, serve):
-    url = serve().replace("127.0.0.1", "web.example")
-    params = {"url": url, "address": "127.0.0.1", "header": {"X-Asked": {"has": "/ of web.example:"}}}
-    assert word(host, "http", params) == "pass"
+@pytest.mark.parametrize("name", ["web.example", "[fd00::a]"])
+def test_an_address_stands_in_for_a_name_that_leads_elsewhere(host, serve, name):
+    url = serve().replace("127.0.0.1", name)
+    params = {"url": url, "address": "127.0.0.1", "header": {"X-Asked": {"has": f"/ of {name}:"}}}
+    assert ask(host, "http", params) == ("pass", f"X-Asked: / of {url.removeprefix('http://')}")
 
 
 def test_p04_what_does_not_answer_as_a_server_of_this_host_is_unknown(host):

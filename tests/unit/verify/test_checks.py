@@ -157,6 +157,10 @@ class TestSocket:
             ("[::1]:22", "::1", 22, True),
             ("[fe80::1]%eth0:22", "fe80::1", 22, True),
             ("127.0.0.53%lo:53", "127.0.0.53", 53, True),
+            ("[::ffff:127.0.0.1]:8005", "127.0.0.1", 8005, True),  # as Tomcat has it
+            ("[::ffff:0.0.0.0]:8005", "10.0.0.7", 8005, True),
+            ("[::1]:22", "0:0:0:0:0:0:0:1", 22, True),
+            ("[2001:db8::a]:22", "2001:DB8::A", 22, True),
             ("127.0.0.1:6310", None, 631, False),
             ("/run/x.sock", "/run/x.sock", None, True),
             ("/run/x.sock2", "/run/x.sock", None, False),
@@ -164,6 +168,24 @@ class TestSocket:
     )
     def test_which_sockets_are_meant(self, local, host, port, found):
         assert socket_check.matches(local, host, port) is found
+
+    @pytest.mark.skipif(shutil.which("ss") is None, reason="ss is not installed here")
+    @pytest.mark.parametrize(
+        ("bound", "alone", "wanted", "listening"),
+        [
+            ("::ffff:127.0.0.1", False, "127.0.0.1", True),
+            ("::", True, "127.0.0.1", False),  # nginx's listen [::]:80
+            ("::", False, "127.0.0.1", True),
+            ("::", True, "::1", True),
+        ],
+    )
+    def test_what_ipv6_takes_of_ipv4(self, host, bound, alone, wanted, listening):
+        with socket.socket(socket.AF_INET6) as server:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(alone))
+            server.bind((bound, 0))
+            server.listen()
+            address = f"tcp://{wanted}:{server.getsockname()[1]}"
+            assert word(host, "socket", {"address": address, "listening": listening}) == "pass"
 
     def test_unix_sockets(self, fake_tool):
         line = "u_str LISTEN 0 4096 /run/x.sock 1234 * 0"

@@ -97,6 +97,12 @@ def test_an_inventory_that_is_none_says_so(no_config, tmp_path):
         inventory.ask_ansible("all", str(tmp_path / "none.yml"))
 
 
+def test_a_sites_own_strategy_does_not_matter(no_config, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_STRATEGY", "free")
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {"a": None, "b": None}}}))
+    assert inventory.ask_ansible("all", str(tmp_path / "hosts.json")).keys() == {"a", "b"}
+
+
 def test_half_an_answer_is_none(no_config, tmp_path):
     (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": {"a": None}}}))
     asked = inventory.Asked("all", str(tmp_path / "hosts.json"))

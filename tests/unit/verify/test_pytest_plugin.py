@@ -143,6 +143,23 @@ def test_site_tests_get_fixtures_and_run_beside_the_checks(site):
     assert "no connection" not in done.stdout.str()
 
 
+def test_what_a_site_marks_as_expected_is_no_unknown(site):
+    """An unknown fails the run, and pytest passes what is marked so."""
+    site.makepyfile(
+        test_site="""
+        import pytest
+        from stopgap.verify.errors import CommandTimeout
+        @pytest.mark.xfail
+        def test_slow():
+            raise CommandTimeout("no end")
+        """
+    )
+    done = site.runpytest_subprocess(*LOCAL, "test_site.py", "-k", "slow")
+    done.assert_outcomes(xfailed=1, deselected=4)
+    assert "neither proven" not in done.stdout.str()
+    assert done.ret == pytest.ExitCode.OK
+
+
 def test_nothing_to_check_is_unknown(site):
     remedy = site.path / "SITE-1.yml"
     head, _mitigations = remedy.read_text().split("mitigations:")

@@ -40,8 +40,8 @@ def request(connections, targets=(FIX,), **more):
     return {"remedies": [REMEDY], "targets": hosts, "connections": connections, "forks": 20, "timeout": 10, **more}
 
 
-def run(request, cwd=None):
-    environ = os.environ | {"PYTEST_ADDOPTS": "-p no:hypothesispytest"}  # three quarters of a site test's time
+def run(request, cwd=None, **shell):
+    environ = os.environ | (shell or {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})  # three quarters of a site test's time
     command = [sys.executable, "-m", "stopgap.verify"]
     return subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, cwd=cwd, env=environ)
 
@@ -183,6 +183,16 @@ def test_surprise(host):
 def test_skipped(host):
     pytest.skip("not today")
 
+def test_broken_itself(host):
+    assert {}["no such key"]
+
+def test_failed_by_a_word(host):
+    pytest.fail("told so")
+
+@pytest.mark.xfail(strict=True)
+def test_passed_against_all_expectation(host):
+    pass
+
 @pytest.fixture
 def broken():
     raise ValueError("fixture")
@@ -192,6 +202,13 @@ def test_error(broken, host):
 
 def test_of_no_host():
     pass
+
+@pytest.fixture(scope="module")
+def greeting(host):
+    return host.check_output("echo hello")
+
+def test_with_a_fixture_of_the_module(greeting, host):
+    assert greeting == "hello"
 """
 
 
@@ -216,8 +233,12 @@ def test_site_tests_become_checks_of_the_host_they_ran_for(local, site):
             "test_bad": "pass" if host == "a" else "fail",
             "test_surprise": "unknown",
             "test_skipped": "unknown",
+            "test_broken_itself": "unknown",
+            "test_failed_by_a_word": "fail",
+            "test_passed_against_all_expectation": "fail",
             "test_error": "unknown",
             "test_of_no_host": "pass",
+            "test_with_a_fixture_of_the_module": "pass",
         }
     assert set(verdicts["gone"].values()) == {"unknown", "pass"}
     assert results["b"][0]["verdict"] == "fail"
@@ -227,7 +248,15 @@ def test_site_tests_become_checks_of_the_host_they_ran_for(local, site):
 
 @pytest.mark.parametrize(
     "content",
-    ["import no_such_module\n", "def broken(:\n", "x = 1\n", "import sys\nsys.exit(0)\n", "import os\nassert 0\n"],
+    [
+        "import no_such_module\n",
+        "def broken(:\n",
+        "x = 1\n",
+        "import sys\nsys.exit(0)\n",
+        "import os\nassert 0\n",
+        "import pytest\npytest.exit('not now', returncode=0)\n",
+        "import pytest\ndef test_one(host):\n    pytest.exit('not now', returncode=42)\n",
+    ],
 )
 def test_p04_site_tests_that_do_not_run_are_unknown(local, tmp_path, content):
     (tmp_path / "test_site.py").write_text(content)
@@ -235,6 +264,42 @@ def test_p04_site_tests_that_do_not_run_are_unknown(local, tmp_path, content):
     assert done.returncode == 0, done.stderr
     (entry,) = json.loads(done.stdout)["results"]["a"]
     assert entry["verdict"] == "unknown", entry
+
+
+@pytest.mark.parametrize("options", ["-x", "-n 2", "-k nothing"])
+def test_p04_options_of_the_shell_leave_no_site_test_out(local, tmp_path, options):
+    (tmp_path / "test_site.py").write_text("def test_bad(host):\n    assert False\n")
+    done = run(request({"a": local, "b": local}, tests=["test_site.py"]), cwd=tmp_path, PYTEST_ADDOPTS=options)
+    assert done.returncode == 0, done.stderr
+    assert {entry["verdict"] for (entry,) in json.loads(done.stdout)["results"].values()} == {"fail"}
+
+
+def test_a_site_test_has_what_lies_beside_it(local, tmp_path):
+    """As under plain pytest: modules, packages and conftest.py."""
+    here = tmp_path / "a b"
+    (here / "parts").mkdir(parents=True)
+    for name, content in {
+        "words.py": "HELLO = 'hello'\n",
+        "conftest.py": "import pytest\n@pytest.fixture\ndef said(host):\n    return host.check_output('echo hello')\n",
+        "test_one.py": "from words import HELLO\n\ndef test_one(said):\n    assert said == HELLO\n",
+        "parts/__init__.py": "",
+        "parts/more.py": "from words import HELLO\n",
+        "parts/test_two.py": "from parts.more import HELLO\n\ndef test_two(said):\n    assert said == HELLO\n",
+    }.items():
+        (here / name).write_text(content)
+    tests = [str(here / "test_one.py"), str(here / "parts/test_two.py")]
+    (entry,) = json.loads(run(request({"a": local}, tests=tests), cwd=tmp_path).stdout)["results"]["a"]
+    assert (entry["verdict"], len(entry["checks"])) == ("pass", 4), entry
+
+
+def test_a_site_test_may_be_another_user_for_a_while(local, tmp_path):
+    (tmp_path / "sudo").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "sudo").chmod(0o755)
+    test = 'with host.sudo("www-data"):\n        assert host.check_output("id -un") == "-u www-data /bin/sh -c id -un"'
+    (tmp_path / "test_site.py").write_text(f"def test_user(host):\n    {test}\n")
+    known = {"a": local | {"argv": ["/usr/bin/env", f"PATH={tmp_path}:/usr/bin:/bin", *local["argv"]]}}
+    (entry,) = verify(request(known, tests=[str(tmp_path / "test_site.py")]))["a"]
+    assert entry["verdict"] == "pass", entry
 
 
 def test_a_site_test_file_that_is_missing_is_unknown(local, tmp_path):

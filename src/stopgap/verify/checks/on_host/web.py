@@ -91,7 +91,7 @@ def reachable(name, port, timeout):
     problem = None
     for address in own:
         try:
-            Server(None, address, timeout).connect().close()
+            call_itself(address, timeout)
             return address
         except OSError as error:
             problem = "%s port %s: %s" % (address[1][0], port, error.strerror or error)
@@ -101,10 +101,23 @@ def reachable(name, port, timeout):
 def is_own(family, place):
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.bind((place[0], 0) + tuple(place[2:]))
+            probe.bind(any_port(place))
             return True
         except OSError:
             return False
+
+
+def call_itself(address, timeout):
+    """From the address to itself: another host, whose address ip_nonlocal_bind lets us bind, takes no such call."""
+    family, place = address
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(timeout)
+        probe.bind(any_port(place))
+        probe.connect(place)
+
+
+def any_port(place):
+    return (place[0], 0) + tuple(place[2:])
 
 
 def response(server):
@@ -112,7 +125,7 @@ def response(server):
     try:
         link = server.handshake(context_for(None)) if server.url.scheme == "https" else server.connect()
         with link:
-            connection = http.client.HTTPConnection(server.url.hostname)
+            connection = http.client.HTTPConnection(server.url.netloc)
             connection.sock = link
             target = (server.url.path or "/") + ("?" + server.url.query if server.url.query else "")
             headers = {"Host": server.url.netloc, "Connection": "close", "User-Agent": "stopgap"}

@@ -83,7 +83,10 @@ class Connections:
         return context
 
     def _connection(self, task, context, variables, templar):
-        kind = templated(["ansible_connection"], variables, templar).get("ansible_connection") or task.connection
+        context.connection = (
+            templated(["ansible_connection"], variables, templar).get("ansible_connection") or task.connection
+        )
+        kind = context.connection  # which knows what "smart" stands for
         connection = connection_loader.get(
             kind, context, new_stdin=None, task_uuid=task._uuid, ansible_playbook_pid=str(os.getppid())
         )
