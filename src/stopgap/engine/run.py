@@ -158,10 +158,8 @@ def _stop_gently(mark: str) -> Iterator[list[signal.Signals]]:
         signal.alarm(0)
         for number, handler in kept.items():
             signal.signal(number, handler)
-        if came:
-            _send(
-                signal.SIGKILL, _marked(mark)
-            )  # a worker that waits for a lock is not told by an ansible-playbook that does
+        if came:  # a worker that waits for a lock is not told by an ansible-playbook that does
+            _send(signal.SIGKILL, _marked(mark))
 
 
 def _marked(mark: str) -> list[int]:
