@@ -185,6 +185,12 @@ def test_the_cron_line_is_what_cron_takes():
     assert "%" not in line  # cron's line break
 
 
+def test_cron_and_systemd_keep_one_ledger():
+    service = (EXAMPLES / "stopgap-recheck.service").read_text()
+    (told,) = re.findall(r"^Environment=(STOPGAP_STATE_DIR=.*)$", service, re.MULTILINE)
+    assert told in (EXAMPLES / "crontab").read_text().splitlines()
+
+
 def test_what_a_ledger_found_is_due_and_then_is_not_and_what_was_undone_is_lost(lab, tmp_path):
     before = Books(lab, tmp_path / "before")
     assert before.stopgap("mitigate", REMEDY).returncode == 0

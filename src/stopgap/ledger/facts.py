@@ -66,7 +66,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     affected: bool | None = None
     fix: str = msgspec.field(default_factory=lambda: "untold")
-    said: str = ""  # the last assessment's sentence
+    said: str = ""  # the last assessment's sentence, but for that of a mitigation in effect
     doubt: str = ""  # why the last assessment was no answer
     doubt_is_silence: bool = False
     fix_open: str = ""  # why an installed fix is not in effect

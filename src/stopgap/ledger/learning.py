@@ -78,7 +78,7 @@ def _assessed(facts: Facts, event: Event) -> Facts:
         return replace(
             facts, doubt=event.reason or "no reason given", doubt_is_silence=event.evidence.get("code") in UNANSWERED
         )
-    facts = replace(facts, doubt="", rebuilt="", said=event.reason, answered_at=event.at)
+    facts = replace(facts, doubt="", rebuilt="", said=_said(event), answered_at=event.at)
     facts = hear_assessment(facts, event)
     if event.verdict == "not_affected":
         facts = replace(facts, fix_gone=False, proven_before=False, fix_refused="")
@@ -86,6 +86,11 @@ def _assessed(facts: Facts, event: Event) -> Facts:
     if event.verdict == "patched":
         return _fix_on_disk(facts, event)
     return replace(facts, affected=True, fix="absent", fix_open="", objection="", fix_gone=was_proven(facts))
+
+
+def _said(event: Event) -> str:
+    """What stays true when a mitigation goes, by whomever: that it is in effect is told by its own proof."""
+    return "it was mitigated when it was last assessed" if event.verdict == "mitigated" else event.reason
 
 
 def _hear_about(facts: Facts, about: Any) -> Facts:

@@ -27,6 +27,8 @@ options:
     description:
       - Folder of the spool (and of the default ledger).
       - Defaults to C($XDG_STATE_HOME/stopgap), else C(~/.local/state/stopgap).
+      - The package's own commands, such as C(stopgap status), do not read ansible.cfg. Where they shall find the same ledger, set
+        C(STOPGAP_STATE_DIR) instead.
     type: path
     env:
       - name: STOPGAP_STATE_DIR

@@ -18,6 +18,7 @@ seealso:
 EXAMPLES = r"""
 - name: What does this host hold?
   stopgap.remediation.journal_info:
+  become: true
   register: journal
 """
 

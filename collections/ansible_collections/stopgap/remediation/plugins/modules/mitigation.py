@@ -64,12 +64,14 @@ EXAMPLES = r"""
     remedies: "{{ chosen.remedies }}"
     owner: web-team
     reason: reboot window is on Sunday
+  become: true
 
 - name: Lift them
   stopgap.remediation.mitigation:
     remedies: "{{ chosen.remedies }}"
     state: absent
     reason: fix proven in effect
+  become: true
 """
 
 RETURN = r"""

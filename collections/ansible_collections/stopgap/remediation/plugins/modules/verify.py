@@ -69,6 +69,7 @@ EXAMPLES = r"""
     targets: >-
       {{ dict(ansible_play_hosts | product([[{'remedy': 'CVE-2023-44487', 'phase': 'fix', 'mitigation': none}]])) }}
     tests: [tests/test_site.py]
+  become: true
   run_once: true
   register: proof
 
