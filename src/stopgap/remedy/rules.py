@@ -85,8 +85,8 @@ def versions_are_versions(remedy: Remedy) -> Iterator[Finding]:
         since = package.introduced
         strange = [distro for distro in package.fixed_in if since and not valid_version(distro, since)]
         if strange:
-            where = ("affected", "packages", n, "introduced")
-            yield where, f"'{since}' is no package version of {strange[0]}: write the first one with the bug"
+            told = f"'{since}' is no package version of {strange[0]}: write the first one with the bug"
+            yield ("affected", "packages", n, "introduced"), told
         for distro, fixed in package.fixed_in.items():
             where = ("affected", "packages", n, "fixed_in", distro)
             if fixed == []:
