@@ -32,6 +32,7 @@ class Contract:
     before_fix: Callable[[], None]
     tell: Told
     steps: list[Step] = field(default_factory=list)
+    stuck: str = ""  # a mitigation that cannot be lifted: what is tried beside it says nothing
 
     def run(self, mitigations: list[dict[str, Any]], not_here: dict[str, str], fix_not_here: str) -> list[Step]:
         """`not_here`: why a mitigation cannot be tried in the lab, by its id."""
@@ -60,6 +61,9 @@ class Contract:
         if why := not_here.get(name):
             self._skip(MITIGATION_STEPS, f"not run here: {why}", name)
             return False
+        if self.stuck:
+            self._skip(MITIGATION_STEPS, f"{self.stuck} is still in force", name)
+            return False
         before = self._snapshot()
         plan = (
             (MITIGATION_STEPS[0], lambda: self._mitigate(name)),
@@ -70,6 +74,7 @@ class Contract:
         done = self._do_all(plan, name)
         if not done:
             self.verbs("lift", "--force", "--reason", "contract: a step failed")
+            self.stuck = name if self.verbs.owed() else ""
         return done
 
     def _assess_exposed(self) -> str:

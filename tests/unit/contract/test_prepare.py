@@ -110,6 +110,8 @@ def test_what_is_the_machines_own_is_not_written(surroundings, tmp_path, link, m
         path.symlink_to("/proc/version")
     surroundings.ready_file({"path": str(path), "text": "no such version"})
     assert surroundings.problems == [f"{path} is the machine's own and stays as it is"]
+    surroundings.ready_file({"path": str(path), "text": "Linux version"})
+    assert len(surroundings.problems) == 1, "that is as it should be already"
 
 
 def test_a_folder_that_is_searched_has_a_file_with_the_text(surroundings, tmp_path):

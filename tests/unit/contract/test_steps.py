@@ -17,8 +17,8 @@ STATES = {"assess": "exposed", "mitigate": "mitigated", "lift": "exposed", "fix"
 class Verbs:
     """Answers as a sound host does; `states` says where it differs."""
 
-    def __init__(self, history=PROOF, **states):
-        self.states, self.told, self.asked = STATES | states, history, []
+    def __init__(self, history=PROOF, owed=(), **states):
+        self.states, self.told, self.held, self.asked = STATES | states, history, list(owed), []
 
     def __call__(self, verb, *words):
         state = "patched" if verb == "assess" and "fix" in self.asked else self.states[verb]
@@ -29,7 +29,7 @@ class Verbs:
         return "fixed"
 
     def owed(self):
-        return []
+        return self.held
 
     def history(self):
         return self.told
@@ -84,6 +84,14 @@ def test_a_mitigation_that_failed_is_lifted_and_the_fix_is_tried_without_it(cont
     assert verbs.asked == ["assess", "mitigate", "lift", "fix", "assess"]
     assert results(steps)["assess: not exposed", ""] == "passed"
     assert ("mitigation lifted", "") not in results(steps)
+
+
+def test_beside_a_mitigation_that_cannot_be_lifted_no_other_is_tried(contract):
+    steps = contract(Verbs(lift="mitigated", owed=["CVE-1"])).run([*ONE, {"id": "two"}], {}, "")
+    (first, *_) = [step for step in steps if step.mitigation == "two"]
+    assert (first.result, first.reason) == ("not run", "one is still in force")
+    steps = contract(Verbs(mitigate="exposed")).run([*ONE, {"id": "two"}], {}, "")
+    assert results(steps)["mitigate: proven in force", "two"] == "failed"
 
 
 def test_lifting_before_the_proof_fails(contract):
