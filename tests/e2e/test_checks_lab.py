@@ -143,6 +143,18 @@ def test_processes_and_what_needrestart_says_of_them(lab, host):
     assert ask(host, "process", {**process, "running": False})[0] == "pass"
 
 
+def test_a_unit_whose_command_has_several_lines(lab, host):
+    """systemctl prints them as they are."""
+    unit = '[Service]\nExecStart=/bin/sh -c "echo one\\necho two\\nexec sleep 100000"\n'
+    lab.write_file("one", "/etc/systemd/system/lines.service", unit)
+    lab.exec("one", ["systemctl", "start", "lines"])
+    assert ask(host, "service", {"name": "lines", "running": True, "enabled": True}) == (
+        "pass",
+        "lines is active and static",
+    )
+    lab.exec("one", ["systemctl", "stop", "lines"])
+
+
 def test_p04_a_proc_that_hides_processes_proves_nothing(lab):
     """hidepid on a mount of its own: the host's /proc stays as it is."""
     program = "unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc && exec runuser -u nobody -- python3 -c {}'"

@@ -44,6 +44,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys([*names, LEDGER_CALLBACK])),
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([ours, collections]),
         "ANSIBLE_HOST_KEY_CHECKING": checking,
+        "ANSIBLE_STDOUT_CALLBACK": "default",  # runner builds its own upon it, which not every one bears
         "ANSIBLE_FORCE_COLOR": "False",  # colour is the display's business
         "ANSIBLE_NOCOLOR": "True",
     }

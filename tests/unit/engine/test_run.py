@@ -100,6 +100,17 @@ def test_nothing_secret_is_added_to_the_environment():
     assert not {key for key in engine.environment({}) if "PASS" in key or "URL" in key}
 
 
+@pytest.mark.parametrize("callback", ["oneline", "no.such.callback"])
+def test_what_ansible_would_print_with_is_not_our_concern(tmp_path, monkeypatch, callback):
+    """ansible-runner would build upon it."""
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", callback)
+    monkeypatch.setenv("STOPGAP_STATE_DIR", str(tmp_path))
+    dead = ("-e", "ansible_ssh_executable=/bin/false")
+    request = RunRequest("assess", ("web1,",), variables={"stopgap_remedies": "CVE-2023-44487"}, passthrough=dead)
+    result = engine.run(request, lambda _event: None)
+    assert [*result.unreachable, *result.failures] == ["web1"]
+
+
 @pytest.mark.parametrize("verb", ["assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", "sync"])
 def test_every_verb_has_its_playbook(verb):
     assert engine.playbook(verb).is_file()
