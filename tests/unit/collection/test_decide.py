@@ -18,6 +18,7 @@ class RecordedFacts:
         self.case = case
         self.distro = case.get("distro", "debian-12")
         self.kernel = case.get("kernel")
+        self.own_kernel = case.get("own_kernel", "")
         self.unreadable = case.get("unreadable")
         self.compare = packages.family(self.distro).facts.compare
         self.installed = {name: [fact(name, one) for one in there] for name, there in case.get("installed", {}).items()}

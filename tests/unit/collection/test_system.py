@@ -67,3 +67,11 @@ def test_a_machine_s_id_is_told_as_a_hash(tmp_path, monkeypatch):
     assert "0a1b2c3d" not in first
     (tmp_path / "machine-id").write_text("1a1b2c3d4e5f60718293a4b5c6d7e8f9\n")
     assert system.host_id() != first
+
+
+def test_a_kernel_is_the_hosts_own_where_its_files_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(system, "KERNEL_FILES", (str(tmp_path / "vmlinuz-%s"),))
+    assert system.own_kernel() == ""
+    release = system.describe()["kernel"]
+    (tmp_path / f"vmlinuz-{release}").touch()
+    assert system.own_kernel() == release

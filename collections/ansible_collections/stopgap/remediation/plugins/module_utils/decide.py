@@ -72,6 +72,11 @@ def judge(remedy, facts, evidence):
     verdict = on_disk(affected, facts.distro, facts.installed, facts.compare)
     if verdict.code == "fixed_on_disk":
         return in_effect(remedy, facts, evidence)
+    if verdict.code == "not_installed" and facts.own_kernel and names_a_kernel(affected, facts.distro):
+        told = (
+            f"this host has a kernel of its own, {facts.own_kernel}, which no package that the remedy names has brought"
+        )
+        return Answer("probe_unknown", f"{verdict.reason}, but {told}")
     if verdict.code != "below_fixed" and not is_sheltered(verdict, remedy, facts):
         return Answer(verdict.code, verdict.reason)
     return mitigation or exposure(verdict, remedy["affected"]["when"], facts, evidence)
@@ -80,6 +85,14 @@ def judge(remedy, facts, evidence):
 def is_sheltered(verdict, remedy, facts):
     """Gone, or older than the bug, because a mitigation of ours made it so: lifting it brings the bug back."""
     return verdict.code in ("not_installed", "before_introduced") and verdict.name in facts.moved_by_us(remedy["id"])
+
+
+def names_a_kernel(packages, distro):
+    """One that this release has fixes of: other builds of its source (real-time, 32 bits, a vendor's) have the bug too."""
+    return any(
+        KERNELS.match(package["name"]) and package["fixed_in"].get(distro, "not_affected") != "not_affected"
+        for package in packages
+    )
 
 
 def package_evidence(fact, package, distro):

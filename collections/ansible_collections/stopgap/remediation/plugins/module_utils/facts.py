@@ -27,6 +27,7 @@ class HostFacts:
         self.names = sorted({name for remedy in remedies for name in names_of(remedy)})
         self.installed, self.entries = {}, []
         self.compare = self.family = self.kernel = self.unreadable = None
+        self.own_kernel = system.own_kernel()
         try:
             self.family = packages.family(self.distro)
             self.compare = self.family.facts.compare

@@ -78,6 +78,12 @@ def running_kernel_version():
     return kernel_version(os.uname().version, signature) or rpm_kernel_version()
 
 
+def own_kernel():
+    """The release of the kernel that runs, where its files are here; "" in a container, whose kernel is its machine's."""
+    release = os.uname().release
+    return release if any(os.path.exists(path % release) for path in KERNEL_FILES) else ""
+
+
 def rpm_kernel_version():
     """The version of the rpm package that the running kernel's own file belongs to, or None where none says so."""
     for path in KERNEL_FILES:
