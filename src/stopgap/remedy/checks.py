@@ -7,13 +7,25 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, m
 
 from stopgap.remedy.actions import ARCHIVES, Archives, Firewall, Name
 from stopgap.remedy.basis import OneOf, Question, Service, Strict, Sysctl
-from stopgap.remedy.values import PLAIN_NUMBER, AbsolutePath, Mode, ProcessName, Regex, Setting, Text, TlsOffer, Url
+from stopgap.remedy.values import (
+    PLAIN_NUMBER,
+    AbsolutePath,
+    AtLeast,
+    Mode,
+    PackageName,
+    ProcessName,
+    Regex,
+    Setting,
+    Text,
+    TlsOffer,
+    Url,
+)
 from stopgap.verify.daemons import DAEMONS
 
 
 class PackageCheck(Strict):
-    name: Text
-    at_least: Text = "fixed"
+    name: PackageName
+    at_least: AtLeast = "fixed"
 
 
 class ProcessesCheck(Strict):
@@ -130,7 +142,7 @@ class FileCheck(OneOf):
 class KernelCheck(Strict):
     """The kernel that runs, not the one that is installed."""
 
-    at_least: Text = "fixed"
+    at_least: AtLeast = "fixed"
 
 
 class KernelModuleCheck(OneOf):

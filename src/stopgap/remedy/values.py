@@ -33,7 +33,8 @@ TLS_VERSIONS = ("SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 # deb-version(7) and the NEVR rules of rpm: an epoch, an upstream part that starts with a digit, a revision.
 _DPKG_VERSION = re.compile(r"(\d+:)?\d[A-Za-z0-9.+~-]*")
-_RPM_VERSION = re.compile(r"(\d+:)?[A-Za-z0-9._+~^]+(-[A-Za-z0-9._+~^]+)?")
+# A tag's v is nobody's version; rpm takes any number to be newer than a word.
+_RPM_VERSION = re.compile(r"(\d+:)?(?![vV]\d)[A-Za-z0-9._+~^]+(-[A-Za-z0-9._+~^]+)?")
 
 
 def parse_ttl(value: Any) -> Any:
@@ -65,6 +66,12 @@ def _unit(value: str) -> str:
 def _package(value: str) -> str:
     if not _PACKAGE.fullmatch(value) or value.rpartition(".")[2] in _ARCHES:
         raise ValueError("write the name of one package, without its architecture or a pattern: libssl3")
+    return value
+
+
+def _at_least(value: str) -> str:
+    if value != "fixed" and not (_DPKG_VERSION.fullmatch(value) or _RPM_VERSION.fullmatch(value)):
+        raise ValueError("write `fixed` or a version as the package manager has it: 1:9.2p1-2+deb12u3")
     return value
 
 
@@ -171,6 +178,7 @@ Share = Annotated[float, Field(ge=0, le=1), PLAIN_NUMBER]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Unit = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_unit)]
 PackageName = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_package)]
+AtLeast = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_at_least)]
 Regex = Annotated[str, StringConstraints(min_length=1), AfterValidator(_compiled)]
 # A string is split into words as a shell would, and never given to one.
 Argv = Annotated[
