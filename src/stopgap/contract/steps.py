@@ -11,12 +11,14 @@ from stopgap.contract.needs import Watched, attested, handled_units, has_own_way
 from stopgap.contract.outcome import Step
 from stopgap.contract.verbs import Answer, Verbs
 from stopgap.lab import Lab, LabError
+from stopgap.verify.verdict import Verdict
 
 REASON = "contract: the way back is tried"
 VOUCHED = "contract: stands in for the person who would know"
 UNATTESTED = "unproven while nobody has attested what only a person knows"
 SETTLE_SECONDS = 15
 Told = Callable[[Step], None]
+Prove = Callable[[str, str], Verdict]  # what the checks of a phase say, by the phase and the mitigation's id or ""
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Contract:
     lab: Lab
     host: str
     verbs: Verbs
+    prove: Prove
     watched: Watched
     publish: Callable[[], None]
     before_fix: Callable[[], None]
@@ -66,10 +69,11 @@ class Contract:
             return False
         before = self._snapshot()
         plan = (
-            (MITIGATION_STEPS[0], lambda: self._mitigate(name)),
-            (MITIGATION_STEPS[1], lambda: self._again(name)),
-            (MITIGATION_STEPS[2], self._lift),
-            (MITIGATION_STEPS[3], lambda: self._identical(before, times=not has_own_way_back(mitigation))),
+            (MITIGATION_STEPS[0], lambda: self._fails("mitigation", name)),
+            (MITIGATION_STEPS[1], lambda: self._mitigate(name)),
+            (MITIGATION_STEPS[2], lambda: self._again(name)),
+            (MITIGATION_STEPS[3], self._lift),
+            (MITIGATION_STEPS[4], lambda: self._identical(before, times=not has_own_way_back(mitigation))),
         )
         done = self._do_all(plan, name)
         if not done:
@@ -83,6 +87,14 @@ class Contract:
             "" if answer.state == "exposed" else "; what the host lacks can be given in tests/ID.yml (prepare, files)"
         )
         return _expect(answer, "exposed") + hint
+
+    def _fails(self, phase: str, name: str) -> str:
+        """A proof that there is before there is anything to prove would still be there once it is gone."""
+        told = self.prove(phase, name)
+        if told.word == "fail":
+            return ""
+        said = "all checks pass" if told.word == "pass" else f"no check answers fail ({told.reason})"
+        return f"{said} before it is there: they would not notice its loss; add one that answers fail until then"
 
     def _mitigate(self, name: str) -> str:
         return _expect(self.verbs("mitigate", "--mitigation", name), "mitigated", code=0)
@@ -121,19 +133,21 @@ class Contract:
             self._skip(steps, f"not run here: {fix_not_here}", name)
             return
         answers: list[Answer] = []
-        if not self._do(FIX_STEPS[0], lambda: self._install(answers), name):
-            self._skip(steps[1:], "the fix is not installed", name)
+        if not self._do(UNPROVEN, lambda: self._fails("fix", name), name):
+            self._skip(steps[1:], "an earlier step failed", name)
+        elif not self._do(INSTALLED, lambda: self._install(answers), name):
+            self._skip(steps[2:], "the fix is not installed", name)
         elif fix_not_here:
-            self._skip(steps[1:], f"not run here: {fix_not_here}", name)
+            self._skip(steps[2:], f"not run here: {fix_not_here}", name)
         elif self._attest(answers, name):
             acts = {
                 PROVEN: lambda: self._proven(answers[-1], name),
                 LIFTED: self._lifted,
                 CLOSED: self._closed,
             }
-            self._do_all([(step, acts[step]) for step in steps[1:]], name)
+            self._do_all([(step, acts[step]) for step in steps[2:]], name)
         else:
-            self._skip(steps[1:], "more is unproven than what a person has to attest", name)
+            self._skip(steps[2:], "more is unproven than what a person has to attest", name)
 
     def _install(self, answers: list[Answer]) -> str:
         self.publish()
@@ -219,10 +233,16 @@ class Contract:
         self.tell(step)
 
 
-MITIGATION_STEPS = ("mitigate: proven in force", "mitigate again: changes nothing", "lift", "host as it was")
-INSTALLED, PROVEN, LIFTED = "fix: installed", "fix: proven before anything is lifted", "mitigation lifted"
-CLOSED = "assess: not exposed"
-FIX_STEPS = (INSTALLED, PROVEN, LIFTED, CLOSED)
+MITIGATION_STEPS = (
+    "mitigation: unproven before it is there",
+    "mitigate: proven in force",
+    "mitigate again: changes nothing",
+    "lift",
+    "host as it was",
+)
+UNPROVEN, INSTALLED = "fix: unproven before it is there", "fix: installed"
+PROVEN, LIFTED, CLOSED = "fix: proven before anything is lifted", "mitigation lifted", "assess: not exposed"
+FIX_STEPS = (UNPROVEN, INSTALLED, PROVEN, LIFTED, CLOSED)
 
 
 def fix_steps(mitigated: bool) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from stopgap.contract.needs import (
 )
 from stopgap.contract.outcome import Report, Step
 from stopgap.contract.prepare import make_vulnerable, publish_fix
+from stopgap.contract.proof import Prover
 from stopgap.contract.rpm import tools
 from stopgap.contract.sidecar import Surroundings, load_sidecar
 from stopgap.contract.steps import Contract, all_steps
@@ -101,6 +102,7 @@ def _try_on(
             lab=lab,
             host=HOST,
             verbs=Verbs(remedy["id"], file.parent, lab.inventory, HOST, Path(state)),
+            prove=Prover(remedy, HOST, lab.inventory),
             watched=watched(remedy, tuple(told.volatile)),
             publish=lambda: publish_fix(lab, HOST, ground),
             before_fix=lambda: _run_all(lab, told.before_fix),

@@ -9,6 +9,7 @@ from stopgap.contract.needs import Watched
 from stopgap.contract.outcome import sum_up
 from stopgap.contract.steps import FIX_STEPS, MITIGATION_STEPS, UNATTESTED, Contract, fix_steps
 from stopgap.contract.verbs import Answer
+from stopgap.verify.verdict import failed, passed, unknown
 
 PROOF = [("mitigation", "applied"), ("verified fix", "pass"), ("mitigation", "lifting"), ("mitigation", "lifted")]
 STATES = {"assess": "exposed", "mitigate": "mitigated", "lift": "exposed", "fix": "fixed", "verify": "patched"}
@@ -40,14 +41,14 @@ def contract(monkeypatch):
     taken = []
     monkeypatch.setattr(snapshot, "take", lambda *a, **k: taken.pop(0) if taken else {})
 
-    def make(verbs, snapshots=(), packages=("acme",), obligations=()):
+    def make(verbs, snapshots=(), packages=("acme",), obligations=(), prove=lambda phase, mitigation: failed("")):
         taken.extend(snapshots)
         remedy = {
             "fix": {"packages": list(packages), "obligations": list(obligations)},
             "checks": [],
             "mitigations": [],
         }
-        return Contract(remedy, None, "h", verbs, Watched(), lambda: None, lambda: None, lambda step: None)
+        return Contract(remedy, None, "h", verbs, prove, Watched(), lambda: None, lambda: None, lambda step: None)
 
     return make
 
@@ -94,6 +95,32 @@ def test_beside_a_mitigation_that_cannot_be_lifted_no_other_is_tried(contract):
     assert results(steps)["mitigate: proven in force", "two"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (passed("1 check passed"), "all checks pass before it is there: they would not notice its loss"),
+        (unknown("command:acme: not found"), "no check answers fail (command:acme: not found) before it is there"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("phase", "step", "rest"),
+    [("mitigation", MITIGATION_STEPS[0], MITIGATION_STEPS[1:]), ("fix", FIX_STEPS[0], FIX_STEPS[1:])],
+)
+def test_checks_that_cannot_say_no_fail_where_there_is_nothing_to_prove(contract, phase, step, rest, told, why):
+    asked = []
+
+    def prove(of, name):
+        asked.append((of, name))
+        return told if of == phase else failed("")
+
+    steps = contract(Verbs(), prove=prove).run(ONE, {}, "")
+    found = {one.name: one for one in steps if one.name in (step, *rest)}
+    assert found[step].result == "failed"
+    assert why in found[step].reason
+    assert {found[one].result for one in rest if one in found} == {"not run"}
+    assert asked == [("mitigation", "one"), ("fix", "one" if phase == "fix" else "")]
+
+
 def test_lifting_before_the_proof_fails(contract):
     history = [("mitigation", "lifting"), ("mitigation", "lifted"), ("verified fix", "pass")]
     steps = contract(Verbs(history)).run(ONE, {}, "")
@@ -130,7 +157,7 @@ def test_more_unproven_than_a_person_could_attest_fails(contract):
 
     steps = contract(Silent(fix="patched"), obligations=OWED).run(ONE, {}, "")
     assert results(steps)[UNATTESTED, "one"] == "failed"
-    assert {step.result for step in steps if step.name in fix_steps(True)[1:]} == {"not run"}
+    assert {step.result for step in steps if step.name in fix_steps(True)[2:]} == {"not run"}
 
 
 def test_no_step_at_all_is_not_passed():
