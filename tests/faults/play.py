@@ -30,6 +30,8 @@ NOT_DELIVERED = ("are not in the ledger yet", "is not recorded")  # of a cut lin
 ENDED = (0, 2, 3)  # exit codes of a command that came to its own end, whatever hosts said
 TRACEBACK = "Traceback (most recent call last)"
 HUNG = f"HUNG for {LIMIT:g} s"
+# Ansible's own: its workers share a lock, and one that is killed while it has it takes it along (see faults.md).
+LOST_LOCK = f"LOST LOCK: Ansible waited {LIMIT:g} s for one that died with its worker"
 SILENT = "SILENT: events stay in the spool, and not a word of it"
 TEMPLATE = "empty_ledger"
 
@@ -44,6 +46,11 @@ class StepRecord:
     seconds: float = 0.0
     said: str = ""
 
+    def came_of_it(self) -> str:
+        if not self.struck:
+            return " (missed)"
+        return " (Ansible lost a lock)" if LOST_LOCK in self.said else ""
+
 
 @dataclass
 class Record:
@@ -55,8 +62,8 @@ class Record:
     seconds: float = 0.0
 
     def line(self) -> str:
-        tried = [(one.step.fault, "" if one.struck else " (missed)") for one in self.steps if one.step.fault]
-        faults = ", ".join(name + missed for name, missed in tried)
+        tried = [(one.step.fault, one.came_of_it()) for one in self.steps if one.step.fault]
+        faults = ", ".join(name + what for name, what in tried)
         end = f"{self.held} in force, " + (f"{len(self.findings)} FINDINGS" if self.findings else "agreed")
         return f"seed {self.schedule.seed}: {self.schedule.backend}, {faults}; {end}; {self.seconds:.0f} s"
 
@@ -199,11 +206,16 @@ def _watch(
             healed = True
         if time.monotonic() > scene.began + LIMIT:
             for process in everybody:
-                record.said += f"{HUNG}\n{processes.describe(process.pid)}\n"
+                record.said += f"{_hang(record, process, scene)}\n{processes.describe(process.pid)}\n"
                 processes.end(process.pid)
         time.sleep(LOOK)
     if record.struck and not healed:
         fault.heal(scene)
+
+
+def _hang(record: StepRecord, process: subprocess.Popen[bytes], scene: Scene) -> str:
+    struck = record.struck and scene.step.fault == "worker killed" and process is scene.process
+    return LOST_LOCK if struck and processes.waits_for_a_lock(process.pid, "ansible-playbook") else HUNG
 
 
 def _known(own: dict[str, Laptop]) -> agree.Held:

@@ -76,6 +76,11 @@ def describe(top: int) -> str:
     return "\n".join(lines)
 
 
+def waits_for_a_lock(top: int, text: str) -> bool:
+    """Whether any of the tree with such a command line does: for a semaphore that all of them share, or a thread."""
+    return any("futex" in _read(PROC / str(process) / "wchan") for process in find(top, text))
+
+
 def end(top: int) -> None:
     """kill -9 of a whole tree. Stopped first, so that nobody starts another while the list is made."""
     send(signal.SIGSTOP, tree(top))

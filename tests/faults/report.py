@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.faults.play import Record, StepRecord
+from tests.faults.play import LOST_LOCK, Record, StepRecord
 from tests.faults.table import FAULTS
 
 BEGIN, END = "<!-- begin: written by make faults -->", "<!-- end: written by make faults -->"
@@ -35,13 +35,14 @@ def _when_and_where(records: Sequence[Record]) -> str:
     backends = [record.schedule.backend for record in records]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     minutes = sum(record.seconds for record in records) / 60
+    stuck = sum(LOST_LOCK in one.said for record in records for one in record.steps)
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, seeds {min(seeds)} to {max(seeds)}: {len(records)} schedules, "
         f"{sum(len(record.steps) for record in records)} steps, {backends.count('sqlite')} with an SQLite ledger for "
         f"each laptop, {backends.count('postgresql')} with one PostgreSQL ledger for both; {minutes:.0f} minutes on "
         f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release().split('-')[0]}, Python "
         f"{platform.python_version()}, ansible-core {version('ansible-core')}. Schedules with findings: "
-        f"{sum(bool(record.findings) for record in records)}."
+        f"{sum(bool(record.findings) for record in records)}; commands that a lock lost by Ansible held up: {stuck}."
     )
 
 
