@@ -94,7 +94,8 @@ class Contract:
         if told.word == "fail":
             return ""
         said = "all checks pass" if told.word == "pass" else f"no check answers fail ({told.reason})"
-        return f"{said} before it is there: they would not notice its loss; add one that answers fail until then"
+        way_out = "add one that answers fail until then, or what they look for in tests/ID.yml (files, prepare)"
+        return f"{said} before it is there: they would not notice its loss; {way_out}"
 
     def _mitigate(self, name: str) -> str:
         return _expect(self.verbs("mitigate", "--mitigation", name), "mitigated", code=0)
