@@ -1,5 +1,6 @@
 """What is read out of a remedy before it is tried."""
 
+import os
 import re
 
 import pytest
@@ -72,6 +73,14 @@ def test_every_action_that_changes_something_needs_that_it_is_there(read, kind):
 def test_a_line_that_shall_go_has_to_be_there_first(read):
     (file,) = needs.read_needs(read(SAMPLES["line"])).files
     assert re.search(file["pattern"], file["text"], re.MULTILINE)
+
+
+def test_a_module_that_shall_be_kept_out_is_one_that_could_be_loaded(read):
+    (file,) = needs.read_needs(read("{kernel_module: {name: snd-pcm}}")).files
+    assert file["path"] == f"/lib/modules/{os.uname().release}/modules.dep"
+    for line in (file["text"], "kernel/sound/core/snd_pcm.ko.xz: kernel/sound/core/snd.ko.xz"):
+        assert re.search(file["pattern"], line)
+    assert not re.search(file["pattern"], "kernel/sound/core/snd.ko.xz:")
 
 
 COMMAND = "{command: {check: {run: acme, stdout_has: x}, apply: {run: %s}, revert: {run: acme undo}}}"
