@@ -165,6 +165,15 @@ def _plain(told):
     return {name: getattr(told, name) for name in told.__slots__}
 
 
+def test_an_id_that_is_an_alias_of_another_remedy_names_its_own_case(fleet, record, stopgap):
+    record(known(remedy="SITE-1", aliases=[CVE, "Log4Shell"]), exposed("web1", day(-3), remedy="SITE-1"))
+    code, out, _ = stopgap("risk", "explain", "web1", CVE.lower(), "--json")
+    assert (code, json.loads(out)["remedy"]) == (0, CVE)
+    code, _, err = stopgap("risk", "explain", "web1", "Log4Shell")
+    assert code == 1
+    assert "'Log4Shell' is an alias of several remedies (CVE-2021-44228, SITE-1): name the one you mean" in err
+
+
 def test_the_order_of_work(fleet, stopgap):
     code, out, err = stopgap("status", "--by-risk")
     assert (code, err) == (0, "")
