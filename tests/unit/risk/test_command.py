@@ -221,6 +221,9 @@ def test_fail_on_overdue_names_the_breach_until_it_is_accepted(fleet, record, st
     record(accepted("web1", day(3)))
     assert "stopgap accept" not in stopgap("risk", "explain", "web1", CVE)[1]
     assert stopgap("status", "--fail-on", "overdue")[0] == 0
+    for words in ("--by-risk",), ():
+        rows = next(iter(json.loads(stopgap("status", "--host", "web1", *words, "--json")[1]).values()))
+        assert rows[0]["flags"] == ["accepted"]
     last = stopgap("status", "--by-risk")[1].splitlines()[-3]
     assert last.startswith("web1")
     assert "accepted until 2026-11-24" in last
