@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stopgap.cli.ledger_options import ledger_errors
+from stopgap.cli.ledger_options import ledger_errors, many
 
 
 def accept(
@@ -30,9 +30,11 @@ def accept(
         end = None if withdraw else accepting.parse_until(until, now)
         words = accepting.Words(who=say.speaker(who), why=say.said("why", why), until=end)
         done = accepting.accept(hosts, remedy, estate, words, now)
+    several = len({case.estate for case in done.cases}) > 1
     for case in done.cases:
+        host = f"{case.estate}/{case.host}" if several else case.host
         told = f"accepted by {words.who} until {end:%Y-%m-%d %H:%M} UTC" if end else "acceptance taken back"
-        print(f"{case.host} {case.remedy}: {told} ({case.state})")
+        print(f"{host} {case.remedy}: {told} ({case.state})")
     if done.passed_over:
         why_not = "never accepted" if withdraw else "closed"
-        print(f"{len(done.passed_over)} more are {why_not} and stay as they are", file=sys.stderr)
+        print(f"{many(len(done.passed_over), 'case')} passed over: {why_not}", file=sys.stderr)

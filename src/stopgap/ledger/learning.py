@@ -32,9 +32,10 @@ def learn(facts: Facts, event: Event) -> Facts:
     handle = HANDLERS.get(event.kind)
     if handle is None:
         return facts
-    after = handle(_hear_machine(_hear_of_retirement(facts, event), event), event)
+    heard = _hear_machine(_hear_of_retirement(facts, event), event)
+    after = handle(heard, event)
     if event.kind in ANSWERS:
-        after = weigh(facts, after, event)
+        after = weigh(heard, after, event)
     if event.kind == "remedy" or (event.kind == "mitigation" and facts.revision):
         return after  # of the catalogue's own revision, or of the one that an entry was made under
     revision = event.revision or facts.revision

@@ -35,7 +35,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Owing:
-    """What the ledger holds of a name; `answered` has, for each case, when its host last answered about it."""
+    """What the ledger holds of a name; `answered` has, for each case, when its host last answered about it, if ever."""
 
     open: int = 0
     held: int = 0
@@ -228,7 +228,7 @@ def _owing(ledger: Asked, suspects: Iterable[Name]) -> dict[Name, Owing]:
             open=sum(state not in CLOSED for state, _, _, _ in rows),
             held=sum(held for _, held, _, _ in rows),
             retired=all('"retired"' in flags for _, _, flags, _ in rows),
-            answered=tuple(answered for _, _, _, answered in rows if answered),
+            answered=tuple(answered or "" for _, _, _, answered in rows),
         )
         for name, rows in told
         if rows

@@ -140,11 +140,19 @@ def _know_in_doubt(before: Facts, facts: Facts, story: Story, when: str) -> tupl
     """A raised revision asks nobody: of a host that gives no answer, other things are known from then on."""
     known = _but_for_doubt(facts)
     is_over = story.known in CLOSED and facts.basis.closed_under < facts.basis.known
-    if not story.known or known not in AFFECTED or not (is_over or known != _but_for_doubt(before)):
+    is_other = known != _but_for_doubt(before)
+    if not story.known or not (is_over or is_other):
         return facts, story
+    if known not in AFFECTED:
+        return facts, replace(story, since=when) if is_other else story
     if _opens(story, known, facts):
         facts, story = _new_episode(facts, story, when)
     return facts, replace(story, known=known, since=when, closed_at=None)
+
+
+def last_known(told: Fold) -> str:
+    """What is known of a case whose host is silent or was rebuilt: how it stands but for that."""
+    return _but_for_doubt(replace(told.facts, rebuilt=""))
 
 
 def _but_for_doubt(facts: Facts) -> str:
@@ -170,19 +178,21 @@ def _new_episode(facts: Facts, story: Story, when: str) -> tuple[Facts, Story]:
 
 
 def _lifted_at(facts: Facts) -> str | None:
+    """What was undone before it was ever in force was not there to be lifted."""
     if facts.in_force():
         return None
-    return max((one.ended_at for one in facts.entries.values() if one.ended_at), default=None)
+    ended = (one.ended_at for one in facts.entries.values() if one.state == "lifted" or one.applied_at)
+    return max((when for when in ended if when), default=None)
 
 
 def _opens(story: Story, state: str, facts: Facts) -> bool:
-    """A new episode begins. A fixed case whose proof merely could not be repeated stays in the old one, as long as
-    nothing worse is known of it.
+    """A new episode begins. A fixed case whose proof merely could not be repeated stays in the old one if it has one,
+    as long as nothing worse is known of it.
     """
     known = "not_affected" if facts.anew else story.known
     was_fixed = known == "fixed" or (known == "patched" and story.effective_at is not None)
     if was_fixed and state == "patched" and not facts.fix_gone:
-        return False
+        return story.exposed_at is None
     return state in AFFECTED and (known in ("", *CLOSED) or was_fixed)
 
 

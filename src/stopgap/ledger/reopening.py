@@ -209,9 +209,18 @@ def _without_closing(before: Facts, after: Facts, event: Event) -> Facts:
 
 def _not_affected_once(before: Facts, after: Facts, event: Event) -> Facts:
     """An older catalogue sees no harm: an exposed case stays exposed, and an open question stays open."""
-    kept = replace(before, basis=after.basis, answered_at=after.answered_at, entries=after.entries, proofs=after.proofs)
+    kept = replace(
+        before,
+        basis=after.basis,
+        answered_at=after.answered_at,
+        entries=after.entries,
+        proofs=after.proofs,
+        exposure=after.exposure,
+        criticality=after.criticality,
+        owner=after.owner,
+    )
     if before.affected:
-        return replace(kept, doubt="")
+        return replace(kept, doubt="", rebuilt="")
     why = clean(f"not affected under revision {event.revision} ({event.reason})", REASON_LIMIT)
     return replace(kept, affected=None, doubt=why, doubt_is_silence=False)
 

@@ -53,28 +53,21 @@ def _episode(told: Mapping[str, Any]) -> Iterator[Episode]:
 
 
 def _as_it_stands(episode: Episode, row: Mapping[str, Any], now: int) -> Episode:
-    """A mitigation whose protection has run out protects nobody, whatever state is kept; and a fix whose proof could
-    not be repeated before the host fell silent is open still.
+    """Of a silent host what is known of it, unless that was closed. A mitigation whose protection has run out protects
+    nobody, whatever state is kept.
     """
     state, since = row["state"], seconds(row["since"])
-    if state == "unknown" and episode.effective is not None and episode.ended is None:
-        state = "patched"
+    if state == "unknown" and episode.ended is None and row["known"] in AFFECTED:
+        state = row["known"]
     runs_out = seconds(row["protected_until"])
-    if _is_mitigated(episode, state) and runs_out is not None and runs_out <= now:
+    if state == "mitigated" and runs_out is not None and runs_out <= now:
         state, since = "exposed", runs_out
     return replace(episode, held=row["held"] > 0, state=state, since=since, ended=_ended(episode, state, since))
 
 
-def _is_mitigated(episode: Episode, state: str) -> bool:
-    """Or was, as its clocks have it, when its host fell silent."""
-    if state != "unknown" or episode.mitigated is None or episode.ended is not None:
-        return state == "mitigated"
-    return episode.installed is None or episode.installed < episode.mitigated
-
-
 def _ended(episode: Episode, state: str, since: int | None) -> int | None:
     """A host that fell silent has not become safe; one that was fixed before is not exposed by its silence."""
-    if state in AFFECTED:
+    if state in AFFECTED or (state == "unknown" and episode.ended is None):
         return None
     return _first(episode.effective, episode.ended, since if state == "not_affected" else None)
 

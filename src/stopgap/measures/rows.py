@@ -6,6 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stopgap.ledger import folded
+from stopgap.ledger.projection import last_known
 from stopgap.ledger.tables import cases
 
 AT_ONCE = 2000  # rows fetched at a time
@@ -14,17 +16,24 @@ PLAIN = (
     "accepted_until", "episodes", "exposed_at", "mitigated_at", "installed_at", "effective_at", "lifted_at",
     "closed_at",
 )  # fmt: skip
-COLUMNS = (*PLAIN, "ended_at")
+COLUMNS = (*PLAIN, "ended_at", "known")
+FOLD_OF_UNKNOWN = sa.case((cases.c.state == "unknown", cases.c.folded), else_="").label("fold")
 
 
 def affected(connection: sa.Connection, *, estate: str = "", remedy: str = "") -> Iterator[dict[str, Any]]:
     """Every case that was ever affected, as a dict of COLUMNS. An empty filter takes all."""
-    query = sa.select(*(cases.c[name] for name in PLAIN)).where(*_wanted(estate, remedy))
+    query = sa.select(*(cases.c[name] for name in PLAIN), FOLD_OF_UNKNOWN).where(*_wanted(estate, remedy))
     for row in connection.execute(query.execution_options(yield_per=AT_ONCE)).mappings():
         told = dict(row)
         told["ended_at"] = told["closed_at"]
+        told["known"] = _known(told.pop("fold"), told["state"])
         told["episodes"] = json.loads(told["episodes"]) if told["episodes"] != "[]" else []
         yield told
+
+
+def _known(fold: str, state: str) -> str:
+    kept = folded.from_text(fold) if fold else None
+    return last_known(kept) if kept else state
 
 
 def remedies(connection: sa.Connection, *, estate: str = "", remedy: str = "") -> list[str]:

@@ -42,7 +42,7 @@ def measured(asked: Asked, policy: Policy, now: datetime) -> Report:
         return Report(span_of(asked, now.date()), exposure, seconds, lambda row: None)
     with reading(open_ledger()) as connection:
         remedies = read_remedies(connection, rows.remedies(connection, estate=asked.estate, remedy=asked.remedy))
-        feeds = read_feeds(connection, (name for facts in remedies.values() for name in facts.names))
+        feeds = read_feeds(connection, (name for facts in remedies.values() for name in facts.cves))
         overdue = overdue_by(Judge(remedies, feeds, policy, now))
         group_of = GROUPS[asked.by](remedies) if asked.by else None
         report = Report(span_of(asked, now.date()), exposure, seconds, overdue, group_of)

@@ -1,16 +1,15 @@
 """What the ledger knows of proofs: the cases that rest on one, and when each was last asked for and last passed."""
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from stopgap.ledger.as_of import EXPIRED, STATE
 from stopgap.ledger.events import spelled
 from stopgap.ledger.ids import first_id
 from stopgap.ledger.tables import events
 from stopgap.recheck.schedule import Key, Standing
+from stopgap.risk.cases import STANDS, flags_now
 
 OF_EVENT = (events.c.estate, events.c.host, events.c.remedy)
 CHUNK = 200  # keys in one question
@@ -18,7 +17,7 @@ CHUNK = 200  # keys in one question
 FINAL = ("unknown", "exposed", "not_affected")
 
 STANDING = sa.text(f"""
-    SELECT estate, host, remedy, {STATE}, flags, {EXPIRED}, COALESCE(exposed_at, :now),
+    SELECT estate, host, remedy, {STANDS}, COALESCE(exposed_at, :now),
         answered_at, accepted_until, exposure, criticality, owner
     FROM cases
     WHERE held > 0 OR (state IN ('fixed', 'patched', 'unknown') AND installed_at IS NOT NULL)
@@ -30,9 +29,9 @@ def standing_cases(connection: sa.Connection, now: datetime) -> Iterator[Standin
 
     An exposed case with nothing in force rests on no proof, nor has one that is not affected anything to prove.
     """
-    for estate, host, remedy, current, flags, ran_out, *rest in connection.execute(STANDING, {"now": spelled(now)}):
-        told = tuple(json.loads(flags))
-        yield Standing(estate, host, remedy, current, (*told, "expired") if ran_out else told, *rest)
+    rows = connection.execute(STANDING, {"now": spelled(now)})
+    for estate, host, remedy, current, flags, ran_out, accepted, *rest in rows:
+        yield Standing(estate, host, remedy, current, flags_now(flags, ran_out, accepted), *rest)
 
 
 def last_asked(connection: sa.Connection, now: datetime, longest: timedelta) -> dict[Key, datetime]:

@@ -32,6 +32,7 @@ class OpenCase:
 
 
 REST = ", ".join(OpenCase.__slots__[5:])
+STANDS = f"{as_of.STATE}, flags, {as_of.EXPIRED}, {as_of.ACCEPTED}"  # at the moment :now
 OPEN = " AND ".join(f"state <> '{state}'" for state in sorted(CLOSED))
 
 
@@ -40,16 +41,16 @@ def open_cases(
 ) -> Iterator[OpenCase]:
     """An empty filter takes all; a closed state takes none."""
     wanted = Filter(estate, host, remedy, state)
-    query = f"SELECT {KEY}, {as_of.STATE}, flags, {as_of.EXPIRED}, {REST} FROM cases {wanted.where(OPEN)}"  # noqa: S608
+    query = f"SELECT {KEY}, {STANDS}, {REST} FROM cases {wanted.where(OPEN)}"  # noqa: S608
     rows = connection.execute(sa.text(query), wanted.values(now))
-    for name_of_estate, name, vulnerability, current, flags, ran_out, *rest in rows:
-        told = _flags(flags)
-        yield OpenCase(name_of_estate, name, vulnerability, current, (*told, "expired") if ran_out else told, *rest)
+    for name_of_estate, name, vulnerability, current, flags, ran_out, accepted, *rest in rows:
+        yield OpenCase(name_of_estate, name, vulnerability, current, flags_now(flags, ran_out, accepted), *rest)
 
 
 @lru_cache(maxsize=64)
-def _flags(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text))
+def flags_now(kept: str, ran_out: bool, accepted: bool) -> tuple[str, ...]:
+    """As case.as_of has them."""
+    return (*json.loads(kept), *["expired"] * bool(ran_out), *["accepted"] * bool(accepted))
 
 
 def hosts_like(connection: sa.Connection, host: str, most: int = 2000) -> list[str]:

@@ -149,8 +149,8 @@ def fits(rule: Rule, facts: Facts, *, kev: bool) -> bool:
         (when.estate, facts.estate),
         (when.owner, facts.owner),
     )
-    names = when.remedy if isinstance(when.remedy, list) else [when.remedy]
-    named = when.remedy is None or not facts.names.isdisjoint(names)
+    names = [when.remedy] if isinstance(when.remedy, str) else when.remedy or []
+    named = when.remedy is None or not facts.names.isdisjoint(map(str.casefold, names))
     return named and all(_agrees(wanted, value) for wanted, value in pairs)
 
 

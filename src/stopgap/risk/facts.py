@@ -31,6 +31,11 @@ class RemedyFacts:
     def names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((self.id, *self.aliases)))
 
+    @property
+    def cves(self) -> tuple[str, ...]:
+        """The names as feeds spell them: in a remedy they count in any case."""
+        return tuple(dict.fromkeys(name.upper() for name in self.names))
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -94,12 +99,12 @@ class Facts:
 
 def gather(remedy: RemedyFacts, about: About, feeds: Feeds, policy: Policy) -> Facts:
     """Facts that were told, and for the others what the policy assumes: the worse value, unless it says otherwise."""
-    kev = tuple({**feeds.kev[name], "cve": name} for name in remedy.names if name in feeds.kev)
+    kev = tuple({**feeds.kev[name], "cve": name} for name in remedy.cves if name in feeds.kev)
     epss = _scored(remedy, feeds)
     score = _score(remedy)
     assume = policy.assume
     return Facts(
-        names=frozenset(remedy.names),
+        names=frozenset(map(str.casefold, remedy.names)),
         estate=about.estate,
         owner=about.owner,
         exposure=about.exposure if about.exposure in EXPOSURES else assume.exposure,
@@ -137,7 +142,7 @@ def _told(
 
 
 def _scored(remedy: RemedyFacts, feeds: Feeds) -> Entry | None:
-    found = [{**feeds.epss[name], "cve": name} for name in remedy.names if name in feeds.epss]
+    found = [{**feeds.epss[name], "cve": name} for name in remedy.cves if name in feeds.epss]
     return max(found, key=lambda entry: (entry["epss"], entry["cve"]), default=None)
 
 

@@ -103,7 +103,7 @@ def explain(host: str, vulnerability: str, policy: Policy, now: datetime, estate
 
 def judge_of(connection: sa.Connection, ids: set[str], policy: Policy, now: datetime) -> tuple[Judge, dict[str, Kept]]:
     remedies = read_remedies(connection, ids)
-    names = {name for remedy in remedies.values() for name in remedy.names}
+    names = {name for remedy in remedies.values() for name in remedy.cves}
     feeds = shelf.read_feeds(connection, names)
     return Judge(remedies, feeds, policy, now), shelf.kept_feeds(connection)
 
@@ -119,9 +119,10 @@ def _reading() -> Iterator[sa.Connection | None]:
 
 
 def _named(cases: list[Case], remedies: dict[str, RemedyFacts], host: str, wanted: str) -> Case:
-    """The one case of that remedy or alias."""
+    """The one case of that remedy, else of that alias."""
     key = wanted.strip().casefold()
-    found = [one for one in cases if key in {name.casefold() for name in remedies[one.remedy].names}]
+    found = [one for one in cases if one.remedy.casefold() == key]
+    found = found or [one for one in cases if key in {name.casefold() for name in remedies[one.remedy].aliases}]
     if len(found) == 1:
         return found[0]
     if len({one.estate for one in found}) > 1:

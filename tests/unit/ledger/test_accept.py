@@ -91,9 +91,10 @@ def test_what_cannot_be_accepted_is_one_sentence_and_nothing_is_written(fleet, w
 @only_sqlite
 def test_a_pattern_takes_the_open_ones(fleet):
     done = stopgap("accept", "web*", "CVE-1", "--until", "14d", "--why", "x")
-    assert (done.returncode, done.stderr) == (0, "1 more are closed and stay as they are\n")
+    assert (done.returncode, done.stderr) == (0, "1 case passed over: closed\n")
     done = stopgap("accept", "all", "CVE-1", "--until", "14d", "--why", "y")
     assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["default/db1", "default/web1", "lab/db1"]
     rows = said()
     assert sorted((host, why) for host, _, _, why, _ in rows) == [
         ("db1", "y"),

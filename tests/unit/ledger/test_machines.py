@@ -116,6 +116,20 @@ def test_a_row_that_was_changed_is_found(state):
     assert kept() == [("web1", "aaa", moment(1), moment(1))]
 
 
+def test_a_host_that_only_its_journal_made_known_is_rebuilt_until_it_is_assessed(state):
+    found = {"mitigation": "limits", "entry": "E1", "found": True, "step": 1}
+    record(
+        event(host="web1", at=moment(1), kind="mitigation", verdict="applied", evidence=found),
+        journal("web1", 1, "aaa"),
+        journal("web1", 5, "bbb"),
+    )
+    (told,) = told_notices()
+    assert (told.kind, told.name.host) == ("rebuilt", "web1")
+    assert "1 case waits: assess it again" in told.sentence
+    record(assessed("web1", 9, "bbb"))
+    assert told_notices() == []
+
+
 def test_what_the_ledger_owes_is_in_the_notice(state):
     applied = {"mitigation": "limits", "entry": "E1"}
     record(

@@ -115,6 +115,21 @@ def test_a_host_that_fell_silent_is_reopened_and_told_too(review, catalogue):
     assert differences() == []
 
 
+def test_a_host_that_was_not_affected_and_fell_silent_is_told_once(review, catalogue):
+    told = {"host": "web1", "remedy": "CVE-2026-0001"}
+    clean = {"verdict": "not_affected", "reason": "nginx is not installed", "evidence": {"code": "not_installed"}}
+    silent = {"verdict": "unknown", "reason": "timed out", "evidence": {"code": "unreachable"}}
+    record([event(**told, **clean, at=moment(0)), event(**told, **silent, at=moment(5))])
+    catalogue(2, fixed="1.22-10")
+    assert review("--fail-on", "reopened", code=4).splitlines()[:2] == [
+        "CVE-2026-0001 revision 2: 1 unknown: not affected under revision 1 (nginx is not installed); "
+        "assess it under revision 2; last known: not_affected",
+        "  web1",
+    ]
+    catalogue(3, fixed="1.22-11")
+    assert json.loads(review("--json"))["reopened"] == []
+
+
 def test_json_tells_all_and_fail_on_ends_with_4(review, catalogue):
     record(*(closed(f"web{n}") for n in range(12)))
     catalogue(2, fixed="1.22-10")

@@ -29,6 +29,7 @@ def row(told):
         "remedy": told.get("remedy", "CVE-1"),
         "owner": told.get("owner", ""),
         "state": told["state"],
+        "known": told.get("known", told["state"]),
         "since": moment(told.get("since", max(known, default=1))),
         "held": told.get("held", 0),
         "protected_until": moment(told.get("protected_until")),

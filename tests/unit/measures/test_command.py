@@ -5,12 +5,15 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
 from tests.unit.ledger.makers import event
 from tests.unit.measures.conftest import exposed, fixed, mitigated
 from tests.unit.measures.makers import moment
 from tests.unit.risk.conftest import stopgap  # noqa: F401 - a fixture
 
 from stopgap.cli.main import main
+from stopgap.ledger.store import open_ledger, writing
+from stopgap.ledger.tables import cases
 
 DAY = 86400
 
@@ -151,6 +154,38 @@ def test_silent_after_a_proof_that_could_not_be_repeated_is_open_as_risk_has_it(
     assert (whole["times"]["effect"]["happened"], whole["due"]["open"], whole["due"]["past_due"]) == (1, 1, 1)
     _, out, _ = stopgap("status", "--by-risk", "--json")
     assert json.loads(out)["summary"]["past_due"] == 1
+
+
+LOST = {"kind": "verified", "verdict": "fail", "evidence": {"phase": "mitigation", "mitigation": "limits"}}
+LIFTED = {"kind": "mitigation", "verdict": "lifted", "evidence": {"entry": "E-web1", "heard_at": moment(3)}}
+GONE = {"kind": "journal", "verdict": "seen", "remedy": "", "revision": 0, "evidence": {"in_force": []}}
+REBUILT = GONE | {"evidence": {"in_force": [], "host_id": "b" * 64}}
+
+
+@pytest.mark.parametrize("what", [LOST, LIFTED, GONE, REBUILT], ids=["lost", "lifted", "gone", "rebuilt"])
+def test_silent_after_its_mitigation_was_lost_is_exposed_and_not_mitigated(what, record, told):
+    record(
+        exposed("web1", 1),
+        event(host="web1", at=moment(1), kind="journal", verdict="seen", remedy="", revision=0,
+              evidence={"in_force": [], "host_id": "a" * 64}),
+        *mitigated("web1", 2),
+        event(host="web1", at=moment(3), **what),
+        event(host="web1", at=moment(4), verdict="unknown", evidence={"code": "unreachable"}),
+    )  # fmt: skip
+    today = told()["exposure"][-1]
+    assert (today["exposed"], today["mitigated"], today["patched"]) == (1, 0, 0)
+
+
+def test_what_another_version_kept_of_a_silent_host_is_open_all_the_same(record, told):
+    record(
+        exposed("web1", 1),
+        *fixed("web1", 2),
+        event(host="web1", at=moment(3), kind="verified", verdict="unknown", evidence={"phase": "fix"}),
+        event(host="web1", at=moment(5), verdict="unknown", evidence={"code": "unreachable"}),
+    )
+    with writing(open_ledger()) as connection:
+        connection.execute(sa.update(cases).values(folded='{"format":0}'))
+    assert told()["all"]["due"]["open"] == 1
 
 
 def test_an_earlier_episode_counts_with_its_lifting(record, told):

@@ -165,6 +165,15 @@ def _plain(told):
     return {name: getattr(told, name) for name in told.__slots__}
 
 
+def test_an_id_that_is_an_alias_of_another_remedy_names_its_own_case(fleet, record, stopgap):
+    record(known(remedy="SITE-1", aliases=[CVE, "Log4Shell"]), exposed("web1", day(-3), remedy="SITE-1"))
+    code, out, _ = stopgap("risk", "explain", "web1", CVE.lower(), "--json")
+    assert (code, json.loads(out)["remedy"]) == (0, CVE)
+    code, _, err = stopgap("risk", "explain", "web1", "Log4Shell")
+    assert code == 1
+    assert "'Log4Shell' is an alias of several remedies (CVE-2021-44228, SITE-1): name the one you mean" in err
+
+
 def test_the_order_of_work(fleet, stopgap):
     code, out, err = stopgap("status", "--by-risk")
     assert (code, err) == (0, "")
@@ -212,6 +221,9 @@ def test_fail_on_overdue_names_the_breach_until_it_is_accepted(fleet, record, st
     record(accepted("web1", day(3)))
     assert "stopgap accept" not in stopgap("risk", "explain", "web1", CVE)[1]
     assert stopgap("status", "--fail-on", "overdue")[0] == 0
+    for words in ("--by-risk",), ():
+        rows = next(iter(json.loads(stopgap("status", "--host", "web1", *words, "--json")[1]).values()))
+        assert rows[0]["flags"] == ["accepted"]
     last = stopgap("status", "--by-risk")[1].splitlines()[-3]
     assert last.startswith("web1")
     assert "accepted until 2026-11-24" in last
