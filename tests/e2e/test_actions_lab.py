@@ -156,6 +156,23 @@ def test_service_that_is_disabled_has_all_its_links_again(lab, mitigate, shows, 
     lab.exec("web1", ["systemctl", "daemon-reload"])
 
 
+def test_service_that_is_enabled_again_enables_no_other_that_was_not(lab, mitigate):
+    lab.write_file(
+        "web1", "/etc/systemd/system/app.timer", "[Timer]\nOnBootSec=9d\n[Install]\nWantedBy=timers.target\n"
+    )
+    lab.write_file("web1", "/etc/systemd/system/app.service", INSTALLED + "Also=app.timer\n")
+    lab.exec("web1", ["systemctl", "enable", "app.service"])
+    lab.exec("web1", ["systemctl", "disable", "app.timer"])
+    before, off = links(lab), action("service", name="app", enabled=False)
+    assert not [link for link in before if "app.timer" in link]
+    assert mitigate("present", off)["state"] == "applied"
+    assert not [link for link in links(lab) if "app." in link]
+    assert mitigate("absent", off)["state"] == "lifted"
+    assert links(lab) == before
+    lab.exec("web1", ["systemctl", "disable", "app"])
+    lab.exec("web1", ["sh", "-c", "rm /etc/systemd/system/app.*; systemctl daemon-reload"])
+
+
 def test_service_of_a_file_elsewhere_by_another_name_is_the_one_that_runs(lab, mitigate, shows):
     lab.exec("web1", ["mkdir", "-p", "/opt/app"])
     lab.write_file("web1", "/opt/app/app-2.1.service", PLAIN)

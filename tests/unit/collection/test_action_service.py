@@ -158,6 +158,40 @@ def test_service_that_is_disabled_has_all_its_links_again(target, monkeypatch, a
     assert (systemd.files, systemd.active) == (["enabled"], "active")
 
 
+class Together(Systemd):
+    """A unit whose file has Also=: enabling and disabling are both units' then."""
+
+    def __init__(self, folder):
+        super().__init__("active", "enabled")
+        self.paths = [folder / f"multi-user.target.wants/app.{kind}" for kind in ("service", "path")]
+
+    def effect(self, verb, runtime=""):
+        super().effect(verb)
+        for path in self.paths if verb in ("enable", "disable") else []:
+            path.unlink(missing_ok=True)
+            if verb == "enable":
+                path.symlink_to(f"/lib/systemd/system/{path.name}")
+
+    def __call__(self, argv, **options):
+        return "" if argv[1:] == ["daemon-reload"] else super().__call__(argv)
+
+
+@pytest.mark.parametrize("path_too", [True, False])
+def test_service_that_is_enabled_again_enables_no_other_that_was_not(target, monkeypatch, path_too):
+    folder = target.root / "units"
+    (folder / "multi-user.target.wants").mkdir(parents=True)
+    systemd = Together(folder)
+    systemd.effect("enable")
+    if not path_too:
+        systemd.paths[1].unlink()
+    monkeypatch.setattr(service, "CONFIG_FOLDERS", (str(folder),))
+    monkeypatch.setattr(service, "must", systemd)
+    off = remedy("CVE-1", {"type": "service", "params": {"name": "app", "enabled": False}})
+    assert target.present(off)[0]["state"] == "applied"
+    assert target.absent(off)[0]["state"] == "lifted"
+    assert [path.is_symlink() for path in systemd.paths] == [True, path_too]
+
+
 class Family:
     """A socket that starts a service, as systemd shows them; `started` are those that are active."""
 

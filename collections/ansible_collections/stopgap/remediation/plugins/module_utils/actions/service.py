@@ -57,7 +57,7 @@ class Service(Action):
         }
 
     def capture(self, keeper):
-        return dict(self.read(), links=links_to(self.unit))
+        return dict(self.read(), links=links())
 
     def desired(self, prior):
         wanted = {}
@@ -76,15 +76,20 @@ class Service(Action):
     def revert(self, prior, written):
         """The mask first: it hides whether the unit is there. One that was a link is gone with being disabled."""
         wanted = {key: prior[key] for key in written if prior[key] is not None}
-        links = prior.get("links", {}) if "enabled" in wanted else {}
+        before = prior.get("links", {}) if "enabled" in wanted else {}
+        ours = {path: before[path] for path in before if self.unit in names_in(path, before[path])}
         self._become({key: wanted[key] for key in wanted if key == "masked"})
-        if links and self._is_gone():
-            put_back(links)
+        if ours and self._is_gone():
+            put_back(ours)
         if wanted.keys() - {"masked"} and self._is_gone():
             self.left = "%s is gone, so it is neither started nor enabled again" % self.unit
-        else:
-            self._become(wanted)
-            put_back(links)
+            return
+        there = links()
+        self._become(wanted)
+        put_back(ours)
+        if before:  # Also= of its file enables others, whether they were or not
+            made = {path: target for path, target in links().items() if path not in there and path not in before}
+            take_away([path for path in made if self.unit not in names_in(path, made[path])])
 
     def halfway(self, key, prior, written):
         return [None]  # gone since it was begun to be taken back
@@ -170,24 +175,33 @@ def enabled_as(wanted, prior):
     return prior if prior in fixed else otherwise
 
 
-def links_to(unit):
-    """{path: target}: disabling a unit takes them all away, enabling it again makes those that its file speaks of."""
+def links():
+    """{path: target} of what has units started: disabling one takes all that lead to it away, also those that people made;
+    enabling it makes those that its file speaks of."""
     paths = [path for folder in CONFIG_FOLDERS for form in ("/*", "/*/*") for path in glob.glob(folder + form)]
-    links = {path: os.readlink(path) for path in sorted(paths, key=len) if os.path.islink(path)}
-    return {
-        path: target
-        for path, target in links.items()
-        if target != "/dev/null" and unit in (os.path.basename(path), os.path.basename(target))
-    }
+    found = {path: os.readlink(path) for path in paths if os.path.islink(path)}
+    return {path: target for path, target in found.items() if target != "/dev/null"}
 
 
-def put_back(links):
+def names_in(path, target):
+    return os.path.basename(path), os.path.basename(target)
+
+
+def take_away(paths):
+    for path in paths:
+        os.unlink(path)
+        durable.sync_folder(os.path.dirname(path))
+    if paths:
+        must(["systemctl", "daemon-reload"])
+
+
+def put_back(known):
     """Those that are gone, and still lead to something."""
-    gone = [path for path in sorted(links, key=len) if not os.path.lexists(path)]
+    gone = [path for path in sorted(known, key=len) if not os.path.lexists(path)]
     for path in gone:
-        if os.path.exists(os.path.join(os.path.dirname(path), links[path])):
+        if os.path.exists(os.path.join(os.path.dirname(path), known[path])):
             durable.make_folders(path)
-            os.symlink(links[path], path)
+            os.symlink(known[path], path)
             durable.sync_folder(os.path.dirname(path))
     if gone:
         must(["systemctl", "daemon-reload"])
