@@ -104,6 +104,135 @@ def test_service_of_two_remedies_that_decide_different_things(mitigate, shows):
     assert shows("nginx") == ("ActiveState=active", "UnitFileState=enabled")
 
 
+PLAIN = "[Service]\nExecStart=/bin/sleep infinity\n"
+INSTALLED = PLAIN + "[Install]\nWantedBy=multi-user.target\n"
+INIT_SCRIPT = """#!/bin/sh
+### BEGIN INIT INFO
+# Provides: oldd
+# Required-Start: $remote_fs
+# Required-Stop: $remote_fs
+# Default-Start: 2 3 4 5
+# Default-Stop: 0 1 6
+### END INIT INFO
+case $1 in
+  start) start-stop-daemon --start --background --make-pidfile --pidfile /run/oldd.pid --exec /bin/sleep -- 99999 ;;
+  stop) start-stop-daemon --stop --pidfile /run/oldd.pid ;;
+esac
+"""
+
+
+def links(lab):
+    """Every link that has a unit started."""
+    folders = ["/etc/systemd/system", "/etc/rc2.d", "/etc/rc0.d"]
+    return sorted(lab.exec("web1", ["find", *folders, "-type", "l", "-printf", r"%p %l\n"]).stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "enabling", "state"),
+    [
+        (INSTALLED, "/etc/systemd/system/app.service", ["add-wants", "ssh.service", "app.service"], "applied"),
+        (INSTALLED, "/opt/app/app.service", ["enable", "/opt/app/app.service"], "failed"),
+        (PLAIN, "/etc/systemd/system/app.service", ["add-wants", "multi-user.target", "app.service"], "failed"),
+    ],
+    ids=["by a link more than its file speaks of", "its file lies elsewhere", "without a word of what starts it"],
+)
+def test_service_that_is_disabled_has_all_its_links_again(lab, mitigate, shows, text, path, enabling, state):
+    lab.exec("web1", ["mkdir", "-p", "/opt/app"])
+    lab.write_file("web1", path, text)
+    lab.exec("web1", ["systemctl", "daemon-reload"])
+    lab.exec("web1", ["systemctl", "enable", "app"], check=False)
+    lab.exec("web1", ["systemctl", *enabling])
+    lab.exec("web1", ["systemctl", "start", "app"])
+    before = links(lab)
+    assert shows("app") == ("ActiveState=active", "UnitFileState=enabled")
+    off = action("service", name="app", running=False, enabled=False)
+    assert mitigate("present", off)["state"] == state
+    if state == "applied":
+        assert shows("app") == ("ActiveState=inactive", "UnitFileState=disabled")
+        assert mitigate("absent", off)["state"] == "lifted"
+    assert (shows("app"), links(lab)) == (("ActiveState=active", "UnitFileState=enabled"), before)
+    lab.exec("web1", ["systemctl", "disable", "--now", "app"])
+    lab.exec("web1", ["rm", "-f", path])
+    lab.exec("web1", ["systemctl", "daemon-reload"])
+
+
+def test_service_that_is_enabled_again_enables_no_other_that_was_not(lab, mitigate):
+    lab.write_file(
+        "web1", "/etc/systemd/system/app.timer", "[Timer]\nOnBootSec=9d\n[Install]\nWantedBy=timers.target\n"
+    )
+    lab.write_file("web1", "/etc/systemd/system/app.service", INSTALLED + "Also=app.timer\n")
+    lab.exec("web1", ["systemctl", "enable", "app.service"])
+    lab.exec("web1", ["systemctl", "disable", "app.timer"])
+    before, off = links(lab), action("service", name="app", enabled=False)
+    assert not [link for link in before if "app.timer" in link]
+    assert mitigate("present", off)["state"] == "applied"
+    assert not [link for link in links(lab) if "app." in link]
+    assert mitigate("absent", off)["state"] == "lifted"
+    assert links(lab) == before
+    lab.exec("web1", ["systemctl", "disable", "app"])
+    lab.exec("web1", ["sh", "-c", "rm /etc/systemd/system/app.*; systemctl daemon-reload"])
+
+
+def test_service_of_a_file_elsewhere_by_another_name_is_the_one_that_runs(lab, mitigate, shows):
+    lab.exec("web1", ["mkdir", "-p", "/opt/app"])
+    lab.write_file("web1", "/opt/app/app-2.1.service", PLAIN)
+    lab.exec("web1", ["ln", "-s", "/opt/app/app-2.1.service", "/etc/systemd/system/linked.service"])
+    lab.exec("web1", ["systemctl", "daemon-reload"])
+    lab.exec("web1", ["systemctl", "start", "linked"])
+    assert mitigate("present", action("service", name="linked", running=False))["state"] == "applied"
+    assert shows("linked") == ("ActiveState=inactive", "UnitFileState=alias")
+    assert mitigate("absent", action("service", name="linked", running=False))["state"] == "lifted"
+    assert shows("linked") == ("ActiveState=active", "UnitFileState=alias")
+    lab.exec("web1", ["systemctl", "stop", "linked"])
+    lab.exec("web1", ["rm", "/etc/systemd/system/linked.service"])
+
+
+def test_service_of_an_init_script_is_kept_from_the_next_boot(lab, mitigate):
+    lab.write_file("web1", "/etc/init.d/oldd", INIT_SCRIPT, 0o755)
+    lab.exec("web1", ["update-rc.d", "oldd", "defaults"])
+    lab.exec("web1", ["systemctl", "daemon-reload"])
+    lab.exec("web1", ["systemctl", "start", "oldd"])
+    before, off = links(lab), action("service", name="oldd", running=False, enabled=False)
+    assert "/etc/rc2.d/S01oldd ../init.d/oldd" in before
+    assert mitigate("present", off)["state"] == "applied"
+    assert "/etc/rc2.d/K01oldd ../init.d/oldd" in links(lab)
+    assert not mitigate("present", off)["changed"]
+    assert mitigate("absent", off)["state"] == "lifted"
+    assert links(lab) == before
+    assert lab.exec("web1", ["systemctl", "is-active", "oldd"]).stdout == "active\n"
+    lab.exec("web1", ["systemctl", "stop", "oldd"])
+    lab.exec("web1", ["rm", "/etc/init.d/oldd"])
+    lab.exec("web1", ["update-rc.d", "oldd", "remove"])
+
+
+def test_sysctl_for_all_interfaces_leaves_each_of_them_as_it_was(lab, mitigate):
+    """The kernel sets each interface along, and lets a host that forwards no more take redirects again."""
+    shown = ["sh", "-c", "cd /proc/sys/net/ipv4/conf && grep -H . */forwarding */accept_redirects"]
+    lab.exec("web1", ["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.lo.forwarding=0"])
+    before, off = lab.exec("web1", shown).stdout, action("sysctl", name="net.ipv4.ip_forward", value="0")
+    assert "all/forwarding:1\n" in before
+    assert "all/accept_redirects:0\n" in before
+    assert mitigate("present", off)["state"] == "applied"
+    during = lab.exec("web1", shown).stdout
+    assert "forwarding:1\n" not in during
+    assert "all/accept_redirects:0\n" in during
+    assert mitigate("absent", off)["state"] == "lifted"
+    assert lab.exec("web1", shown).stdout == before
+
+
+def test_mount_option_tells_who_has_it_otherwise(lab, mitigate):
+    lab.write_file("web1", "/etc/fstab", "tmpfs /srv tmpfs size=1m 0 0\n")
+    lab.exec("web1", ["mount", "/srv"])
+    lab.exec("web1", ["systemd-run", "--unit=private", "--property=PrivateTmp=yes", "sleep", "infinity"])
+    told = mitigate("present", action("mount_option", path="/srv", options=["noexec"]))
+    assert told["state"] == "applied"
+    assert "sleep (" in told["reason"]
+    assert "there /srv is as it was" in told["reason"]
+    assert mitigate("absent", action("mount_option", path="/srv", options=["noexec"]))["state"] == "lifted"
+    lab.exec("web1", ["systemctl", "stop", "private"])
+    lab.exec("web1", ["umount", "/srv"])
+
+
 def test_sysctl_live_and_over_a_boot(lab, mitigate):
     key, path = "net.ipv4.conf.all.log_martians", "/etc/sysctl.d/90-stopgap-net.ipv4.conf.all.log_martians.conf"
     assert lab.exec("web1", ["cat", "/proc/sys/net/ipv4/conf/all/log_martians"]).stdout.strip() == "0"

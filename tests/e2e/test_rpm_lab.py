@@ -149,6 +149,20 @@ def test_order_is_rpms_own_on_every_version_of_real_advisories(lab, el9):
     assert [nevra.compare(*pair) for pair in pairs] == rpm_says(lab, pairs)
 
 
+def test_what_is_newer_than_the_repositories_is_not_taken_back(lab, el9):
+    """A vendor's hotfix of one package of two; it holds the fix though no repository reaches it."""
+    old, fixed, library = Rpm("hot", "1-1"), Rpm("hot", "1-2"), Rpm("hot-libs", "1-2")
+    hotfix = newer(library, "1-9.hotfix")
+    el9.offer(old, fixed, library, repository="hot")
+    el9.build(hotfix, repository="by-hand")
+    el9.install(old, repository="hot")
+    el9.install(hotfix, repository="by-hand")
+    fix = fix_of(fixed, packages=["hot", "hot-libs"])
+    fix["affected"]["packages"].append({"name": "hot-libs", "introduced": None, "fixed_in": {"el-9": ["1-5"]}})
+    assert told(patch(lab, HOST, fix)) == ("installed", "installed", True)
+    assert (versions(lab, "hot"), versions(lab, "hot-libs")) == (["1-2.x86_64"], ["1-9.hotfix.x86_64"])
+
+
 def test_what_is_locked_or_excluded_is_held(lab, el9):
     old, fixed = Rpm("held", "1-1"), Rpm("held", "1-2")
     el9.offer(old, fixed, repository="held")

@@ -56,6 +56,13 @@ def test_file_mode_of_what_no_package_owns_is_only_set(target, dpkg):
     assert overrides(dpkg) == ""
 
 
+def test_file_mode_of_what_stands_in_a_diverted_files_place_is_only_set(target, dpkg):
+    """An override would give the package's file, which lies elsewhere, that mode at its next upgrade, and for good."""
+    dpkg.with_name("diversions").write_text(f"{target.path('tool')}\n{target.path('tool.distrib')}\n:\n")
+    target.present(remedy("CVE-1", target.mode("tool", "0755")))
+    assert overrides(dpkg) == ""
+
+
 def test_file_mode_reset_by_a_reinstallation_is_lost_and_set_again(target, dpkg):
     wanted = remedy("CVE-1", target.mode("tool", "0755"))
     target.present(wanted)

@@ -152,6 +152,16 @@ def test_another_command_for_the_module_is_told(kernel, target, monkeypatch):
     assert "says: install sctp /sbin/modprobe -i sctp" in target.present(kept_out("sctp"))[0]["reason"]
 
 
+def test_another_command_that_modprobe_finds_first_is_a_failure(kernel, target, monkeypatch):
+    """It goes by the first, in the order of the files' names over all of its folders."""
+    monkeypatch.setattr(
+        modprobe, "configuration", lambda: "install sctp /sbin/modprobe -i sctp\ninstall sctp /bin/false\n"
+    )
+    told = target.present(kept_out("sctp"))[0]
+    assert (told["state"], target.tree()) == ("failed", {})
+    assert "another file comes first: install sctp /sbin/modprobe -i sctp" in told["reason"]
+
+
 @pytest.mark.parametrize(
     ("name", "facts"),
     [

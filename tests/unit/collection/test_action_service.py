@@ -1,5 +1,6 @@
 """What is done to a unit, by cases; tests/e2e/test_actions_lab.py asks a real systemd."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,107 @@ def test_service_aliases_count_as_their_unit(tmp_path, monkeypatch):
     (tmp_path / "off.service").symlink_to("/dev/null")
     found = [service.Service({"name": name}).resource for name in ("ssh", "sshd", "sshd.service", "off", "x.socket")]
     assert found == ["service:ssh.service"] * 3 + ["service:off.service", "service:x.socket"]
+
+
+def test_service_whose_file_lies_elsewhere_under_another_name_is_no_alias(tmp_path, monkeypatch):
+    """As `systemctl link` makes it; systemd knows the unit by the name of the link."""
+    units = tmp_path / "units"
+    units.mkdir()
+    (tmp_path / "app-2.1.service").touch()
+    (units / "app.service").symlink_to(tmp_path / "app-2.1.service")
+    monkeypatch.setattr(service, "UNIT_FOLDERS", (str(units),))
+    assert service.Service({"name": "app"}).resource == "service:app.service"
+
+
+class Linked(Systemd):
+    """Disabling takes every link to the unit away, also those that people made; then one that was a link is gone."""
+
+    def __init__(self, folder, after):
+        super().__init__("active", "enabled")
+        self.folder, self.after = folder, after
+
+    def links(self):
+        return {
+            str(path.relative_to(self.folder)): os.readlink(path)
+            for path in self.folder.rglob("*")
+            if path.is_symlink()
+        }
+
+    def effect(self, verb, runtime=""):
+        if verb == "disable":
+            for link in self.links():
+                (self.folder / link).unlink()
+            self.files, self.there = [self.after], self.after != ""
+        elif verb == "enable" and self.after == "disabled":
+            (self.folder / "multi-user.target.wants/app.service").symlink_to("/lib/systemd/system/app.service")
+            self.files = ["enabled"]
+        elif verb == "daemon-reload" and self.links():
+            self.files, self.there = ["enabled"], True
+        elif verb in ("start", "stop"):
+            super().effect(verb)
+
+    def __call__(self, argv, **options):
+        return super().__call__([*argv, ""] if argv[1:] == ["daemon-reload"] else argv)
+
+
+@pytest.mark.parametrize(
+    ("after", "state"),
+    [("disabled", "applied"), ("", "failed"), ("static", "failed")],
+    ids=["by a link more than its file speaks of", "its file lies elsewhere", "without a word of what starts it"],
+)
+def test_service_that_is_disabled_has_all_its_links_again(target, monkeypatch, after, state):
+    folder, elsewhere = target.root / "units", target.root / "app-2.service"
+    (folder / "multi-user.target.wants").mkdir(parents=True)
+    elsewhere.touch()
+    (folder / "app.service").symlink_to(elsewhere)
+    for wanted in ("multi-user.target.wants", "nginx.service.wants"):
+        (folder / wanted).mkdir(exist_ok=True)
+        (folder / wanted / "app.service").symlink_to(folder / "app.service")
+    monkeypatch.setattr(service, "CONFIG_FOLDERS", (str(folder),))
+    systemd = Linked(folder, after)
+    before = systemd.links()
+    monkeypatch.setattr(service, "must", systemd)
+    off = remedy("CVE-1", {"type": "service", "params": {"name": "app", "running": False, "enabled": False}})
+    assert target.present(off)[0]["state"] == state
+    if state == "applied":
+        assert (systemd.links(), systemd.active) == ({}, "inactive")
+        assert target.absent(off)[0]["state"] == "lifted"
+    assert systemd.links().keys() == before.keys()
+    assert (systemd.files, systemd.active) == (["enabled"], "active")
+
+
+class Together(Systemd):
+    """A unit whose file has Also=: enabling and disabling are both units' then."""
+
+    def __init__(self, folder):
+        super().__init__("active", "enabled")
+        self.paths = [folder / f"multi-user.target.wants/app.{kind}" for kind in ("service", "path")]
+
+    def effect(self, verb, runtime=""):
+        super().effect(verb)
+        for path in self.paths if verb in ("enable", "disable") else []:
+            path.unlink(missing_ok=True)
+            if verb == "enable":
+                path.symlink_to(f"/lib/systemd/system/{path.name}")
+
+    def __call__(self, argv, **options):
+        return "" if argv[1:] == ["daemon-reload"] else super().__call__(argv)
+
+
+@pytest.mark.parametrize("path_too", [True, False])
+def test_service_that_is_enabled_again_enables_no_other_that_was_not(target, monkeypatch, path_too):
+    folder = target.root / "units"
+    (folder / "multi-user.target.wants").mkdir(parents=True)
+    systemd = Together(folder)
+    systemd.effect("enable")
+    if not path_too:
+        systemd.paths[1].unlink()
+    monkeypatch.setattr(service, "CONFIG_FOLDERS", (str(folder),))
+    monkeypatch.setattr(service, "must", systemd)
+    off = remedy("CVE-1", {"type": "service", "params": {"name": "app", "enabled": False}})
+    assert target.present(off)[0]["state"] == "applied"
+    assert target.absent(off)[0]["state"] == "lifted"
+    assert [path.is_symlink() for path in systemd.paths] == [True, path_too]
 
 
 class Family:

@@ -62,12 +62,52 @@ def test_sysctl_reset_by_hand_is_lost_and_put_in_force_again(target, kernel):
     assert target.tree() == {}
 
 
-def test_sysctl_that_is_gone_needs_nothing_but_force(target, kernel):
+def test_sysctl_that_is_gone_needs_nothing(target, kernel):
+    """The fix is another kernel, say, which does not have it."""
     target.present(setting())
     kernel.unlink()
-    assert target.absent(setting())[0]["state"] == "refused"
-    assert target.absent(setting(), force=True)[0]["state"] == "lifted"
+    told = target.absent(setting())[0]
+    assert (told["state"], target.tree()) == ("lifted", {}), told["reason"]
+    assert told["reason"] == f"lifted; this kernel has no sysctl {KEY} any more, so only its file was put back"
     assert not kernel.exists()
+
+
+def test_sysctl_that_is_gone_is_lost(target, kernel):
+    target.present(setting())
+    kernel.unlink()
+    assert "this kernel has no sysctl" in target.present(setting())[0]["reason"]
+
+
+def test_sysctl_for_all_interfaces_leaves_each_of_them_as_it_was(target, kernel, monkeypatch):
+    """The kernel sets each interface along, and lets a host that forwards no more take redirects again."""
+    conf = kernel.parents[1]
+    values = {"all": (1, 0), "default": (1, 0), "eth0": (1, 1), "eth1": (0, 0)}
+    for name, settings in values.items():
+        (conf / name).mkdir(exist_ok=True)
+        for key, value in zip(("forwarding", "accept_redirects"), settings, strict=True):
+            (conf / name / key).write_text(f"{value}\n")
+
+    def seen():
+        return {
+            name: tuple(int((conf / name / key).read_text()) for key in ("forwarding", "accept_redirects"))
+            for name in values
+        }
+
+    write = sysctl.write_value
+
+    def write_as_the_kernel(key, value):
+        write(key, value)
+        if key == "net/ipv4/conf/all/forwarding":
+            for path in conf.glob("*/forwarding"):
+                path.write_text(value + "\n")
+            (conf / "all/accept_redirects").write_text("0\n" if value == "1" else "1\n")
+
+    monkeypatch.setattr(sysctl, "write_value", write_as_the_kernel)
+    off = remedy("CVE-1", {"type": "sysctl", "params": {"name": "net.ipv4.conf.all.forwarding", "value": "0"}})
+    target.present(off)
+    assert seen() == {"all": (0, 0), "default": (0, 0), "eth0": (0, 1), "eth1": (0, 0)}
+    target.absent(off)
+    assert seen() == values
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def host(target, monkeypatch):
         Path(target.path(name)).write_text(text)
         os.utime(target.path(name), ns=(10**18 + 7, 10**18 + 7))
     os.mkdir(target.path("sudoers.d"))
+    target.included = "*"
     monkeypatch.setattr(user_setting, "GROUP", target.path("group"))
     monkeypatch.setattr(user_setting, "GSHADOW", target.path("gshadow"))
     monkeypatch.setattr(user_setting, "SUDOERS", target.path("sudoers.d"))
@@ -51,6 +52,10 @@ def host(target, monkeypatch):
             members(argv[3], lambda old: [*old, argv[2]])
         elif argv[:2] == ["gpasswd", "-M"]:
             members(argv[3], lambda old: argv[2].split(","))
+        elif argv == ["visudo", "-c"]:
+            return "".join(
+                f"{path}: parsed OK\n" for path in sorted(Path(target.path("sudoers.d")).glob(target.included))
+            )
         elif "ALL" not in Path(argv[-1]).read_text():
             raise ActionError("visudo: syntax error")
 
@@ -151,6 +156,14 @@ def test_user_setting_that_cannot_be(host, params, said):
     told = host.present(remedy("CVE-1", setting(**params)))[0]
     assert told["state"] == "failed"
     assert said in told["reason"]
+    assert contents(host) == before
+
+
+def test_user_setting_that_sudo_would_not_read_is_put_back(host):
+    before, host.included = contents(host), "none"
+    told = host.present(remedy("CVE-1", setting(sudoers="eve ALL=(root) !ALL")))[0]
+    assert told["state"] == "failed"
+    assert "have /etc/sudoers include it" in told["reason"]
     assert contents(host) == before
 
 

@@ -162,6 +162,22 @@ def test_refusals_change_nothing(host, code):
     assert (result["state"], result["code"], result["changed"]) == ("refused", code, False)
 
 
+def test_what_is_newer_than_the_repositories_is_never_taken_back():
+    """A vendor's hotfix of one package of two: dnf's candidates are the repositories' alone, apt's are not."""
+    host = Host(fact(), fact("b", "3-1"), candidates={**NEW, "b": {"version": "2-1", "source_version": "2-1"}})
+    result = fix(host)
+    assert (result["state"], host.calls) == ("installed", ["update", ["a:amd64=2-1+b1"]])
+    assert result["rollback"]["packages"] == [{"name": "a", "arch": "amd64", "version": "1-1", "from": "repository"}]
+
+
+@pytest.mark.parametrize("candidate", [{}, {"b": {"version": "1-5", "source_version": "1-5"}}])
+def test_what_is_fixed_already_needs_no_candidate(candidate):
+    both = {**REMEDY, "affected": {"packages": [PACKAGE, {**PACKAGE, "name": "b"}], "when": []}}
+    host = Host(fact(), fact("b", "3-1"), candidates={**NEW, **candidate})
+    result = fixing.Fixing(host, fixing.Options("keep", 300, True, False)).fix(both)
+    assert (result["state"], host.calls) == ("installed", ["update", ["a:amd64=2-1+b1"]]), result["reason"]
+
+
 def test_a_refusal_that_only_lacks_versions_says_both():
     result = fix(Host(fact(), candidates=STALE))
     assert result["reason"] == "a: candidate 1-9 < required 2-1"

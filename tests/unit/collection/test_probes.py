@@ -80,6 +80,7 @@ def test_sysctl_names(name, path):
         ("active", True),
         ("reloading", True),
         ("activating", True),
+        ("refreshing", True),
         ("inactive", False),
         ("failed", False),
         ("", False),
@@ -88,6 +89,30 @@ def test_sysctl_names(name, path):
 def test_service_active(monkeypatch, state, expected):
     monkeypatch.setattr(command, "ask", lambda cmd: command.Answer(True, "", state + "\n"))
     assert holds("service_active", "nginx.service") is expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "active", "expected"),
+    [
+        ("LoadState=loaded\nTriggeredBy=cups.path cups.socket\n", ["cups.socket"], True),
+        ("LoadState=loaded\nTriggeredBy=cups.path cups.socket\n", ["cups.path"], False),
+        ("LoadState=loaded\nTriggeredBy=cups.socket\n", [], False),
+        ("LoadState=masked\nTriggeredBy=cups.socket\n", ["cups.socket"], False),
+    ],
+)
+def test_a_service_that_a_socket_starts_is_there_for_who_comes(monkeypatch, shown, active, expected):
+    """cups goes when it is idle, Ubuntu's ssh comes with the first connection: whoever asks gets an answer."""
+
+    def ask(cmd):
+        unit = cmd["run"][-1]
+        return command.Answer(
+            True, "", shown if cmd["run"][1] == "show" else "active\n" if unit in active else "inactive\n"
+        )
+
+    monkeypatch.setattr(command, "ask", ask)
+    told = probes.evaluate({"type": "service_active", "params": "cups.service"})
+    assert told["holds"] is expected
+    assert ("cups.socket" in told["reason"]) is expected
 
 
 def test_a_host_without_systemd_cannot_tell(monkeypatch):

@@ -162,6 +162,7 @@ def test_locks_are_read_as_their_tools_write_them():
     assert rpmholds.excluded(conf) == ["kernel*", "php", "nginx", "a", "b"]
     zypp = (
         "\ntype: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: nginx\n\n"
-        "type: patch\nmatch_type: glob\nsolvable_name: SUSE-1\n\ntype: package\nsolvable_name: x\nrepo: other\n"
+        "type: patch\nmatch_type: glob\nsolvable_name: SUSE-1\n\ntype: package\nsolvable_name: x\nrepo: other\n\n"
+        "type: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: php\nversion: >= 8.3\n"
     )
     assert rpmholds.zypper_locked(zypp) == ["nginx"]

@@ -115,10 +115,18 @@ class TestService:
             (("not-found", "inactive", ""), {"running": True}, "fail"),
             (("loaded", "active", ""), {"enabled": False}, "unknown"),
             (("loaded", "active", "bad"), {"enabled": False}, "fail"),
+            (("loaded", "active", "generated\ndisabled"), {"enabled": False}, "pass"),
+            (("loaded", "active", "generated\nenabled"), {"enabled": False}, "fail"),
+            (("loaded", "active", "generated\ngenerated"), {"enabled": True}, "pass"),
+            (("loaded", "active", "generated\n"), {"enabled": True}, "unknown"),
         ],
     )
     def test_states(self, fake_tool, state, params, verdict):
-        host = fake_tool(systemctl=f"cat <<'END'\n{UNIT.format(*state)}END", realpath="echo systemd")
+        """What systemd generated of an init script has links of its own, which `is-enabled` knows."""
+        load, active, (unit_file, *links) = state[0], state[1], state[2].split("\n")
+        shown = f"cat <<'END'\n{UNIT.format(load, active, unit_file)}END"
+        asked = f"if [ $1 = is-enabled ]; then echo {''.join(links)}; exit 1; fi"
+        host = fake_tool(systemctl=f"{asked}\n{shown}", realpath="echo systemd")
         assert word(host, "service", {"name": "x", **params}) == verdict
 
     def test_p04_a_systemd_that_does_not_answer_is_unknown_and_not_a_stopped_service(self, fake_tool):
@@ -720,6 +728,21 @@ class TestUser:
         found = ask(host, "user", {"name": "root", **params})
         assert found[0] == verdict
         assert said in found[1]
+
+    @pytest.mark.parametrize(
+        ("params", "verdict"),
+        [
+            ({"in_groups": ["domain users"], "not_in_groups": ["users"]}, "pass"),
+            ({"in_groups": ["users"]}, "fail"),
+            ({"not_in_groups": ["domain users"]}, "fail"),
+        ],
+        ids=str,
+    )
+    def test_a_group_with_a_blank_in_its_name_is_one_group(self, fake_tool, params, verdict):
+        """Those of Active Directory have them."""
+        found = r"case $1 in *z*) printf 'eve\0domain users\0' ;; *) echo eve domain users ;; esac"
+        host = fake_tool(getent="echo eve:x:1:1::/:/bin/sh", id=found)
+        assert word(host, "user", {"name": "eve", **params}) == verdict
 
     def test_nobody_of_that_name_fails(self, host):
         assert ask(host, "user", {"name": "no-such", "shell": "/bin/sh"}) == ("fail", "there is no user no-such")

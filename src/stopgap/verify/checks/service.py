@@ -44,6 +44,8 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     properties = dict(line.split("=", 1) for line in told.splitlines())
     if properties.get("LoadState") == "not-found":
         properties["UnitFileState"] = "not-found"
+    if properties.get("UnitFileState") == "generated":  # of an init script, say, which is enabled by links of its own
+        properties["UnitFileState"] = host.run_expect([0, 1], "systemctl is-enabled -- %s", unit).stdout.strip()
     said = []
     for key, (source, yes, no) in RULES.items():
         if params.get(key) is None:

@@ -29,7 +29,7 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     if found.rc == NOT_FOUND:
         return failed(f"there is no user {user}")
     shell = found.stdout.rstrip("\n").split(":")[6]
-    groups = host.run_expect([0], "id -Gn -- %s", user).stdout.split()
+    groups = host.run_expect([0], "id -Gnz -- %s", user).stdout.split("\0")  # names may have blanks
     wrong = [f"is not in {group}" for group in params.get("in_groups") or [] if group not in groups]
     wrong += [f"is in {group}" for group in params.get("not_in_groups") or [] if group in groups]
     if params.get("shell") not in (None, shell):

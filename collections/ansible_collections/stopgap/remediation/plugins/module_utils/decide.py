@@ -149,7 +149,8 @@ def current(facts):
 def judge_version(name, fact, several, introduced, fixes, compare):
     """`several` architectures of it are here: then the reason says which one it is about."""
     version, told = fact["source_version"], f"{name}:{fact['arch']}" if several else name
-    if introduced and compare(version, introduced) < 0:
+    # what is half installed may have another version's files already
+    if introduced and compare(version, introduced) < 0 and fact["broken"] != "half-installed":
         return Verdict("before_introduced", f"{told} {version} is older than the bug ({introduced})", name, None)
     fixed, required = meets(version, fixes, compare)
     if fact["broken"]:

@@ -104,9 +104,7 @@ class Fixing:
     def install_set(self, remedy, names, candidates):
         wanted = [
             self.family.installer.spec(fact, candidates[name]["version"])
-            for name in names
-            for fact in decide.current(self.facts.installed[name])
-            if name in candidates and fact["version"] != candidates[name]["version"]
+            for name, fact in self.upgradable(names, candidates)
         ]
         ours = self.held_by_us(remedy, names)
         if self.options.check and not ours:
@@ -155,9 +153,16 @@ class Fixing:
         """What is known without asking the package manager: the packages themselves, not what they pull in."""
         return [
             {"name": name, "arch": fact["arch"], "before": fact["version"], "after": candidates[name]["version"]}
+            for name, fact in self.upgradable(names, candidates)
+        ]
+
+    def upgradable(self, names, candidates):
+        """[(name, fact)]: one that is newer than what the repositories have, a vendor's hotfix say, stays."""
+        return [
+            (name, fact)
             for name in names
             for fact in decide.current(self.facts.installed[name])
-            if name in candidates and fact["version"] != candidates[name]["version"]
+            if name in candidates and self.facts.compare(fact["version"], candidates[name]["version"]) < 0
         ]
 
     def earlier_way_back(self, remedy):
@@ -283,7 +288,8 @@ def obstacle_in(remedy, candidates, facts, trouble):
     reasons = []
     for package in remedy["affected"]["packages"]:
         fixes, name = package["fixed_in"].get(facts.distro), package["name"]
-        if not isinstance(fixes, list) or not facts.installed.get(name):
+        there = facts.installed.get(name)
+        if not isinstance(fixes, list) or not there or is_fixed(package, there, facts):
             continue
         candidate = candidates.get(name)
         if candidate is None:
@@ -300,6 +306,11 @@ def obstacle_in(remedy, candidates, facts, trouble):
     if trouble:
         return Outcome("refused", "repository_down", f"{told}; not every repository could be read: {trouble}")
     return Outcome("refused", reasons[0][0], told)
+
+
+def is_fixed(package, there, facts):
+    verdicts = decide.judge_package(package, facts.distro, there, facts.compare)
+    return all(verdict.code == "fixed_on_disk" for verdict in verdicts)
 
 
 def confirmed(outcome, remedy, facts):

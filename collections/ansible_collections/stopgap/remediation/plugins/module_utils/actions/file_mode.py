@@ -119,11 +119,14 @@ def override_of(names):
 
 
 def packaged_as(names):
-    """The name by which a dpkg package owns the file, or None."""
+    """The name by which a dpkg package owns the file, or None. Where it is diverted, the package's own lies elsewhere."""
     if not os.path.isdir(os.path.join(ADMINDIR, "info")):
         return None
-    owned = execute(["dpkg-query", "--admindir=" + ADMINDIR, "--search"] + names).stdout
-    return next((name for name in names if any(line.endswith(": " + name) for line in owned.splitlines())), None)
+    told = execute(["dpkg-query", "--admindir=" + ADMINDIR, "--search"] + names).stdout.splitlines()
+    diversions = [line for line in told if line.startswith(("diversion by ", "local diversion "))]
+    diverted = {line.partition(" from: ")[2] for line in diversions}
+    owned = {line.partition(": ")[2] for line in told if line not in diversions} - diverted
+    return next((name for name in names if name in owned), None)
 
 
 def replace_override(old, new):

@@ -72,6 +72,7 @@ class KernelModule(Action):
         """The file first, so that nothing loads the module again in between."""
         if self.has_file:
             self.file.apply(prior)
+            self._prove_first()
         if self.unload and self.name in modprobe.loaded():
             self._refuse_in_use()
             must(["rmmod", self.name])
@@ -111,13 +112,23 @@ class KernelModule(Action):
         told = []
         if not self.unload and self.name in modprobe.loaded():
             told.append("%s is loaded, and stays so until the next boot" % self.name)
-        if self.has_file and self.params.get("install_false", True):
-            others = [
-                command for command in modprobe.installs(modprobe.configuration(), self.name) if command != INSTALL
-            ]
-            if others:
-                told.append("another file in %s says: install %s %s" % (FOLDER, self.name, others[0]))
+        others = [command for command in self._commands() if command != INSTALL]
+        if others:
+            told.append("another file of modprobe's says: install %s %s" % (self.name, others[0]))
         return "; ".join(told)
+
+    def _commands(self):
+        """What modprobe would run, in the order in which it finds it: the first one counts."""
+        asked = self.has_file and self.params.get("install_false", True)
+        return modprobe.installs(modprobe.configuration(), self.name) if asked else []
+
+    def _prove_first(self):
+        first = self._commands()[:1]
+        if first and not modprobe.is_nothing(first[0]):
+            raise ActionError(
+                "kernel_module %s: another file comes first: install %s %s: take that line out, or give its file a name "
+                "after %s" % (self.name, self.name, first[0], self.file.path)
+            )
 
     def _refuse_in_use(self):
         users = modprobe.loaded().get(self.name)

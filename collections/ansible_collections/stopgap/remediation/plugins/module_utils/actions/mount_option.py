@@ -16,7 +16,9 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.edits import O
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 FSTAB = "/etc/fstab"
+PROC = "/proc"
 MOUNTINFO = "/proc/self/mountinfo"
+NAMED = 3  # of the processes that still have it otherwise
 LIVE = "live:"
 
 
@@ -81,6 +83,15 @@ class MountOption(Edit):
         free = [option for option in self.options if prior[LIVE + option] == "off" and not self._others(option)]
         self._remount([OPPOSITE[option] for option in free])
 
+    def warning(self):
+        names = sorted(otherwise(self.point, self.options))
+        told = ", ".join(names[:NAMED]) + (" and %s more" % (len(names) - NAMED) if len(names) > NAMED else "")
+        return (
+            "%s began before, with a mount table of their own: there %s is as it was" % (told, self.point)
+            if names
+            else ""
+        )
+
     def show(self, state):
         return ", ".join("%s %s" % (option, state[LIVE + option]) for option in self.options)
 
@@ -135,15 +146,52 @@ def mounted(point):
     our business, or is writable on one that is read-only, which it would make writable.
     """
     found = None
-    for line in durable.read_bytes(MOUNTINFO).decode("utf-8", "surrogateescape").splitlines():
+    for row in rows(MOUNTINFO):
+        if row["point"] == point:
+            alone = row["root"] != "/" or ("rw" in row["flags"] and "ro" in row["beneath"])
+            found = dict(row, how=["remount", "bind"] if alone else ["remount"])
+    return found
+
+
+def rows(path):
+    """The mounts of a table (proc(5), mountinfo), lowest first."""
+    for line in durable.read_bytes(path).decode("utf-8", "surrogateescape").splitlines():
         words = line.split(" ")
         rest = words[words.index("-") + 1 :]
-        if unescaped(words[4]) == point:
-            flags, beneath = words[5].split(","), rest[2].split(",")
-            alone = words[3] != "/" or ("rw" in flags and "ro" in beneath)
-            how = ["remount", "bind"] if alone else ["remount"]
-            found = {"source": unescaped(rest[1]), "how": how, "flags": flags, "options": flags + beneath}
-    return found
+        flags, beneath = words[5].split(","), rest[2].split(",")
+        yield {
+            "device": words[2],
+            "root": words[3],
+            "point": unescaped(words[4]),
+            "source": unescaped(rest[1]),
+            "flags": flags,
+            "beneath": beneath,
+            "options": flags + beneath,
+        }
+
+
+def otherwise(point, options):
+    """One process, as `nginx (67)`, of each mount table of a service's own in which the options are not in effect."""
+    ours, known = mounted(point), {os.readlink(os.path.join(PROC, "self/ns/mnt"))}
+    for pid in filter(str.isdigit, os.listdir(PROC) if ours else []):
+        try:
+            table = os.readlink(os.path.join(PROC, pid, "ns/mnt"))
+            if table in known:
+                continue
+            known.add(table)
+            shown = [row for row in rows(os.path.join(PROC, pid, "mountinfo")) if is_part(row, ours)]
+            if any(not in_effect(option, row["options"]) for row in shown for option in options):
+                yield "%s (%s)" % (
+                    durable.read_bytes(os.path.join(PROC, pid, "comm")).decode("utf-8", "replace").strip(),
+                    pid,
+                )
+        except OSError:  # ended since it was listed
+            continue
+
+
+def is_part(row, ours):
+    inside = (row["root"].rstrip("/") + "/").startswith(ours["root"].rstrip("/") + "/")
+    return row["device"] == ours["device"] and inside
 
 
 def unescaped(text):

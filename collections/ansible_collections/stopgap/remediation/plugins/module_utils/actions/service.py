@@ -2,12 +2,16 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """A systemd unit stopped or started, disabled or enabled, masked or unmasked."""
 
+import glob
 import os
 
+from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action, differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import must
 
-UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system")
+UNIT_FOLDERS += ("/usr/lib/systemd/system", "/lib/systemd/system")
+CONFIG_FOLDERS = UNIT_FOLDERS[:2]  # where enabling and disabling write
 SUFFIXES = (".service", ".socket", ".timer", ".path", ".mount", ".target", ".automount", ".slice", ".swap")
 RUNNING = ("active", "reloading", "activating", "refreshing")
 # enabling or disabling does not apply to these: what they are is what they stay
@@ -42,6 +46,8 @@ class Service(Action):
         shown = must(["systemctl", "show", "--property=ActiveState,UnitFileState", self.unit])
         found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
         unit_file = found.get("UnitFileState", "")
+        if unit_file == "generated":  # of a script in /etc/init.d, say, which is enabled by links of its own
+            unit_file = must(["systemctl", "is-enabled", self.unit], rcs=(0, 1)).strip()
         masked = unit_file.startswith("masked")
         # a failed unit does not run, and nobody can put it back into having failed
         return {
@@ -49,6 +55,9 @@ class Service(Action):
             "masked": unit_file if masked else "no",
             "enabled": None if masked else unit_file,
         }
+
+    def capture(self, keeper):
+        return dict(self.read(), links=links())
 
     def desired(self, prior):
         wanted = {}
@@ -65,13 +74,22 @@ class Service(Action):
         self._become(self.desired(prior))
 
     def revert(self, prior, written):
-        """The mask first: it hides whether the unit is there."""
+        """The mask first: it hides whether the unit is there. One that was a link is gone with being disabled."""
         wanted = {key: prior[key] for key in written if prior[key] is not None}
+        before = prior.get("links", {}) if "enabled" in wanted else {}
+        ours = {path: before[path] for path in before if self.unit in names_in(path, before[path])}
         self._become({key: wanted[key] for key in wanted if key == "masked"})
+        if ours and self._is_gone():
+            put_back(ours)
         if wanted.keys() - {"masked"} and self._is_gone():
             self.left = "%s is gone, so it is neither started nor enabled again" % self.unit
-        else:
-            self._become(wanted)
+            return
+        there = links()
+        self._become(wanted)
+        put_back(ours)
+        if before:  # Also= of its file enables others, whether they were or not
+            made = {path: target for path, target in links().items() if path not in there and path not in before}
+            take_away([path for path in made if self.unit not in names_in(path, made[path])])
 
     def halfway(self, key, prior, written):
         return [None]  # gone since it was begun to be taken back
@@ -157,11 +175,48 @@ def enabled_as(wanted, prior):
     return prior if prior in fixed else otherwise
 
 
+def links():
+    """{path: target} of what has units started: disabling one takes all that lead to it away, also those that people made;
+    enabling it makes those that its file speaks of."""
+    paths = [path for folder in CONFIG_FOLDERS for form in ("/*", "/*/*") for path in glob.glob(folder + form)]
+    found = {path: os.readlink(path) for path in paths if os.path.islink(path)}
+    return {path: target for path, target in found.items() if target != "/dev/null"}
+
+
+def names_in(path, target):
+    return os.path.basename(path), os.path.basename(target)
+
+
+def take_away(paths):
+    for path in paths:
+        os.unlink(path)
+        durable.sync_folder(os.path.dirname(path))
+    if paths:
+        must(["systemctl", "daemon-reload"])
+
+
+def put_back(known):
+    """Those that are gone, and still lead to something."""
+    gone = [path for path in sorted(known, key=len) if not os.path.lexists(path)]
+    for path in gone:
+        if os.path.exists(os.path.join(os.path.dirname(path), known[path])):
+            durable.make_folders(path)
+            os.symlink(known[path], path)
+            durable.sync_folder(os.path.dirname(path))
+    if gone:
+        must(["systemctl", "daemon-reload"])
+
+
 def canonical(name):
-    """The unit's own name, so that ssh and sshd count as one service; read from the alias links, not asked for."""
+    """The unit's own name, so that ssh and sshd count as one service; read from the alias links, not asked for.
+
+    A link that leads out of systemd's folders is no alias: whatever the file there is called, it is the unit's own.
+    """
     unit = name if name.endswith(SUFFIXES) else name + ".service"
+    folders = [os.path.realpath(folder) for folder in UNIT_FOLDERS]
     for folder in UNIT_FOLDERS:
         target = os.path.realpath(os.path.join(folder, unit))
-        if os.path.islink(os.path.join(folder, unit)) and target != "/dev/null" and target.endswith(SUFFIXES):
+        alias = os.path.islink(os.path.join(folder, unit)) and os.path.dirname(target) in folders
+        if alias and target.endswith(SUFFIXES):
             return os.path.basename(target)
     return unit

@@ -4,6 +4,7 @@
 
 import glob
 import os
+import re
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file import File
@@ -12,6 +13,10 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.errors import 
 PROC = "/proc/sys"
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
 LAST = "/etc/sysctl.conf"
+# what is set for all interfaces may be set for each of them, too; ip_forward is the same setting by another name
+OF_ALL = re.compile(r"net/(ipv[46])/conf/(?:all|default)/(\w+)$")
+ALIASES = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
+WITH_IT = {"forwarding": ["accept_redirects"]}  # which a router does not take
 
 
 class Sysctl(Action):
@@ -51,24 +56,36 @@ class Sysctl(Action):
                 "%s is kept in %s by another mitigation: give the same `file`, or lift that one first"
                 % (self.params["name"], place)
             )
-        return dict(self.file.capture(keeper), value=self._read_live())
+        return dict(self.file.capture(keeper), value=self._read_live(), along=values_of(companions(self.key)))
 
     def desired(self, prior):
         return dict(self.file.desired(prior), value=self.value)
 
     def apply(self, prior):
+        """Interfaces follow what is set for all; what else the kernel changes with it stays as it was."""
         self.file.apply(prior)
-        self._write_live(self.value)
+        along = prior.get("along", {})
+        self._write_live(self.value, {key: along[key] for key in along if not key.endswith("/" + name_of(self.key))})
 
     def revert(self, prior, written):
         self.file.revert(prior, written)
         if self._read_live() not in (None, prior["value"]):
-            self._write_live(prior["value"])
+            self._write_live(prior["value"], prior.get("along", {}))
+
+    def spared(self, prior, written, current):
+        """The fix is another kernel, and that one may not have the key."""
+        return ["value"] if current["value"] is None else []
+
+    def left_alone(self):
+        gone = self._read_live() is None
+        return (
+            "this kernel has no sysctl %s any more, so only its file was put back" % self.params["name"] if gone else ""
+        )
 
     def merge(self, prior, written, current):
         merged = self.file.merge(prior, {key: written[key] for key in written if key != "value"}, current)
         theirs = current["value"] != written.get("value", current["value"])
-        return dict(merged, value=current["value"] if theirs else prior["value"])
+        return dict(merged, value=current["value"] if theirs else prior["value"], along=prior.get("along", {}))
 
     def show(self, state):
         return "%s, file %s" % (state["value"], self.file.show(state))
@@ -84,20 +101,53 @@ class Sysctl(Action):
         return ""
 
     def _read_live(self):
-        """None where the key is gone, as with the module it came from."""
-        try:
-            with open(self.live) as stream:
-                return " ".join(stream.read().split())
-        except FileNotFoundError:
-            return None
+        return value_of(self.key)
 
-    def _write_live(self, value):
-        """Without truncating first: the kernel takes whole values, and there is no moment with none."""
-        try:
-            with open(self.live, "rb+", buffering=0) as stream:
-                stream.write((value + "\n").encode("utf-8"))
-        except OSError as error:
-            raise ActionError("the kernel refuses %s = %s: %s" % (self.params["name"], value, error.strerror))
+    def _write_live(self, value, kept):
+        """`kept`: {key: value} of what shall not change along, as far as it does."""
+        before = values_of(kept)
+        write_value(self.key, value)
+        for key, after in values_of(before).items():
+            if after != before[key]:
+                write_value(key, kept[key])
+
+
+def value_of(key):
+    """None where the key is gone, as with the module or the interface it came from."""
+    try:
+        with open(os.path.join(PROC, key)) as stream:
+            return " ".join(stream.read().split())
+    except FileNotFoundError:
+        return None
+
+
+def values_of(keys):
+    found = {key: value_of(key) for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def write_value(key, value):
+    """Without truncating first: the kernel takes whole values, and there is no moment with none."""
+    try:
+        with open(os.path.join(PROC, key), "rb+", buffering=0) as stream:
+            stream.write((value + "\n").encode("utf-8"))
+    except OSError as error:
+        raise ActionError("the kernel refuses %s = %s: %s" % (key.replace("/", "."), value, error.strerror))
+
+
+def companions(key):
+    """Settings that the kernel may change along with one: what holds for all interfaces is set for each of them."""
+    found = OF_ALL.match(ALIASES.get(key, key))
+    if not found:
+        return []
+    folder = os.path.join(PROC, "net", found.group(1), "conf", "*")
+    names = [found.group(2)] + WITH_IT.get(found.group(2), [])
+    paths = [os.path.relpath(path, PROC) for name in names for path in glob.glob(os.path.join(folder, name))]
+    return [path for path in paths if path != key]
+
+
+def name_of(key):
+    return os.path.basename(ALIASES.get(key, key))
 
 
 def as_path(name):

@@ -151,6 +151,10 @@ class UserSetting(Action):
                 raise ActionError("there is no %s: install sudo first" % SUDOERS)
             state = {"mode": "0440", "uid": 0, "gid": 0}
             durable.write(path, text_of(rule), state, lambda draft: must(["visudo", "-c", "-f", draft]))
+            if path not in must(["visudo", "-c"], rcs=(0, 1)):  # 1: it complains of another file
+                raise ActionError(
+                    "sudo does not read %s: have /etc/sudoers include it (@includedir %s)" % (path, SUDOERS)
+                )
 
     def _drop_in(self, rule):
         """sudo reads no file with a dot in its name."""

@@ -46,11 +46,13 @@ def excluded(text):
 
 
 def zypper_locked(text):
-    """Stanzas of `key: value`; only those for packages, and not those for one version or repository alone."""
+    """Stanzas of `key: value`; only those for packages, and not those for some versions or one repository alone:
+    where such a one is in the way, zypper says so itself."""
     found = []
     for stanza in re.split(r"\n\s*\n", text):
         fields = dict(re.findall(r"^(\w+): *(.*?) *$", stanza, re.MULTILINE))
-        if fields.get("type", "package") == "package" and fields.get("solvable_name") and not fields.get("repo"):
+        some_only = fields.get("repo") or fields.get("version")
+        if fields.get("type", "package") == "package" and fields.get("solvable_name") and not some_only:
             found.append(fields["solvable_name"])
     return found
 
