@@ -2,8 +2,9 @@
 
 import configparser
 import os
+import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,11 +69,9 @@ def prompts(given: Mapping[str, str], words: Iterable[str]) -> list[str]:
 
 
 def _config(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The sections of the ansible.cfg that Ansible would read here (its own search order); empty without one."""
-    named = given.get("ANSIBLE_CONFIG")
-    places = [Path(named)] if named else [Path("ansible.cfg"), _expanded("~/.ansible.cfg")]
-    for place in [*places, Path("/etc/ansible/ansible.cfg")]:
-        if place.is_file():
+    """The sections of the ansible.cfg that Ansible would read here; empty without one."""
+    for place in _places(given):
+        if os.access(place, os.R_OK) and place.is_file():
             parser = configparser.ConfigParser(interpolation=None, strict=False, inline_comment_prefixes=(";",))
             with suppress(configparser.Error, UnicodeDecodeError):  # Ansible says what is wrong with it
                 parser.read(place, encoding="utf-8")
@@ -81,6 +80,18 @@ def _config(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
             defaults |= {key: _absolute(defaults[key], place) for key in COLLECTIONS if key in defaults}
             return found
     return {}
+
+
+def _places(given: Mapping[str, str]) -> Iterator[Path]:
+    """Ansible's own search order. Where anybody can write into the current folder, its file is anybody's."""
+    if "ANSIBLE_CONFIG" in given:
+        named = _expanded(given["ANSIBLE_CONFIG"])
+        yield from (named / "ansible.cfg", named)  # a folder, or the file itself
+    with suppress(OSError):  # the current folder is gone
+        if not Path().stat().st_mode & stat.S_IWOTH:
+            yield Path("ansible.cfg")
+    yield _expanded("~/.ansible.cfg")
+    yield Path("/etc/ansible/ansible.cfg")
 
 
 def _absolute(paths: str, config: Path) -> str:

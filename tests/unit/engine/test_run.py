@@ -55,6 +55,37 @@ def test_a_sites_collections_are_found_by_their_old_name_too(tmp_path, monkeypat
     assert engine.environment({"ANSIBLE_COLLECTIONS_PATHS": "/d"})["ANSIBLE_COLLECTIONS_PATH"].endswith(":/d")
 
 
+def test_p09_an_ansible_cfg_that_anybody_may_write_names_no_code_of_ours(tmp_path, monkeypatch):
+    """Ansible leaves such a file alone, and would take what it names out of our environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\ncallbacks_enabled = site.own.code\ncollections_path = ./c\nhost_key_checking = False\n"
+        "become_ask_pass = True\n"
+    )
+    tmp_path.chmod(0o777)
+    settings = engine.environment({})
+    assert settings["ANSIBLE_CALLBACKS_ENABLED"] == "stopgap.remediation.ledger"
+    assert not settings["ANSIBLE_COLLECTIONS_PATH"].endswith("/c")
+    assert settings["ANSIBLE_HOST_KEY_CHECKING"] == "True"
+    assert prompts({}, []) == []
+
+
+@pytest.mark.parametrize("named", ["{0}/there", "{0}/there/ansible.cfg", "~/there", "$SITE/there"])
+def test_ansible_config_may_name_a_folder(tmp_path, monkeypatch, named):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SITE", str(tmp_path))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/ansible.cfg").write_text("[ssh_connection]\nssh_args = -J gate\n")
+    assert "ANSIBLE_SSH_ARGS" not in engine.environment({"ANSIBLE_CONFIG": named.format(tmp_path)})
+
+
+def test_an_ansible_config_that_is_not_there_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ansible.cfg").write_text("[ssh_connection]\nssh_args = -J gate\n")
+    assert "ANSIBLE_SSH_ARGS" not in engine.environment({"ANSIBLE_CONFIG": str(tmp_path / "nowhere")})
+
+
 @pytest.mark.parametrize("content", [b"defaults]\nforks = 5\n", b"[defaults]\nforks\n", b"[defaults]\nforks = \xff\n"])
 def test_of_a_broken_ansible_cfg_ansible_says_what_is_wrong(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
