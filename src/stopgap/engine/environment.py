@@ -2,10 +2,12 @@
 
 import configparser
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from stopgap.collection import collection_root
@@ -58,14 +60,32 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
 def prompts(given: Mapping[str, str], words: Iterable[str]) -> list[str]:
     """What Ansible will ask for with these arguments and the user's own settings."""
-    config, words, found = _config(given), list(words), []
-    for prompt, options, section, key in PROMPTS:
-        setting = given.get(f"ANSIBLE_{key.upper()}") or config.get(section, {}).get(key, "")
-        if set(options) & set(words) or setting.lower() in YES:
-            found.append(prompt)
-    listed = given.get("ANSIBLE_VAULT_IDENTITY_LIST") or config.get("defaults", {}).get("vault_identity_list", "")
-    vaults = [word.strip().removeprefix("--vault-id=") for word in [*listed.split(","), *words]]
-    return found + [f"Vault password ({word.removesuffix('@prompt')})" for word in vaults if word.endswith("@prompt")]
+    config, words = _config(given), list(words)
+
+    def setting(section: str, key: str) -> str:
+        return given.get(f"ANSIBLE_{key.upper()}") or config.get(section, {}).get(key, "")
+
+    found = [
+        prompt
+        for prompt, options, section, key in PROMPTS
+        if _is_given(options, words) or setting(section, key).lower() in YES
+    ]
+    vaults = [*setting("defaults", "vault_identity_list").split(","), *_vault_ids(words)]
+    asked = [name for name, _at, source in (word.strip().rpartition("@") for word in vaults) if source == "prompt"]
+    unnamed = setting("defaults", "vault_identity") or "default"
+    return found + [f"Vault password ({name or unnamed})" for name in asked]
+
+
+def _is_given(options: tuple[str, ...], words: list[str]) -> bool:
+    """Also among other letters (-bK), and as much of a long one as argparse takes."""
+    letters = re.compile(f"-[bhvkCDJK]*{options[0][1]}")
+    starts = [word for word in words if word.startswith("--ask-")]
+    return any(map(letters.match, words)) or any(option.startswith(word) for option in options for word in starts)
+
+
+def _vault_ids(words: list[str]) -> list[str]:
+    apart = [value for option, value in pairwise(words) if option == "--vault-id"]
+    return apart + [word.removeprefix("--vault-id=") for word in words if word.startswith("--vault-id=")]
 
 
 def _config(given: Mapping[str, str]) -> dict[str, dict[str, str]]:

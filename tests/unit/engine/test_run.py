@@ -109,6 +109,10 @@ def test_of_a_broken_ansible_cfg_ansible_says_what_is_wrong(tmp_path, monkeypatc
             ["Vault password (dev)", "Vault password (a@b)"],
         ),
         ("[defaults]\nvault_identity_list = dev@prompt, prod@file\n", {}, [], ["Vault password (dev)"]),
+        ("", {}, ["-bkK"], ["SSH password", "BECOME password"]),
+        ("", {}, ["-vJ", "-ukate", "-u", "kate", "--ask-become"], ["BECOME password", "Vault password"]),
+        ("", {}, ["--vault-id", "@prompt", "-e", "prompt"], ["Vault password (default)"]),
+        ("[defaults]\nvault_identity = ours\n", {}, ["--vault-id=prompt"], ["Vault password (ours)"]),
     ],
 )
 def test_what_ansible_will_ask_for_is_known_beforehand(tmp_path, monkeypatch, config, given, words, asked):
