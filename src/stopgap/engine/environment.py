@@ -48,9 +48,13 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([ours, collections]),
         "ANSIBLE_HOST_KEY_CHECKING": checking,
         "ANSIBLE_STDOUT_CALLBACK": "default",  # runner builds its own upon it, which not every one bears
+        "ANSIBLE_ENABLE_TASK_DEBUGGER": "False",  # nobody could answer it
         "ANSIBLE_FORCE_COLOR": "False",  # colour is the display's business
         "ANSIBLE_NOCOLOR": "True",
     }
+    strategy = given.get("ANSIBLE_STRATEGY") or defaults.get("strategy", "")
+    if strategy.rpartition(".")[2] == "debug":
+        settings |= {"ANSIBLE_STRATEGY": "linear"}  # the same, with that debugger
     if not config:  # the defaults a fleet wants, where the user has none of their own
         settings |= {"ANSIBLE_PIPELINING": given.get("ANSIBLE_PIPELINING", "True")}
         settings |= {"ANSIBLE_FORKS": given.get("ANSIBLE_FORKS", "20")}

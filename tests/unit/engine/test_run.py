@@ -131,6 +131,16 @@ def test_the_ledger_callback_joins_the_ones_the_user_has(tmp_path, monkeypatch):
     assert settings["ANSIBLE_COLLECTIONS_PATH"].endswith(f":{tmp_path}/c")
 
 
+def test_a_debugger_that_nobody_could_answer_is_not_started(tmp_path, monkeypatch):
+    """Of a host that fails it would ask what to do, for ever."""
+    monkeypatch.chdir(tmp_path)
+    assert engine.environment({"ANSIBLE_ENABLE_TASK_DEBUGGER": "True"})["ANSIBLE_ENABLE_TASK_DEBUGGER"] == "False"
+    assert engine.environment({"ANSIBLE_STRATEGY": "debug"})["ANSIBLE_STRATEGY"] == "linear"
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nstrategy = ansible.builtin.debug\n")
+    assert engine.environment({})["ANSIBLE_STRATEGY"] == "linear"
+    assert "ANSIBLE_STRATEGY" not in engine.environment({"ANSIBLE_STRATEGY": "free"})
+
+
 def test_nothing_secret_is_added_to_the_environment():
     assert not {key for key in engine.environment({}) if "PASS" in key or "URL" in key}
 
