@@ -12,6 +12,7 @@ from stopgap.engine.memory import PrivateFolder
 from stopgap.verify.errors import BadRequest
 
 ACTION = "stopgap.remediation.connections"
+UNREAD = "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"
 
 
 def ask_ansible(pattern: str, inventory: str | None) -> dict[str, dict[str, Any]]:
@@ -44,6 +45,7 @@ class Asked:
         ]
         own = {"ANSIBLE_VERBOSITY": "0", "ANSIBLE_STRATEGY": "linear"}  # free asks for each host by itself
         own |= {"ANSIBLE_HOST_PATTERN_MISMATCH": "error"} if strict else {}
+        own |= {UNREAD: os.environ.get(UNREAD, "True")}  # hosts that nobody asked would not be missed
         try:
             self._process = subprocess.Popen(
                 words,
