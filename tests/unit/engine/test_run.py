@@ -1,6 +1,8 @@
 """What goes to ansible-playbook, and what its events become."""
 
+import re
 import shlex
+from types import SimpleNamespace
 
 import pytest
 
@@ -154,6 +156,24 @@ def test_what_ansible_would_print_with_is_not_our_concern(tmp_path, monkeypatch,
     request = RunRequest("assess", ("web1,",), variables={"stopgap_remedies": "CVE-2023-44487"}, passthrough=dead)
     result = engine.run(request, lambda _event: None)
     assert [*result.unreachable, *result.failures] == ["web1"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("Are you sure you want to continue connecting (yes/no/[fingerprint])? ", "no"),
+        ("\r\nAre you sure you want to continue connecting (yes/no)? ", "no"),
+        ("Enter passphrase for key '/home/ann/.ssh/id_ed25519': ", ""),
+        ("Enter PIN for 'ann (PIV)': ", ""),
+        ("SSH password: ", "typed"),
+    ],
+)
+def test_what_ssh_asks_is_answered_with_no(monkeypatch, asked, answer):
+    """Up to ansible-core 2.18 it asks on runner's terminal, where it waited for ever."""
+    given = {}
+    monkeypatch.setattr(engine.ansible_runner, "run", lambda **words: given.update(words) or SimpleNamespace(rc=0))
+    engine.run(RunRequest("assess", passwords={r"^SSH password(\[.*\])?:\s*?$": "typed"}), lambda _event: None)
+    assert [said for prompt, said in given["passwords"].items() if re.search(prompt, asked, re.M)] == [answer]
 
 
 @pytest.mark.parametrize("verb", ["assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", "sync"])
