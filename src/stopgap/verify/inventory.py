@@ -10,6 +10,7 @@ from typing import Any
 from stopgap.engine.environment import environment
 from stopgap.engine.memory import PrivateFolder
 from stopgap.verify.errors import BadRequest
+from stopgap.verify.masters import keep_apart
 
 ACTION = "stopgap.remediation.connections"
 UNREAD = "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"
@@ -65,7 +66,7 @@ class Asked:
         try:
             printed = "".join(self._process.communicate())
             with self._file.open(encoding="utf-8") as file:
-                return dict(map(_lean, json.load(file).items()))
+                return keep_apart(dict(map(_lean, json.load(file).items())))
         except (FileNotFoundError, json.JSONDecodeError):  # nothing is written, or it ended amid it
             raise BadRequest(self._why(printed)) from None
         finally:
