@@ -54,7 +54,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     }
     strategy = given.get("ANSIBLE_STRATEGY") or defaults.get("strategy", "")
     if strategy.rpartition(".")[2] == "debug":
-        settings |= {"ANSIBLE_STRATEGY": "linear"}  # the same, with that debugger
+        settings |= {"ANSIBLE_STRATEGY": "linear"}  # debug is linear with that debugger
     if not config:  # the defaults a fleet wants, where the user has none of their own
         settings |= {"ANSIBLE_PIPELINING": given.get("ANSIBLE_PIPELINING", "True")}
         settings |= {"ANSIBLE_FORKS": given.get("ANSIBLE_FORKS", "20")}
