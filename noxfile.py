@@ -10,5 +10,5 @@ CORES = [("3.11", "2.16"), ("3.11", "2.17"), ("3.11", "2.18"), ("3.11", "2.19"),
 @nox.parametrize(("python", "core"), CORES)
 def unit(session: nox.Session, core: str) -> None:
     """The unit tests on one ansible-core."""
-    session.install("--editable", ".", f"ansible-core=={core}.*", "hypothesis", "pytest", "pytest-xdist")
+    session.install("--editable", ".[postgresql]", f"ansible-core=={core}.*", "hypothesis", "pytest", "pytest-xdist")
     session.run("pytest", "-q", "-m", "not lab and not e2e and not bench", "tests", *session.posargs)

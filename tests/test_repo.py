@@ -54,6 +54,12 @@ def test_target_code_imports_only_the_standard_library(path):
     assert {name.split(".")[0] for name in imports(path) if not name.startswith(ours)} <= sys.stdlib_module_names
 
 
+@pytest.mark.parametrize("path", [*files(TOP / "src"), *files(PLUGINS)], ids=str)
+def test_no_python_is_started_that_imports_from_the_current_folder(path):
+    """-m puts it before all else: in /tmp that is anybody's code."""
+    assert not re.search(r'executable, "-m"', path.read_text())
+
+
 def test_versions_are_equal():
     package = re.search(r'__version__ = "(.+)"', (TOP / "src/stopgap/__init__.py").read_text()).group(1)
     galaxy = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())["version"]

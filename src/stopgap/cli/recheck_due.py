@@ -11,7 +11,7 @@ import typer
 from stopgap.cli import ledger_view as view
 from stopgap.cli.ledger_options import ledger_errors, print_json, where_it_is
 from stopgap.cli.risk_options import risk_errors, tell_doubts
-from stopgap.cli.verbs import check_inventory, run_verb
+from stopgap.cli.verbs import NO_HOSTS, check_inventory, run_verb
 from stopgap.engine.hosts import hosts_of
 from stopgap.engine.memory import PrivateFolder
 from stopgap.engine.model import EngineError, ExitCode, RunRequest, RunResult
@@ -42,12 +42,13 @@ def run_due(request: RunRequest, remedies: list[str], at_most: int, *, as_json: 
             tell(f"there is no ledger, so nothing is known to be due: {where_it_is()}")
             return end_early(ExitCode.UNKNOWN, as_json)
         due = [one for one in found.proofs if remedies == ["all"] or one.case.remedy.casefold() in known]
-        due = of_this_inventory(due, request)
+        due, unread = of_this_inventory(due, request)
         lost = tell_strange(due, known)
         due = [one for one in due if one.case.remedy not in lost]
+        any_lost = bool(lost or unread)
         if not due:
-            return end_early(ExitCode.UNKNOWN if lost else ExitCode.PROVEN, as_json)
-        return recheck(request, replace(found, proofs=due), at_most, bool(lost), as_json=as_json)
+            return end_early(ExitCode.UNKNOWN if any_lost else ExitCode.PROVEN, as_json)
+        return recheck(request, replace(found, proofs=due), at_most, any_lost, as_json=as_json)
 
 
 def tell(sentence: str) -> None:
@@ -75,15 +76,23 @@ def known_remedies(request: RunRequest, remedies: list[str]) -> set[str]:
         raise typer.TyperException(str(error)) from None
 
 
-def of_this_inventory(due: list[DueProof], request: RunRequest) -> list[DueProof]:
-    """The inventory is asked only where something is due. An estate is an inventory's: of two, one has to be named."""
+def of_this_inventory(due: list[DueProof], request: RunRequest) -> tuple[list[DueProof], str]:
+    """What is due on its hosts, and which part of it could not be read. It is asked only where something is due.
+
+    An estate is an inventory's: of two, one has to be named.
+    """
     if not due:
-        return []
+        return [], ""
     try:
-        ours = set(hosts_of(request))
+        ours, unread = hosts_of(request)
     except EngineError as error:
         raise typer.TyperException(str(error)) from error
-    due = [one for one in due if one.case.host in ours]
+    if unread:
+        tell(f"what is due on hosts of a part of the inventory is not asked: {clean(unread, 1000)}")
+    elif not ours:
+        raise typer.TyperException(NO_HOSTS)
+    known = set(ours)
+    due = [one for one in due if one.case.host in known]
     estates: dict[str, set[str]] = {}
     for one in due:
         estates.setdefault(one.case.host, set()).add(one.case.estate)
@@ -92,7 +101,7 @@ def of_this_inventory(due: list[DueProof], request: RunRequest) -> list[DueProof
         if len(names) > 1 and meant not in names:
             told = clean(", ".join(sorted(names)), 200)
             raise typer.TyperException(f"{clean(host, 80)} is in several estates ({told}): set STOPGAP_ESTATE to yours")
-    return [one for one in due if len(estates[one.case.host]) == 1 or one.case.estate == meant]
+    return [one for one in due if len(estates[one.case.host]) == 1 or one.case.estate == meant], unread
 
 
 def tell_strange(due: list[DueProof], known: set[str]) -> set[str]:

@@ -37,6 +37,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, n
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Show what Ansible prints.")]
 
 
+NO_HOSTS = "the inventory gives no host to work on: check -i and -l ('ansible-inventory --list' shows what is read)"
 AT_MOST = 500  # hosts in one recheck of what is due
 PROVING = ("fix", "remediate", "verify", "recheck", "lift")
 
@@ -195,9 +196,7 @@ def run_verb(
     if result.refused:
         raise typer.TyperException(result.refused.removeprefix("Task failed: ").strip())
     if result.no_hosts:
-        raise typer.TyperException(
-            "the inventory gives no host to work on: check -i and -l ('ansible-inventory --list' shows what is read)"
-        )
+        raise typer.TyperException(NO_HOSTS)
     if code is ExitCode.PROVEN and not result.verdicts and request.verb != "sync" and not request.check:
         print("stopgap: no host came to a verdict: what --ansible said kept the play from its end", file=sys.stderr)
         code = ExitCode.UNKNOWN

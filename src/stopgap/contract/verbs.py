@@ -76,7 +76,7 @@ class Verbs:
         environment = os.environ | {"STOPGAP_STATE_DIR": str(self.state)}
         environment.pop("STOPGAP_LEDGER_URL", None)
         environment.pop("STOPGAP_RUN", None)
-        command = [sys.executable, "-m", "stopgap", *words]
+        command = [sys.executable, "-P", "-m", "stopgap", *words]
         try:
             return subprocess.run(
                 command, env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT

@@ -56,14 +56,14 @@ class Narrator:
         more = ["-i", str(self.lab.inventory)] if words[0] in PLAYS else []
         self.say(f"\n$ stopgap {shlex.join(words)}{' -i LAB' if more else ''}")
         sys.stdout.flush()
-        done = subprocess.run([sys.executable, "-m", "stopgap", *words, *more], env=self.environment, check=False)
+        done = subprocess.run([sys.executable, "-P", "-m", "stopgap", *words, *more], env=self.environment, check=False)
         if done.returncode != ends:
             raise StoryError(f"'stopgap {shlex.join(words)}' ended with exit code {done.returncode}, not {ends}")
 
     def read(self, *words: str) -> Any:
         """The JSON answer of a reading command."""
         done = subprocess.run(
-            [sys.executable, "-m", "stopgap", *words, "--json"],
+            [sys.executable, "-P", "-m", "stopgap", *words, "--json"],
             env=self.environment,
             check=True,
             stdout=subprocess.PIPE,

@@ -2,9 +2,12 @@
 
 import configparser
 import os
+import re
+import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from stopgap.collection import collection_root
@@ -45,9 +48,13 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([ours, collections]),
         "ANSIBLE_HOST_KEY_CHECKING": checking,
         "ANSIBLE_STDOUT_CALLBACK": "default",  # runner builds its own upon it, which not every one bears
+        "ANSIBLE_ENABLE_TASK_DEBUGGER": "False",  # nobody could answer it
         "ANSIBLE_FORCE_COLOR": "False",  # colour is the display's business
         "ANSIBLE_NOCOLOR": "True",
     }
+    strategy = given.get("ANSIBLE_STRATEGY") or defaults.get("strategy", "")
+    if strategy.rpartition(".")[2] == "debug":
+        settings |= {"ANSIBLE_STRATEGY": "linear"}  # debug is linear with that debugger
     if not config:  # the defaults a fleet wants, where the user has none of their own
         settings |= {"ANSIBLE_PIPELINING": given.get("ANSIBLE_PIPELINING", "True")}
         settings |= {"ANSIBLE_FORKS": given.get("ANSIBLE_FORKS", "20")}
@@ -57,22 +64,38 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
 def prompts(given: Mapping[str, str], words: Iterable[str]) -> list[str]:
     """What Ansible will ask for with these arguments and the user's own settings."""
-    config, words, found = _config(given), list(words), []
-    for prompt, options, section, key in PROMPTS:
-        setting = given.get(f"ANSIBLE_{key.upper()}") or config.get(section, {}).get(key, "")
-        if set(options) & set(words) or setting.lower() in YES:
-            found.append(prompt)
-    listed = given.get("ANSIBLE_VAULT_IDENTITY_LIST") or config.get("defaults", {}).get("vault_identity_list", "")
-    vaults = [word.strip().removeprefix("--vault-id=") for word in [*listed.split(","), *words]]
-    return found + [f"Vault password ({word.removesuffix('@prompt')})" for word in vaults if word.endswith("@prompt")]
+    config, words = _config(given), list(words)
+
+    def setting(section: str, key: str) -> str:
+        return given.get(f"ANSIBLE_{key.upper()}") or config.get(section, {}).get(key, "")
+
+    found = [
+        prompt
+        for prompt, options, section, key in PROMPTS
+        if _is_given(options, words) or setting(section, key).lower() in YES
+    ]
+    vaults = [*setting("defaults", "vault_identity_list").split(","), *_vault_ids(words)]
+    asked = [name for name, _at, source in (word.strip().rpartition("@") for word in vaults) if source == "prompt"]
+    unnamed = setting("defaults", "vault_identity") or "default"
+    return found + [f"Vault password ({name or unnamed})" for name in asked]
+
+
+def _is_given(options: tuple[str, ...], words: list[str]) -> bool:
+    """Also among other letters (-bK), and as much of a long one as argparse takes."""
+    letters = re.compile(f"-[bhvkCDJK]*{options[0][1]}")
+    starts = [word for word in words if word.startswith("--ask-")]
+    return any(map(letters.match, words)) or any(option.startswith(word) for option in options for word in starts)
+
+
+def _vault_ids(words: list[str]) -> list[str]:
+    apart = [value for option, value in pairwise(words) if option == "--vault-id"]
+    return apart + [word.removeprefix("--vault-id=") for word in words if word.startswith("--vault-id=")]
 
 
 def _config(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The sections of the ansible.cfg that Ansible would read here (its own search order); empty without one."""
-    named = given.get("ANSIBLE_CONFIG")
-    places = [Path(named)] if named else [Path("ansible.cfg"), _expanded("~/.ansible.cfg")]
-    for place in [*places, Path("/etc/ansible/ansible.cfg")]:
-        if place.is_file():
+    """The sections of the ansible.cfg that Ansible would read here; empty without one."""
+    for place in _places(given):
+        if os.access(place, os.R_OK) and place.is_file():
             parser = configparser.ConfigParser(interpolation=None, strict=False, inline_comment_prefixes=(";",))
             with suppress(configparser.Error, UnicodeDecodeError):  # Ansible says what is wrong with it
                 parser.read(place, encoding="utf-8")
@@ -81,6 +104,18 @@ def _config(given: Mapping[str, str]) -> dict[str, dict[str, str]]:
             defaults |= {key: _absolute(defaults[key], place) for key in COLLECTIONS if key in defaults}
             return found
     return {}
+
+
+def _places(given: Mapping[str, str]) -> Iterator[Path]:
+    """Ansible's own search order. Where anybody can write into the current folder, its file is anybody's."""
+    if "ANSIBLE_CONFIG" in given:
+        named = _expanded(given["ANSIBLE_CONFIG"])
+        yield from (named / "ansible.cfg", named)  # a folder, or the file itself
+    with suppress(OSError):  # the current folder is gone
+        if not Path().stat().st_mode & stat.S_IWOTH:
+            yield Path("ansible.cfg")
+    yield _expanded("~/.ansible.cfg")
+    yield Path("/etc/ansible/ansible.cfg")
 
 
 def _absolute(paths: str, config: Path) -> str:

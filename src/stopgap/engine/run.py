@@ -28,6 +28,11 @@ from stopgap.engine.model import (
 )
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What ssh asks on runner's terminal, up to ansible-core 2.18, unseen: it goes on as it does without a terminal.
+TO_SSH = {
+    r"Are you sure you want to continue connecting \(yes/no.*\)\?\s*?$": "no",
+    r"Enter (passphrase|PIN) for .*:\s*?$": "",
+}
 AGAIN = 2  # seconds until it is asked to end once more
 AFTER_STOP = "What was applied is in the hosts' journals: 'stopgap sync' brings it into the ledger."
 STATUS: dict[str, HostStatus] = {
@@ -72,7 +77,7 @@ def _run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
             cmdline=shlex.join(command_line(request)),
             extravars=request.variables,
             envvars=environment(os.environ) | ({"STOPGAP_RUN": request.run} if request.run else {}),
-            passwords=request.passwords or None,
+            passwords=request.passwords | TO_SSH,
             verbosity=request.verbosity or None,
             event_handler=handle,
             # runner has read them by then: whatever kills us, they are not left behind

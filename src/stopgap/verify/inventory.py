@@ -10,8 +10,10 @@ from typing import Any
 from stopgap.engine.environment import environment
 from stopgap.engine.memory import PrivateFolder
 from stopgap.verify.errors import BadRequest
+from stopgap.verify.masters import keep_apart
 
 ACTION = "stopgap.remediation.connections"
+UNREAD = "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"
 
 
 def ask_ansible(pattern: str, inventory: str | None) -> dict[str, dict[str, Any]]:
@@ -44,6 +46,7 @@ class Asked:
         ]
         own = {"ANSIBLE_VERBOSITY": "0", "ANSIBLE_STRATEGY": "linear"}  # free asks for each host by itself
         own |= {"ANSIBLE_HOST_PATTERN_MISMATCH": "error"} if strict else {}
+        own |= {UNREAD: os.environ.get(UNREAD, "True")}  # hosts that nobody asked would not be missed
         try:
             self._process = subprocess.Popen(
                 words,
@@ -63,7 +66,7 @@ class Asked:
         try:
             printed = "".join(self._process.communicate())
             with self._file.open(encoding="utf-8") as file:
-                return dict(map(_lean, json.load(file).items()))
+                return keep_apart(dict(map(_lean, json.load(file).items())))
         except (FileNotFoundError, json.JSONDecodeError):  # nothing is written, or it ended amid it
             raise BadRequest(self._why(printed)) from None
         finally:

@@ -10,6 +10,7 @@ from stopgap.verify.checks import CHECKS
 from stopgap.verify.context import Context
 from stopgap.verify.deferred import deferred
 from stopgap.verify.errors import BadRequest, HostUnreachable, VerifyError
+from stopgap.verify.masters import keep_apart
 from stopgap.verify.verdict import Verdict, aggregate, clean, unknown
 
 Item = dict[str, Any]
@@ -21,7 +22,8 @@ def verify(request: dict[str, Any]) -> dict[str, list[Item]]:
     try:
         remedies = {remedy["id"]: remedy for remedy in request["remedies"]}
         timeout = float(request.get("timeout") or 30)
-        hosts = {name: open_host(name, request["connections"][name], timeout) for name in request["targets"]}
+        connections = keep_apart(request["connections"])
+        hosts = {name: open_host(name, connections[name], timeout) for name in request["targets"]}
         plans = {name: [plan(remedies, target) for target in targets] for name, targets in request["targets"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise BadRequest(f"the request is not complete: {type(error).__name__} {error}") from error

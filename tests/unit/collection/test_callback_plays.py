@@ -56,13 +56,13 @@ def collections(tmp_path_factory):
 
 @pytest.fixture
 def play(collections, tmp_path):
-    def run(*tasks, words=(), environ=None, **play):
+    def run(*tasks, words=(), environ=None, hosts="hosts.yml", **play):
         book = [{"hosts": "all", "gather_facts": False, "tasks": list(tasks), **play}]
         (tmp_path / "play.yml").write_text(yaml.safe_dump(book))
-        (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory()))
+        (tmp_path / hosts).write_text(yaml.safe_dump(inventory()))
         (tmp_path / "group_vars").mkdir(exist_ok=True)
         (tmp_path / "group_vars/all.yml").write_text("stopgap_estate: lab\n")
-        command = [Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.yml", "play.yml", *words]
+        command = [Path(sys.executable).parent / "ansible-playbook", "-i", hosts, "play.yml", *words]
         environ = environment(collections, tmp_path) | (environ or {})
         return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
 
@@ -215,6 +215,25 @@ def test_a_fact_does_not_choose_the_estate(play, spooled):
     fact = {"stopgap.remediation.journal_info": {"say": {"ansible_facts": {"stopgap_estate": "stolen"}}}}
     assert play(fact, CHOOSE, ASSESS).returncode == 0
     assert {one["estate"] for one in spooled()} == {"lab", "other"}
+
+
+def test_variables_beside_the_playbook_count_where_ansible_has_them(play, spooled, tmp_path):
+    """Group by group they weigh more than those beside the inventory, and a host's own weigh most."""
+    files = {
+        "inventories/group_vars/all.yml": {"stopgap_owner": "nobody", "stopgap_criticality": "low"},
+        "inventories/group_vars/shop.yml": {"stopgap_owner": "shop", "stopgap_exposure": "internal"},
+        "group_vars/shop.yml": {"stopgap_exposure": "internet"},
+        "host_vars/web2.yml": {"stopgap_owner": "bob"},
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+    (tmp_path / "inventories/shop").write_text("[shop]\nweb2\n")
+    done = play(CHOOSE, ASSESS, hosts="inventories/hosts.yml", words=["-i", "inventories/shop"])
+    assert done.returncode == 0, done.stdout
+    told = {one["host"]: (one["estate"], one["evidence"]["about"]) for one in spooled()}
+    assert told["web1"] == ("lab", {"owner": "nobody", "criticality": "low"})
+    assert told["web2"] == ("other", {"owner": "bob", "criticality": "low", "exposure": "internet"})
 
 
 def test_awx_is_named_by_its_own_variables(play, spooled):

@@ -131,6 +131,7 @@ def test_become_wraps_the_remote_command_and_its_password_travels_apart(resolve)
         "pass": {"ansible_become_password": "s3cret word"},
         "off": {"ansible_become": False},
         "off_text": {"ansible_become": "no"},
+        "empty": {"ansible_become": None},
         "other": {"ansible_become_user": "app", "ansible_become_flags": "-H -S"},
         "root": {"ansible_user": "root"},
         "su": {"ansible_become_method": "su", "ansible_become_password": "s3cret word"},
@@ -143,6 +144,7 @@ def test_become_wraps_the_remote_command_and_its_password_travels_apart(resolve)
     assert re.search(getattr(found, "pass")["become_prompt"], prompt_of(getattr(found, "pass")["argv"][-1]))
     assert all("s3cret" not in word for word in [*getattr(found, "pass")["argv"], *found.su["argv"]])
     assert "sudo" not in found.off["argv"][-1] + found.off_text["argv"][-1]
+    assert "sudo" in found.empty["argv"][-1]  # as Ansible has it: nothing is said
     assert "-u app" in found.other["argv"][-1]
     assert "sudo" not in found.root["argv"][-1]  # nobody becomes who he is
     assert found.su["argv"][-1].startswith("su  root -c ")
@@ -267,6 +269,14 @@ def test_what_has_no_command_line_is_told_by_the_variables_that_ansible_reaches_
     assert "ansible_become_user" not in found.c["ansible"]
 
 
+def test_p04_a_plugin_that_is_made_from_ssh_or_local_reaches_its_hosts_in_its_own_way(resolve, monkeypatch):
+    """Where it says none it has their name for its transport: the controller would answer for site_jail's hosts."""
+    monkeypatch.setenv("ANSIBLE_CONNECTION_PLUGINS", str(Path(__file__).parents[2] / "connection_plugins"))
+    found = resolve({"a": {"ansible_connection": "site_jail"}, "b": {"ansible_connection": "ansible.builtin.local"}})
+    assert found.a["ansible"]["ansible_connection"] == "site_jail"
+    assert found.b["argv"][0] == "/bin/sh"
+
+
 def test_vaulted_and_omitted_values(resolve):
     assert "password" not in resolve({"a": {"ansible_password": "{{ no_such | default(omit) }}"}}).a
 
@@ -278,18 +288,33 @@ def test_the_collection_and_the_package_mean_the_same_bootstrap(request):
     assert f'FLAGS = "{FLAGS}"' in source
 
 
-def test_containers_are_entered_as_their_plugins_do_it(request, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(request.config.rootpath / "collections"))
+def entered(monkeypatch, root, plugin, options, address):
+    monkeypatch.setenv("PYTHONPATH", str(root / "collections"))
     code = """
-import json
+import json, sys
 from types import SimpleNamespace as N
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.connections import ARGV
-options = {"podman_executable": "/lab/podman", "podman_extra_args": "--url 'a b'", "remote_user": "app"}
+plugin, options, address = json.loads(sys.argv[1])
 connection = N(get_option=options.__getitem__, _shell=N(executable="/bin/sh"))
-print(json.dumps(ARGV["containers.podman.podman"](connection, N(remote_addr="web1"), "id -un")))
+print(json.dumps(ARGV[plugin](connection, N(remote_addr=address, remote_user=None), "id -un")))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert json.loads(done.stdout) == [
+    words = [sys.executable, "-c", code, json.dumps([plugin, options, address])]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert not done.stderr
+    return json.loads(done.stdout)
+
+
+def test_containers_are_entered_as_their_plugins_do_it(request, monkeypatch):
+    """podman's plugin takes the play's address, whatever its option of that name says; docker's its option."""
+    options = {"podman_executable": "/lab/podman", "podman_extra_args": "--url 'a b'", "remote_user": "app"}
+    options["remote_addr"] = "inventory_hostname"
+    assert entered(monkeypatch, request.config.rootpath, "containers.podman.podman", options, "web1") == [
         *("/lab/podman", "--url", "a b", "exec", "-i", "--user", "app"),
         *("web1", "/bin/sh", "-c", "id -un"),
-    ], done.stderr
+    ]
+
+
+def test_p04_a_docker_container_is_the_one_that_ansible_docker_host_names(request, monkeypatch):
+    options = {"docker_extra_args": "", "remote_user": None, "remote_addr": "shop_web_1"}
+    argv = entered(monkeypatch, request.config.rootpath, "community.docker.docker", options, "web1")
+    assert argv == ["docker", "exec", "-i", "shop_web_1", "/bin/sh", "-c", "id -un"]

@@ -1,6 +1,8 @@
 """What goes to ansible-playbook, and what its events become."""
 
+import re
 import shlex
+from types import SimpleNamespace
 
 import pytest
 
@@ -55,6 +57,37 @@ def test_a_sites_collections_are_found_by_their_old_name_too(tmp_path, monkeypat
     assert engine.environment({"ANSIBLE_COLLECTIONS_PATHS": "/d"})["ANSIBLE_COLLECTIONS_PATH"].endswith(":/d")
 
 
+def test_p09_an_ansible_cfg_that_anybody_may_write_names_no_code_of_ours(tmp_path, monkeypatch):
+    """Ansible leaves such a file alone, and would take what it names out of our environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\ncallbacks_enabled = site.own.code\ncollections_path = ./c\nhost_key_checking = False\n"
+        "become_ask_pass = True\n"
+    )
+    tmp_path.chmod(0o777)
+    settings = engine.environment({})
+    assert settings["ANSIBLE_CALLBACKS_ENABLED"] == "stopgap.remediation.ledger"
+    assert not settings["ANSIBLE_COLLECTIONS_PATH"].endswith("/c")
+    assert settings["ANSIBLE_HOST_KEY_CHECKING"] == "True"
+    assert prompts({}, []) == []
+
+
+@pytest.mark.parametrize("named", ["{0}/there", "{0}/there/ansible.cfg", "~/there", "$SITE/there"])
+def test_ansible_config_may_name_a_folder(tmp_path, monkeypatch, named):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SITE", str(tmp_path))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/ansible.cfg").write_text("[ssh_connection]\nssh_args = -J gate\n")
+    assert "ANSIBLE_SSH_ARGS" not in engine.environment({"ANSIBLE_CONFIG": named.format(tmp_path)})
+
+
+def test_an_ansible_config_that_is_not_there_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ansible.cfg").write_text("[ssh_connection]\nssh_args = -J gate\n")
+    assert "ANSIBLE_SSH_ARGS" not in engine.environment({"ANSIBLE_CONFIG": str(tmp_path / "nowhere")})
+
+
 @pytest.mark.parametrize("content", [b"defaults]\nforks = 5\n", b"[defaults]\nforks\n", b"[defaults]\nforks = \xff\n"])
 def test_of_a_broken_ansible_cfg_ansible_says_what_is_wrong(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
@@ -78,6 +111,10 @@ def test_of_a_broken_ansible_cfg_ansible_says_what_is_wrong(tmp_path, monkeypatc
             ["Vault password (dev)", "Vault password (a@b)"],
         ),
         ("[defaults]\nvault_identity_list = dev@prompt, prod@file\n", {}, [], ["Vault password (dev)"]),
+        ("", {}, ["-bkK"], ["SSH password", "BECOME password"]),
+        ("", {}, ["-vJ", "-ukate", "-u", "kate", "--ask-become"], ["BECOME password", "Vault password"]),
+        ("", {}, ["--vault-id", "@prompt", "-e", "prompt"], ["Vault password (default)"]),
+        ("[defaults]\nvault_identity = ours\n", {}, ["--vault-id=prompt"], ["Vault password (ours)"]),
     ],
 )
 def test_what_ansible_will_ask_for_is_known_beforehand(tmp_path, monkeypatch, config, given, words, asked):
@@ -96,6 +133,16 @@ def test_the_ledger_callback_joins_the_ones_the_user_has(tmp_path, monkeypatch):
     assert settings["ANSIBLE_COLLECTIONS_PATH"].endswith(f":{tmp_path}/c")
 
 
+def test_a_debugger_that_nobody_could_answer_is_not_started(tmp_path, monkeypatch):
+    """Of a host that fails it would ask what to do, for ever."""
+    monkeypatch.chdir(tmp_path)
+    assert engine.environment({"ANSIBLE_ENABLE_TASK_DEBUGGER": "True"})["ANSIBLE_ENABLE_TASK_DEBUGGER"] == "False"
+    assert engine.environment({"ANSIBLE_STRATEGY": "debug"})["ANSIBLE_STRATEGY"] == "linear"
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nstrategy = ansible.builtin.debug\n")
+    assert engine.environment({})["ANSIBLE_STRATEGY"] == "linear"
+    assert "ANSIBLE_STRATEGY" not in engine.environment({"ANSIBLE_STRATEGY": "free"})
+
+
 def test_nothing_secret_is_added_to_the_environment():
     assert not {key for key in engine.environment({}) if "PASS" in key or "URL" in key}
 
@@ -109,6 +156,24 @@ def test_what_ansible_would_print_with_is_not_our_concern(tmp_path, monkeypatch,
     request = RunRequest("assess", ("web1,",), variables={"stopgap_remedies": "CVE-2023-44487"}, passthrough=dead)
     result = engine.run(request, lambda _event: None)
     assert [*result.unreachable, *result.failures] == ["web1"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("Are you sure you want to continue connecting (yes/no/[fingerprint])? ", "no"),
+        ("\r\nAre you sure you want to continue connecting (yes/no)? ", "no"),
+        ("Enter passphrase for key '/home/ann/.ssh/id_ed25519': ", ""),
+        ("Enter PIN for 'ann (PIV)': ", ""),
+        ("SSH password: ", "typed"),
+    ],
+)
+def test_what_ssh_asks_is_answered_with_no(monkeypatch, asked, answer):
+    """Up to ansible-core 2.18 it asks on runner's terminal, where it waited for ever."""
+    given = {}
+    monkeypatch.setattr(engine.ansible_runner, "run", lambda **words: given.update(words) or SimpleNamespace(rc=0))
+    engine.run(RunRequest("assess", passwords={r"^SSH password(\[.*\])?:\s*?$": "typed"}), lambda _event: None)
+    assert [said for prompt, said in given["passwords"].items() if re.search(prompt, asked, re.M)] == [answer]
 
 
 @pytest.mark.parametrize("verb", ["assess", "mitigate", "fix", "remediate", "verify", "lift", "recheck", "sync"])

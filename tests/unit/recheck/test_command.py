@@ -114,6 +114,54 @@ def test_only_what_is_due_is_asked_and_a_dead_host_is_left_alone_for_a_while(rec
                                          "failures": {}, "unreachable": {}})  # fmt: skip
 
 
+@pytest.fixture
+def cloud(tmp_path):
+    """A dynamic inventory whose service is away."""
+    path = tmp_path / "cloud"
+    path.write_text("#!/bin/sh\necho 503 >&2; exit 1\n")
+    path.chmod(0o755)
+    return path
+
+
+@only_sqlite
+def test_hosts_of_an_inventory_that_cannot_be_read_are_unknown(stopgap, record, asked, cloud):
+    record(*mitigated("web1", 20))
+    code, out, err = stopgap("recheck", "--due", "-i", cloud)
+    assert (code, out, asked) == (3, "", [])
+    assert f"part of the inventory is not asked: Completely failed to parse inventory source {cloud}" in err
+
+
+@only_sqlite
+def test_a_part_of_the_inventory_that_cannot_be_read_does_not_hold_up_the_rest(recheck, record, asked, cloud):
+    record(*mitigated("web1", 20), *mitigated("cloud1", 20))
+    code, _out, err = recheck("-i", cloud)
+    assert (code, [hosts for hosts, *_ in asked]) == (3, [["web1"]])
+    assert f"part of the inventory is not asked: Completely failed to parse inventory source {cloud}" in err
+
+
+@only_sqlite
+@pytest.mark.parametrize("option", ["--vault-password-file={0}", "--vault-id lab@{0}"])
+def test_an_encrypted_inventory_is_read_with_what_ansible_is_given(recheck, record, asked, inventory, tmp_path, option):
+    record(*mitigated("web1", 20))
+    secret = tmp_path / "secret"
+    secret.write_text("open sesame\n")
+    program = Path(sys.executable).with_name("ansible-vault")
+    subprocess.run([program, "encrypt", "--vault-id", f"lab@{secret}", inventory], check=True, capture_output=True)
+    code, _out, err = recheck(*[f"--ansible={word}" for word in option.format(secret).split()])
+    assert (code, [hosts for hosts, *_ in asked]) == (0, [["web1"]])
+    assert "not asked" not in err
+
+
+@only_sqlite
+def test_an_inventory_without_hosts_is_no_answer(stopgap, record, asked, tmp_path):
+    record(*mitigated("web1", 20))
+    empty = tmp_path / "empty.json"
+    empty.write_text('{"all": {}}')
+    code, _out, err = stopgap("recheck", "--due", "-i", empty)
+    assert (code, asked) == (1, [])
+    assert "no host" in err
+
+
 @only_sqlite
 def test_an_orphan_of_a_host_that_is_not_affected_is_not_due_again_at_once(recheck, record, asked):
     """No proof follows such an assessment: it is the whole answer."""

@@ -93,8 +93,23 @@ def test_ansible_tells_its_own_connections_in_a_file_that_only_we_may_read(no_co
 
 
 def test_an_inventory_that_is_none_says_so(no_config, tmp_path):
-    with pytest.raises(BadRequest, match="no host for ansible://all"):
+    with pytest.raises(BadRequest, match=r"ansible://all: .*none\.yml"):
         inventory.ask_ansible("all", str(tmp_path / "none.yml"))
+    (tmp_path / "empty.yml").write_text("all: {}")
+    with pytest.raises(BadRequest, match="no host for ansible://all"):
+        inventory.ask_ansible("all", str(tmp_path / "empty.yml"))
+
+
+def test_an_inventory_of_which_a_part_cannot_be_read_is_none(no_config, tmp_path, monkeypatch):
+    """As with a cloud that is away: its hosts would be left out, and the session would pass."""
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "inventory/a.yml").write_text("all: {hosts: {web1: {}}}")
+    (tmp_path / "inventory/b.yml").write_text("all: {hosts: {web2")
+    told = {"connection": "ansible", "ansible_inventory": str(tmp_path / "inventory")}
+    with pytest.raises(BadRequest, match=r"inventory/b\.yml"):
+        connections(["all"], told)
+    monkeypatch.setenv("ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED", "False")
+    assert list(connections(["all"], told)) == ["web1"]
 
 
 def test_a_sites_own_strategy_does_not_matter(no_config, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -61,6 +62,17 @@ def test_an_open_obligation_is_told_by_its_title(local):
     (entry,) = verify({**request({"a": local}), "remedies": [remedy]})["a"]
     assert entry["verdict"] == "fail"
     assert "still owed: keys rotated" in entry["reason"]
+
+
+def test_p04_nobody_answers_over_the_warm_connection_of_another_machine_of_the_same_address(local, tmp_path):
+    """As ssh does it: there is a master, so whoever names its socket comes to the machine behind it."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\n[ "$2" = ControlPath=none ] || exit 9\nfor word; do :; done\nexec /bin/sh -c "$word"\n')
+    ssh.chmod(0o755)
+    warm = ["-o", "ControlPath=/cp/0a1b", "-T", "10.0.0.7", shlex.join(local["argv"])]
+    spec = {gate: {**local, "argv": [str(ssh), "-J", gate, *warm]} for gate in ("gate1", "gate2")}
+    found = verify({**request(spec), "remedies": [{**REMEDY, "fix": {"obligations": []}}]})
+    assert [found[gate][0]["verdict"] for gate in spec] == ["pass", "pass"]
 
 
 def test_an_obligation_that_only_a_person_can_attest_keeps_the_fix_unproven(local):

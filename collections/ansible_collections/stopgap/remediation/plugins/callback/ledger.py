@@ -18,7 +18,7 @@ description:
   - Check mode leaves no events.
   - With each assessment goes what the site says of the host in C(stopgap_exposure) (C(internet), C(internal) or C(isolated)),
     C(stopgap_criticality) (C(low), C(medium), C(high) or C(critical)) and C(stopgap_owner). Like C(stopgap_estate) they are read
-    from extra variables, the play, and the inventory; never from facts.
+    from extra variables, the play, the inventory, and C(group_vars) and C(host_vars) beside either; never from facts.
 requirements:
   - enabled as C(stopgap.remediation.ledger) in C(callbacks_enabled)
   - the Python package C(stopgap) beside ansible-core, for the delivery only
@@ -38,7 +38,7 @@ options:
   estate:
     description:
       - Name of the estate for hosts whose variables do not set C(stopgap_estate).
-      - C(stopgap_estate) is read from extra variables, the play, and the inventory; never from facts.
+      - C(stopgap_estate) is read from extra variables, the play, the inventory, and C(group_vars) and C(host_vars) beside either; never from facts.
     type: str
     default: default
     env:
@@ -74,7 +74,7 @@ from ansible.errors import AnsibleError
 from ansible.inventory.helpers import get_group_vars
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
-from ansible.vars.plugins import get_vars_from_inventory_sources
+from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_path
 
 from ansible_collections.stopgap.remediation.plugins.plugin_utils import about, events, extension, witness
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import clean
@@ -245,16 +245,24 @@ class CallbackModule(CallbackBase):
         return self._places[host]
 
     def _inventory_vars(self, name):
-        """The inventory's word on a host, without facts: a host must not choose its estate."""
+        """The site's word on a host, in the order in which Ansible has it, without facts: a host must not choose its estate."""
         inventory = self._play.get_variable_manager()._inventory
         host = inventory.get_host(name) if inventory else None
         if host is None:
             return {}
-        groups = sorted(host.get_groups(), key=lambda group: (group.depth, group.priority))
+        groups = sorted(host.get_groups(), key=lambda group: (group.depth, group.priority))  # `all` is the first
         found = get_group_vars(groups)
-        for own, entities in (({}, groups), (host.vars, [host])):  # the host's own word counts last
+        for own, entities in (({}, groups[:1]), ({}, groups[1:]), (host.vars, [host])):  # the host's own counts last
             found.update(own)
-            found.update(get_vars_from_inventory_sources(self._play.get_loader(), inventory._sources, entities, "all"))
+            found.update(self._files_of(inventory, entities))
+        return found
+
+    def _files_of(self, inventory, entities):
+        """group_vars and host_vars: those beside the playbook weigh more than those beside the inventory."""
+        loader = self._play.get_loader()
+        found = get_vars_from_inventory_sources(loader, inventory._sources, entities, "all")
+        if self._play.get_variable_manager().safe_basedir:  # not of the folder where somebody types `ansible`
+            found = dict(found, **get_vars_from_path(loader, loader.get_basedir(), entities, "all"))
         return found
 
     def _told_estate(self, host, variables):

@@ -58,7 +58,8 @@ class Connections:
         task = task_of(self._task, templar)
         context = self._context(host, task, variables, templar)
         connection = self._connection(task, context, variables, templar)
-        build = ARGV.get(connection.transport)
+        # a plugin made from another one has its transport where it says none, and reaches its hosts in its own way
+        build = ARGV.get(vars(type(connection)).get("transport"))
         python = find_python(variables, templar)
         if build is None:
             return {"ansible": relayed(connection, context, python, variables, templar), "python": python}
@@ -133,7 +134,8 @@ def inherited(task, name):
 
 def find_become(task, variables, templar):
     own = templated(["ansible_become", "ansible_become_method"], variables, templar)
-    if not boolean(own.get("ansible_become", task.become) or False):
+    said = own.get("ansible_become")
+    if not boolean((task.become if said is None else said) or False):
         return None
     method = own.get("ansible_become_method") or task.become_method
     plugin = become_loader.get(method)
@@ -258,15 +260,19 @@ def local_argv(connection, context, command):
     return [connection._shell.executable or "/bin/sh", "-c", command]
 
 
-def container_argv(executable, extra):
-    """For podman and docker: their plugins take the same arguments and name their options differently."""
+def container_argv(executable, extra, address=None):
+    """For podman and docker: their plugins take the same arguments and name their options differently.
+
+    podman's has an option for the address, too, and does not read it.
+    """
 
     def build(connection, context, command):
         user = option(connection, "remote_user") or context.remote_user
         argv = [option(connection, "podman_executable") or executable]
         argv += shlex.split(option(connection, extra) or "")
         argv += ["exec", "-i"] + (["--user", user] if user else [])
-        return argv + [context.remote_addr, connection._shell.executable or "/bin/sh", "-c", command]
+        name = option(connection, address) if address else context.remote_addr
+        return argv + [name, connection._shell.executable or "/bin/sh", "-c", command]
 
     return build
 
@@ -275,7 +281,7 @@ ARGV = {
     "ssh": ssh_argv,
     "local": local_argv,
     "containers.podman.podman": container_argv("podman", "podman_extra_args"),
-    "community.docker.docker": container_argv("docker", "docker_extra_args"),
+    "community.docker.docker": container_argv("docker", "docker_extra_args", "remote_addr"),
 }
 
 

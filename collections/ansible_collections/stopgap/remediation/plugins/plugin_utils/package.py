@@ -7,8 +7,18 @@ import subprocess
 import sys
 
 
+# `-m` alone would import from the current folder first: from /tmp whatever anybody has put there, elsewhere a site's own
+# uuid.py. Before Python 3.11, which knows no -P, there is no package to run.
+SAFE = ["-P"] if sys.version_info >= (3, 11) else []
+
+
 class PackageError(RuntimeError):
     """The package could not be run, or refused; the text is one sentence with the way out."""
+
+
+def package_command(module, *arguments):
+    """``python -m stopgap.<module>`` as an argument list."""
+    return [sys.executable] + SAFE + ["-m", "stopgap." + module] + list(arguments)
 
 
 def run_package(module, arguments=(), request=None, timeout=None):
@@ -16,10 +26,9 @@ def run_package(module, arguments=(), request=None, timeout=None):
 
     *request* goes to its standard input as JSON, so nothing secret shows in the process list.
     """
-    command = [sys.executable, "-m", "stopgap." + module] + list(arguments)
     try:
         done = subprocess.run(
-            command,
+            package_command(module, *arguments),
             input=None if request is None else json.dumps(request),
             stdin=subprocess.DEVNULL if request is None else None,
             stdout=subprocess.PIPE,

@@ -8,9 +8,9 @@ import fcntl
 import json
 import os
 import subprocess
-import sys
 
 from ansible_collections.stopgap.remediation.plugins.plugin_utils.bounds import clean
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.package import package_command
 
 
 SUFFIX = ".jsonl"
@@ -66,7 +66,7 @@ class SpoolFile(object):
 
 def deliver(folder, timeout):
     """Have the package deliver a spool. Returns (delivered, what it said on stderr); raises nothing for a failure."""
-    command = [sys.executable, "-m", "stopgap.ledger", "ingest", "--spool", folder]
+    command = package_command("ledger", "ingest", "--spool", folder)
     environ = dict(os.environ, STOPGAP_STATE_DIR=os.path.dirname(folder))
     try:
         done = subprocess.run(
