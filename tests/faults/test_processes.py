@@ -10,14 +10,19 @@ LOST = "import multiprocessing as m; lock = m.Lock(); lock.acquire(); print(flus
 ASLEEP = "import time; print(flush=True); time.sleep(100)"
 
 
+def wait_until_idle(process):
+    end = time.monotonic() + 10
+    while f"{process} S " not in processes.describe(process):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def waits(code, name):
     with subprocess.Popen([sys.executable, "-c", code, name], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         try:
-            end = time.monotonic() + 2
-            while not (found := processes.waits_for_a_lock(process.pid, "ansible-playbook")) and time.monotonic() < end:
-                time.sleep(0.01)
-            return found
+            wait_until_idle(process.pid)
+            return processes.waits_for_a_lock(process.pid, "ansible-playbook")
         finally:
             processes.end(process.pid)
 
