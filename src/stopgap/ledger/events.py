@@ -80,15 +80,21 @@ def _nested(depth: int, of_float: Any) -> Any:
 
 
 _Key = Annotated[str, Meta(max_length=KEY_LIMIT)]
+# Between these msgspec spells a float as Python does, without an exponent.
+_UsualFloat = Annotated[float, Meta(ge=0.001, lt=1e15)]
 
 if TYPE_CHECKING:
-    Evidence = dict[str, Any]
+    Evidence = PlainEvidence = dict[str, Any]
 else:
     Evidence = dict[_Key, _nested(DEPTH_USUAL - 1, float)]
+    PlainEvidence = dict[_Key, _nested(DEPTH_USUAL - 1, _UsualFloat)]
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`at` is UTC, `2026-11-21T17:00:00.123456Z`: fixed width, so it sorts as text on every database."""
+    """`at` is UTC, `2026-11-21T17:00:00.123456Z`: fixed width, so it sorts as text on every database.
+
+    The bounds of texts and numbers here are the decoder's, for `_usual`; parse_event has its own.
+    """
 
     id: str
     at: str
@@ -115,6 +121,26 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Which machine answered to the host's name, a hash of its machine-id; "" where it did not say."""
         return machine_in(self.evidence) if self.kind in OF_MACHINE else ""
 
+    @property
+    def evidence_text(self) -> str:
+        """Compact JSON as the table, the exports and the chains have it: numbers as Python spells them."""
+        try:
+            told = _spell(self.evidence)
+            _decode_usual_numbers(told)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            return _SPELL_AS_PYTHON(self.evidence)
+        return told.decode()
+
+
+class _Plain(Event, frozen=True, forbid_unknown_fields=True):
+    """The decoder has seen that all its numbers are usual ones."""
+
+    evidence: PlainEvidence
+
+    @property
+    def evidence_text(self) -> str:
+        return _spell(self.evidence).decode()
+
 
 FIELDS = Event.__struct_fields__
 _KEYS = frozenset(FIELDS)
@@ -136,7 +162,7 @@ def parse_line(line: bytes) -> Event:
 def _usual(line: bytes) -> Event | None:
     """The event of a plain line that is within all bounds; None where parse_event has to look."""
     try:
-        event = _decode_event(line)
+        event = _decoded(line)
     except msgspec.DecodeError:
         return None
     fits = (
@@ -148,6 +174,13 @@ def _usual(line: bytes) -> Event | None:
         and event.verdict in KINDS.get(event.kind, ())
     )
     return event if fits and (event.kind in OF_HOST) == (event.remedy == "") and event.kind not in OF_NOBODY else None
+
+
+def _decoded(line: bytes) -> Event:
+    try:
+        return _decode_plain(line)
+    except msgspec.DecodeError:
+        return _decode_event(line)
 
 
 # Asked again and again for the same short texts. (A pattern in the decoder's type takes longer, too.)
@@ -206,16 +239,6 @@ def machine_in(evidence: dict[str, Any]) -> str:
     """Only ever compared: what does not look like a hash is no answer."""
     told = evidence.get("host_id")
     return told if isinstance(told, str) and len(told) <= MACHINE_LIMIT and _is_machine(told) else ""
-
-
-def evidence_text(evidence: dict[str, Any]) -> str:
-    """Compact JSON as the table, the exports and the chains have it: numbers as Python spells them."""
-    try:
-        told = _spell(evidence)
-        _decode_usual_numbers(told)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return _SPELL_AS_PYTHON(evidence)
-    return told.decode()
 
 
 _is_time = lru_cache(maxsize=4096)(is_time)  # what several ask of one event
@@ -337,10 +360,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 _spell = msgspec.json.Encoder().encode
 _SPELL_AS_PYTHON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-# Between these both spell a float the same, without an exponent.
-_decode_usual_numbers = msgspec.json.Decoder(
-    GenericAlias(dict, (_Key, _nested(DEPTH_USUAL - 1, Annotated[float, Meta(ge=0.001, lt=1e15)])))
-).decode
+_decode_usual_numbers = msgspec.json.Decoder(PlainEvidence).decode
 _decode = msgspec.json.Decoder().decode
 _decode_event = msgspec.json.Decoder(Event).decode
+_decode_plain = msgspec.json.Decoder(_Plain).decode
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -8,7 +8,7 @@ from msgspec.structs import astuple
 
 from stopgap.ledger import bulk
 from stopgap.ledger.chain import link_values, place_of
-from stopgap.ledger.events import FIELDS, Event, evidence_text
+from stopgap.ledger.events import FIELDS, Event
 from stopgap.ledger.hosts import Host, by_estate
 from stopgap.ledger.tables import chains
 
@@ -57,4 +57,4 @@ def set_heads(connection: sa.Connection, writer: str, heads: Mapping[Host, Head]
 def _said(event: Event) -> tuple[Any, ...]:
     """What the event says, but for its id: as chain.SPELLED and the table have it at their ends."""
     fields = astuple(event)
-    return (*fields[1:_EVIDENCE], evidence_text(event.evidence), *fields[_EVIDENCE + 1 :])
+    return (*fields[1:_EVIDENCE], event.evidence_text, *fields[_EVIDENCE + 1 :])
