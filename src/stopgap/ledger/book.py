@@ -1,7 +1,8 @@
 """Writing events down, keeping the cases in step, and reading them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -31,6 +32,11 @@ __all__ = [
     "tell_clocks", "touched_by",
 ]  # fmt: skip
 
+Known = Callable[[Collection[str]], set[str]]  # which of these ids the ledger has
+News = Callable[
+    [Known, int], Iterator[list[Event]]
+]  # at most so many at a time, each recorded before the next is asked
+
 AT_ONCE = 10000  # events in memory together: more of them make fewer visits to each case
 
 # An SQLite file has no clock but ours.
@@ -57,14 +63,35 @@ def record(connection: sa.Connection, given: Iterable[Event], warn: Callable[[st
 
     `warn` is given a sentence for each run whose clock was ahead, and for each remedy of which it knew an old revision.
     """
-    pages = _Pages(connection, warn)
-    stream, count = iter(given), 0
+    return record_news(connection, partial(_news, given), warn)
+
+
+def record_news(connection: sa.Connection, news: News, warn: Callable[[str], None]) -> int:
+    """The same, of a source that leaves out by itself what is known."""
+    pages, count = _Pages(connection, warn), 0
     with not_collected():
-        while part := list(islice(stream, AT_ONCE)):
-            count += pages.write(part)
+        for part in news(partial(_known, connection), AT_ONCE):
+            pages.write(part)
+            count += len(part)
             del part  # nothing is left to look through when the search goes on
     connection.execute(sa.update(pen).values(taken_at=pages.now))
     return count
+
+
+def _news(given: Iterable[Event], known: Known, at_once: int) -> Iterator[list[Event]]:
+    stream = iter(given)
+    while part := list(islice(stream, at_once)):
+        by_id = {event.id: event for event in part}
+        for one in known(by_id.keys()):
+            del by_id[one]
+        yield list(by_id.values())
+
+
+def _known(connection: sa.Connection, ids: Collection[str]) -> set[str]:
+    """Once for each writer that said it."""
+    if not ids:
+        return set()
+    return set(connection.scalars(bulk.each_of(connection, sa.select(events.c.id), events.c.id, ids)))
 
 
 class _Pages:
@@ -77,10 +104,8 @@ class _Pages:
         self._limits = clock_limits(connection)
         self._known_ahead = _known_ahead(self._limits, self.now)
 
-    def write(self, part: list[Event]) -> int:
-        """Returns how many of them were new."""
+    def write(self, fresh: list[Event]) -> None:
         connection, now, known = self._connection, self.now, self._known_ahead
-        fresh = _unknown(connection, part)
         ahead = recorded_ahead(connection, self._taken_at, now, fresh, known) + heard_ahead(fresh, now, known)
         self._limits = _write_down(connection, fresh + ahead, self._writer, now, self._limits)
         self._taken_at = now
@@ -89,7 +114,6 @@ class _Pages:
             self._warn(sentence(event))
         for told in outdated(connection, fresh):
             self._warn(told)
-        return len(fresh)
 
 
 def tell_clocks(connection: sa.Connection, given: Iterable[Event]) -> list[str]:
@@ -103,13 +127,6 @@ def tell_clocks(connection: sa.Connection, given: Iterable[Event]) -> list[str]:
 
 def _known_ahead(limits: Mapping[str, str], now: str) -> set[str]:
     return {run for run, until in limits.items() if until <= now}
-
-
-def _unknown(connection: sa.Connection, part: list[Event]) -> list[Event]:
-    by_id = {event.id: event for event in part}
-    for known in _known_ids(connection, list(by_id)):
-        by_id.pop(known, None)  # once for each writer that said it
-    return list(by_id.values())
 
 
 def _write_down(
@@ -183,10 +200,6 @@ def read_cases(
     values = {"wanted": state} | ({"now": spelled(now)} if now else {})
     found = [case_as.from_row(dict(row)) for row in connection.execute(query, values).mappings()]
     return [case_as.as_of(one, now) for one in found] if now else found
-
-
-def _known_ids(connection: sa.Connection, ids: list[str]) -> Iterator[str]:
-    yield from connection.scalars(bulk.each_of(connection, sa.select(events.c.id), events.c.id, ids))
 
 
 def _this_moment() -> str:

@@ -84,7 +84,8 @@ _Key = Annotated[str, Meta(max_length=KEY_LIMIT)]
 _UsualFloat = Annotated[float, Meta(ge=0.001, lt=1e15)]
 
 if TYPE_CHECKING:
-    Evidence = PlainEvidence = dict[str, Any]
+    Evidence = dict[str, Any]
+    PlainEvidence = dict[str, Any]
 else:
     Evidence = dict[_Key, _nested(DEPTH_USUAL - 1, float)]
     PlainEvidence = dict[_Key, _nested(DEPTH_USUAL - 1, _UsualFloat)]
@@ -146,6 +147,13 @@ FIELDS = Event.__struct_fields__
 _KEYS = frozenset(FIELDS)
 _TEXTS = tuple(name for name in FIELDS if name not in ("revision", "evidence"))
 _IN_ORDER = itemgetter(*FIELDS)
+_BEGIN = b'{"id": "'  # as json.dumps spells it
+
+
+def id_in(line: bytes) -> str:
+    """The id that a whole line of a controller's begins with; "" where one has to read it."""
+    is_ours = line.startswith(_BEGIN) and line[44:45] == b'"' and line.endswith(b"}\n")
+    return line[8:44].decode("latin-1") if is_ours else ""
 
 
 def parse_line(line: bytes) -> Event:

@@ -1,13 +1,12 @@
 """What the outside asks of the ledger: each opens it, does one thing, and closes it. Raises LedgerError."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from stopgap.ledger import book, health, spool
 from stopgap.ledger.case import Case
-from stopgap.ledger.events import Event
 from stopgap.ledger.store import exists, open_ledger, reading, writing_ledger
 
 
@@ -17,10 +16,10 @@ def ingest(folder: Path) -> Iterator[spool.Delivery]:
         return
     said: list[str] = []
 
-    def record(events: Iterable[Event]) -> int:
+    def record(lines: spool.Lines) -> int:
         said.clear()
         with writing_ledger() as connection:  # each file anew: the ledger may be another one by then
-            return book.record(connection, events, said.append)
+            return book.record_news(connection, lines.news, said.append)
 
     for delivery in spool.deliver(folder, record):
         yield replace(delivery, warnings=tuple(said))

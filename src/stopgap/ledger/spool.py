@@ -9,17 +9,20 @@ events are known by their id.
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from stopgap.ledger.errors import BadEvent, BadSpool
-from stopgap.ledger.events import LINE_LIMIT, Event, clean, parse_line
+from stopgap.ledger.events import LINE_LIMIT, Event, clean, id_in, parse_line
 
-Recorder = Callable[[Iterable[Event]], int]
+Numbered = tuple[int, bytes]  # a line
+Known = Callable[[Collection[str]], set[str]]  # which of these ids the ledger has
 
+BUFFER = 1024 * 1024  # bytes
+PART_LIMIT = 16 * 1024 * 1024  # bytes of lines that are in memory together, but for the last of them
 DELIVERED = ".delivered"
 BAD_TEXT_LIMIT = 64 * 1024
 BAD_TOLD = 100  # sentences; all of them are in the file of bad lines
@@ -41,7 +44,7 @@ class Delivery:
     delivered: bool = True
 
 
-def deliver(spool: Path, record: Recorder) -> Iterator[Delivery]:
+def deliver(spool: Path, record: Callable[["Lines"], int]) -> Iterator[Delivery]:
     """Deliver each file that is not being written. Stops at the first error of `record`; the files then stay.
 
     A file that cannot be opened keeps none of the others. Raises BadSpool where the folder itself cannot be read.
@@ -89,7 +92,7 @@ def _files(spool: Path) -> list[Path]:
     return [path for path in paths if path.suffix == ".jsonl" and not path.name.startswith(".")]
 
 
-def _deliver_file(path: Path, file: BinaryIO, record: Recorder) -> Delivery:
+def _deliver_file(path: Path, file: BinaryIO, record: Callable[["Lines"], int]) -> Delivery:
     lines = Lines(path, file)
     new = record(lines)
     gone, left = path.with_name(path.name + DELIVERED), ""
@@ -104,7 +107,7 @@ def _deliver_file(path: Path, file: BinaryIO, record: Recorder) -> Delivery:
 class Lines:
     """The events of one file, read as they are asked for: a file may be larger than the memory.
 
-    Lines that are no events have been put aside when the last one was given, so before a transaction over all of them
+    Lines that are no events have been put aside when the last part was given, so before a transaction over all of them
     ends; and into the same file each time, so that a repeated delivery does not double them.
     """
 
@@ -114,24 +117,49 @@ class Lines:
         self.good = self.bad = 0
         self._sentences: list[str] = []
 
-    def __iter__(self) -> Iterator[Event]:
+    def news(self, known: Known, at_once: int) -> Iterator[list[Event]]:
+        """What the ledger does not have, of at most so many lines at a time; each part is recorded before the next.
+
+        Histories are told again by every run that sees them: a line that begins with a known id is not read further.
+        """
         self._file.seek(0)
         self.good = self.bad = 0
         self._sentences = []
-        for number, line in enumerate(_lines(self._file), start=1):
-            told = line.strip()
-            if not told:
-                continue
-            try:
-                event = parse_line(told)
-            except BadEvent as error:
-                cut = "" if line.endswith(b"\n") or len(line) > LINE_LIMIT else "cut in the middle: "
-                self._put_aside(number, f"{cut}{error}", line)
-            else:
-                self.good += 1
-                yield event
+        lines = enumerate(_lines(self._file), start=1)
+        while part := _part(lines, at_once):
+            yield self._news_of(part, known)
+            del part  # not while the next one is read
         if self.bad:
             self._scratch.rename(self._aside)
+
+    def _news_of(self, part: list[Numbered], known: Known) -> list[Event]:
+        begun = [id_in(line) for _, line in part]
+        there = known(set(begun) - {""})
+        events: dict[str, Event] = {}
+        unasked = set()
+        for (number, line), told in zip(part, begun, strict=True):
+            if told in there:
+                self.good += 1
+            elif event := self._read(number, line):
+                events[event.id] = event
+                if event.id != told:
+                    unasked.add(event.id)
+        for one in known(unasked):
+            del events[one]
+        return list(events.values())
+
+    def _read(self, number: int, line: bytes) -> Event | None:
+        told = line.strip()
+        if not told:
+            return None
+        try:
+            event = parse_line(told)
+        except BadEvent as error:
+            cut = "" if line.endswith(b"\n") or len(line) > LINE_LIMIT else "cut in the middle: "
+            self._put_aside(number, f"{cut}{error}", line)
+            return None
+        self.good += 1
+        return event
 
     def told(self) -> tuple[str, ...]:
         more = self.bad - len(self._sentences)
@@ -152,6 +180,17 @@ class Lines:
             self._sentences.append(f"line {number}: {why}")
 
 
+def _part(lines: Iterator[Numbered], at_once: int) -> list[Numbered]:
+    """Not more of them than fit into memory, however long they are."""
+    part, room = [], PART_LIMIT
+    for numbered in lines:
+        part.append(numbered)
+        room -= len(numbered[1])
+        if len(part) == at_once or room <= 0:
+            break
+    return part
+
+
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     """Each line; of one that is longer than any event, its beginning."""
     while line := file.readline(LINE_LIMIT + 1):
@@ -164,7 +203,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 def _held(path: Path) -> BinaryIO | None:
     """The file, ours alone; None when somebody else has it or has just delivered it. Raises BadSpool."""
     try:
-        file = open(path, "r+b")  # noqa: SIM115 - whoever asked closes it; a record lock wants a writable file
+        file = open(path, "r+b", BUFFER)  # noqa: SIM115 - whoever asked closes it; a record lock wants a writable file
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -58,7 +58,9 @@ def test_a_quick_decoder_takes_nothing_that_the_careful_one_refuses_and_reads_it
 def test_evidence_is_spelled_as_python_spells_it(evidence):
     """Hashes and exports rest on the spelling."""
     evidence = events._clean_value(evidence, 0, [])
-    assert events.parse_event(raw_event(evidence=evidence)).evidence_text == json.dumps(evidence, ensure_ascii=False, separators=(",", ":"))
+    assert events.parse_event(raw_event(evidence=evidence)).evidence_text == json.dumps(
+        evidence, ensure_ascii=False, separators=(",", ":")
+    )
 
 
 @settings(max_examples=300, deadline=None)
