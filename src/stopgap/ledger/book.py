@@ -39,6 +39,8 @@ News = Callable[
 
 AT_ONCE = 10000  # events in memory together: more of them make fewer visits to each case
 
+_IDS = sa.select(events.c.id)
+
 # An SQLite file has no clock but ours.
 NOW = {
     "sqlite": "NULL",
@@ -91,7 +93,7 @@ def _known(connection: sa.Connection, ids: Collection[str]) -> set[str]:
     """Once for each writer that said it."""
     if not ids:
         return set()
-    return set(connection.scalars(bulk.each_of(connection, sa.select(events.c.id), events.c.id, ids)))
+    return {row.id for row in bulk.each_of(connection, _IDS, events.c.id, ids)}
 
 
 class _Pages:

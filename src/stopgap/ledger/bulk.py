@@ -3,13 +3,15 @@
 SQLAlchemy's own way, a dict and a statement a row, costs more than the databases do: see docs/performance.md.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+
+from stopgap.ledger.hosts import Host, by_estate
 
 NARROW = 8  # columns; rows of so few are sooner told as JSON than copied into a table made for them
 Row = tuple[Any, ...]  # a value for every column, in the table's order
@@ -19,22 +21,25 @@ def rows_of(table: sa.Table, told: Iterable[Mapping[str, Any]]) -> list[Row]:
     return list(map(_values(table), told))
 
 
-def each_of(
-    connection: sa.Connection, query: sa.Select[Any], column: sa.Column[str], values: Collection[str]
-) -> sa.Select[Any]:
-    """What the query finds for each of these values of the column; they are distinct.
+def of_hosts(
+    connection: sa.Connection, query: sa.Select[Any], table: sa.Table, hosts: Iterable[Host], **bound: Any
+) -> Iterator[tuple[str, Any]]:
+    """(estate, row) of what the query, a constant, finds in the table of these hosts."""
+    of_estate = _of_estate(query, table)
+    for estate, names in by_estate(hosts):
+        for row in each_of(connection, of_estate, table.c.host, names, estate=estate, **bound):
+            yield estate, row
 
-    However many there are, they are one bound value: JSON, which the databases take apart. PostgreSQL is made to look
-    each up in the index: of a table without statistics, as one is that was just filled, it may think that another
-    column tells enough, and compare all rows with all values.
+
+def each_of(
+    connection: sa.Connection, query: sa.Select[Any], column: sa.Column[str], values: Collection[str], **bound: Any
+) -> Sequence[sa.Row[Any]]:
+    """What the query, a constant, finds for each of these values of the column; they are distinct.
+
+    However many there are, they are one bound value: JSON, which the databases take apart.
     """
-    given = sa.literal(msgspec.json.encode(list(values)).decode(), sa.Text)
-    if connection.dialect.name == "sqlite":
-        return query.where(column.in_(sa.select(sa.func.json_each(given).table_valued("value").c.value)))
-    told = sa.func.json_array_elements_text(sa.cast(given, sa.JSON))
-    one = told.table_valued(sa.column("value", sa.Text), name="given")
-    found = query.where(column == one.c.value).offset(0).lateral("found")  # an offset keeps it a question of its own
-    return sa.select(found).select_from(one.join(found, sa.true()))
+    given = msgspec.json.encode(list(values)).decode()
+    return connection.execute(_each_of(connection.dialect.name, query, column), {"given": given, **bound}).all()
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -82,6 +87,25 @@ def _copy(connection: sa.Connection, table: sa.Table, into: str, rows: Iterable[
                 copy.write_row(row)
     except psycopg.Error as error:  # as SQLAlchemy tells it of its own statements
         raise sa.exc.DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect) from error
+
+
+@cache
+def _of_estate(query: sa.Select[Any], table: sa.Table) -> sa.Select[Any]:
+    return query.where(table.c.estate == sa.bindparam("estate"))
+
+
+@cache
+def _each_of(dialect: str, query: sa.Select[Any], column: sa.Column[str]) -> sa.Select[Any]:
+    """PostgreSQL is made to look each up in the index: of a table without statistics, as one is that was just filled,
+    it may think that another column tells enough, and compare all rows with all values.
+    """
+    given = sa.bindparam("given", type_=sa.Text)
+    if dialect == "sqlite":
+        return query.where(column.in_(sa.select(sa.func.json_each(given).table_valued("value").c.value)))
+    told = sa.func.json_array_elements_text(sa.cast(given, sa.JSON))
+    one = told.table_valued(sa.column("value", sa.Text), name="given")
+    found = query.where(column == one.c.value).offset(0).lateral("found")  # an offset keeps it a question of its own
+    return sa.select(found).select_from(one.join(found, sa.true()))
 
 
 @cache

@@ -7,39 +7,39 @@ import sqlalchemy as sa
 
 from stopgap.ledger import bulk, folded
 from stopgap.ledger import case as case_as
-from stopgap.ledger.hosts import Host, by_estate
+from stopgap.ledger.hosts import Host
 from stopgap.ledger.projection import Fold, Key, Told, case_of, fold
 from stopgap.ledger.tables import cases, events
 
 REMEDIES_NAMED = 400  # of more than so many, all cases of the hosts are read
+
+_KEPT = sa.select(cases.c.host, cases.c.remedy, cases.c.folded)
+_KEPT_OF_REMEDIES = _KEPT.where(cases.c.remedy.in_(sa.bindparam("remedies", expanding=True)))
+_LAST_JOURNALS = (
+    sa.select(events.c.host, sa.func.max(events.c.at).label("latest"))
+    .where(events.c.remedy == "")
+    .group_by(events.c.host)
+)
 
 
 def kept_folds(
     connection: sa.Connection, hosts: Iterable[Host], remedies: Collection[str] | None = None
 ) -> dict[Host, dict[str, str]]:
     """By host and remedy, as text (see `folded`): of these hosts, and at least of these remedies (None: all)."""
-    query = sa.select(cases.c.host, cases.c.remedy, cases.c.folded)
-    if remedies is not None and len(remedies) <= REMEDIES_NAMED:
-        query = query.where(cases.c.remedy.in_(sorted(remedies)))
+    if remedies is None or len(remedies) > REMEDIES_NAMED:
+        rows = bulk.of_hosts(connection, _KEPT, cases, hosts)
+    else:
+        rows = bulk.of_hosts(connection, _KEPT_OF_REMEDIES, cases, hosts, remedies=sorted(remedies))
     found: dict[Host, dict[str, str]] = {}
-    for estate, names in by_estate(hosts):
-        of_hosts = bulk.each_of(connection, query.where(cases.c.estate == estate), cases.c.host, names)
-        for host, remedy, text in connection.execute(of_hosts):
-            found.setdefault((estate, host), {})[remedy] = text
+    for estate, (host, remedy, text) in rows:
+        found.setdefault((estate, host), {})[remedy] = text
     return found
 
 
 def journals_since(connection: sa.Connection, first: Mapping[Host, str], seen: Mapping[Host, str]) -> dict[Host, str]:
     """When hosts were last heard to tell their journal, of those that were heard (`seen`) at or after `first`."""
-    latest = sa.func.max(events.c.at).label("latest")
-    query = sa.select(events.c.host, latest).where(events.c.remedy == "").group_by(events.c.host)
-    return {
-        (estate, host): when
-        for estate, names in by_estate(host for host, when in first.items() if when <= seen.get(host, ""))
-        for host, when in connection.execute(
-            bulk.each_of(connection, query.where(events.c.estate == estate), events.c.host, names)
-        )
-    }
+    late = [host for host, when in first.items() if when <= seen.get(host, "")]
+    return {(estate, host): when for estate, (host, when) in bulk.of_hosts(connection, _LAST_JOURNALS, events, late)}
 
 
 def fold_on(

@@ -22,6 +22,7 @@ HOSTS_AT_ONCE = 100  # whose events are in memory together
 
 _EVENT = (*(events.c[name] for name in FIELDS), events.c.recorded_at, events.c.hash)
 _EVIDENCE = FIELDS.index("evidence")
+_OF_HOSTS = sa.select(*_EVENT).where(events.c.remedy == "")
 
 
 # --- which cases an event is about ---------------------------------------------------------------------------------
@@ -139,18 +140,17 @@ class News:
     def read_hosts(self, hosts: Iterable[Host]) -> dict[Host, list[Told]]:
         """What was said of these hosts as a whole."""
         told: dict[Host, list[Told]] = defaultdict(list)
-        for estate, names in by_estate(hosts):
-            of_host = sa.select(*_EVENT).where(events.c.estate == estate, events.c.remedy == "")
-            for one in self._told(bulk.each_of(self.connection, of_host, events.c.host, names)):
-                told[estate, one.event.host].append(one)
+        for estate, row in bulk.of_hosts(self.connection, _OF_HOSTS, events, hosts):
+            one = self._tell(row)
+            told[estate, one.event.host].append(one)
         return told
 
     def read(self, *where: sa.ColumnElement[bool]) -> Iterator[Told]:
-        return self._told(sa.select(*_EVENT).where(*where))
+        for row in self.connection.execute(sa.select(*_EVENT).where(*where)):
+            yield self._tell(row)
 
-    def _told(self, query: sa.Select[Any]) -> Iterator[Told]:
-        for row in self.connection.execute(query):
-            yield self.tell(_event(row), row[-2], row[-1])
+    def _tell(self, row: Sequence[Any]) -> Told:
+        return self.tell(_event(row), row[-2], row[-1])
 
 
 # --- from all events -----------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ def clock_limits(connection: sa.Connection) -> Mapping[str, str]:
     return limits
 
 
-def _event(row: sa.Row[Any]) -> Event:
+def _event(row: Sequence[Any]) -> Event:
     plain = list(row[: len(FIELDS)])
     try:
         plain[_EVIDENCE] = json.loads(plain[_EVIDENCE])

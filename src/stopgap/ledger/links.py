@@ -9,13 +9,14 @@ from msgspec.structs import astuple
 from stopgap.ledger import bulk
 from stopgap.ledger.chain import link_values, place_of
 from stopgap.ledger.events import FIELDS, Event
-from stopgap.ledger.hosts import Host, by_estate
+from stopgap.ledger.hosts import Host
 from stopgap.ledger.tables import chains
 
 Head = tuple[int, str]  # seq, hash
 NEW = (0, "")  # the head of a chain that is not there yet
 
 _EVIDENCE = FIELDS.index("evidence")
+_HEADS = sa.select(chains.c.host, chains.c.seq, chains.c.hash).where(chains.c.writer == sa.bindparam("writer"))
 
 
 class Linked(NamedTuple):
@@ -41,13 +42,10 @@ def link_on(fresh: Sequence[Event], heads: Mapping[Host, Head], writer: str, now
 
 def read_heads(connection: sa.Connection, writer: str, hosts: Iterable[Host]) -> dict[Host, Head]:
     """Of those that have a chain of this writer. Raises LedgerBroken."""
-    found = {}
-    query = sa.select(chains.c.host, chains.c.seq, chains.c.hash)
-    for estate, names in by_estate(hosts):
-        ours = query.where(chains.c.writer == writer, chains.c.estate == estate)
-        for host, seq, last in connection.execute(bulk.each_of(connection, ours, chains.c.host, names)):
-            found[estate, host] = (place_of(seq, estate, host), last)
-    return found
+    return {
+        (estate, host): (place_of(seq, estate, host), last)
+        for estate, (host, seq, last) in bulk.of_hosts(connection, _HEADS, chains, hosts, writer=writer)
+    }
 
 
 def set_heads(connection: sa.Connection, writer: str, heads: Mapping[Host, Head]) -> None:

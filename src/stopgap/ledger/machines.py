@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from stopgap.ledger import bulk
 from stopgap.ledger.events import OF_MACHINE, Event, machine_in
-from stopgap.ledger.hosts import Host, by_estate
+from stopgap.ledger.hosts import Host
 from stopgap.ledger.tables import events, machines
 
 Seen = tuple[str, str, str, str]  # estate, host, host_id, when
@@ -20,6 +20,9 @@ Row = dict[str, Any]  # of the table
 
 AT_ONCE = 2000
 COLUMNS = tuple(column.name for column in machines.c)
+
+_KNOWN = sa.select(machines.c.host, machines.c.host_id, machines.c.last_seen)
+_SEVERAL = sa.select(machines.c.host).group_by(machines.c.host).having(sa.func.count() > 1)
 
 # Times are text of one width, so they sort as text.
 WIDER = ", ".join(
@@ -36,21 +39,14 @@ def observe(connection: sa.Connection, fresh: Iterable[tuple[Event, str]]) -> No
 
 def moved(connection: sa.Connection, hosts: Iterable[Host]) -> set[Host]:
     """Those of these (estate, host) under whose name several machines have answered: very few."""
-    return {
-        (estate, row.host)
-        for estate, names in by_estate(hosts)
-        for row in connection.execute(_several(connection, estate, names))
-    }
+    return {(estate, row.host) for estate, row in bulk.of_hosts(connection, _SEVERAL, machines, hosts)}
 
 
 def known(connection: sa.Connection, hosts: Iterable[Host]) -> dict[Host, dict[str, str]]:
     """Which machines have answered to these names, and when each was last heard."""
-    query = sa.select(machines.c.host, machines.c.host_id, machines.c.last_seen)
     found: dict[Host, dict[str, str]] = {}
-    for estate, names in by_estate(hosts):
-        of_hosts = bulk.each_of(connection, query.where(machines.c.estate == estate), machines.c.host, names)
-        for host, who, when in connection.execute(of_hosts):
-            found.setdefault((estate, host), {})[who] = when
+    for estate, (host, who, when) in bulk.of_hosts(connection, _KNOWN, machines, hosts):
+        found.setdefault((estate, host), {})[who] = when
     return found
 
 
@@ -76,11 +72,6 @@ def sighting(event: Event) -> Event:
         run="",
         origin="",
     )
-
-
-def _several(connection: sa.Connection, estate: str, hosts: list[str]) -> sa.Select[tuple[str]]:
-    several = sa.select(machines.c.host).group_by(machines.c.host).having(sa.func.count() > 1)
-    return bulk.each_of(connection, several.where(machines.c.estate == estate), machines.c.host, hosts)
 
 
 def rebuild(connection: sa.Connection) -> None:

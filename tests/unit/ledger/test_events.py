@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 from tests.unit.ledger.makers import RUN, raw_event
 
 from stopgap.ledger import events
@@ -119,7 +120,7 @@ ODD = {
 
 def read(reader, line):
     try:
-        return reader(line)
+        return astuple(reader(line))
     except BadEvent as error:
         return str(error)
 

@@ -1,5 +1,6 @@
 """Databases that fail: one sentence with the way out and no secret in it, and the spool stays until it is delivered."""
 
+import contextlib
 import json
 import os
 import signal
@@ -36,11 +37,11 @@ DYING = """
 import os, signal
 from stopgap.ledger import book, service
 from stopgap.ledger.paths import spool_dir
-real = book.record
+real = book.record_news
 def record(*arguments, **more):
     print(real(*arguments, **more), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
-book.record = record
+book.record_news = record
 list(service.ingest(spool_dir()))
 """
 
@@ -162,7 +163,7 @@ def test_a_fault_of_ours_shows_where_and_keeps_the_spool(state, spool, monkeypat
         raise KeyError("no such \n thing")
 
     path = write(spool, raw_event())
-    monkeypatch.setattr(book, "record", broken)
+    monkeypatch.setattr(book, "record_news", broken)
     with pytest.raises(KeyError):
         main(["ingest"])
     assert path.exists()
@@ -225,7 +226,7 @@ def test_a_relative_path_means_the_folder_that_one_is_in(tmp_path, monkeypatch):
 @only_postgresql
 def test_a_server_that_dies_before_the_commit_keeps_the_spool(state, spool, postgres, monkeypatch):
     path = write(spool, raw_event())
-    real = book.record
+    real = book.record_news
 
     def record(*arguments, **more):
         new = real(*arguments, **more)
@@ -233,7 +234,7 @@ def test_a_server_that_dies_before_the_commit_keeps_the_spool(state, spool, post
         return new
 
     with monkeypatch.context() as patched:
-        patched.setattr(book, "record", record)
+        patched.setattr(book, "record_news", record)
         with pytest.raises(LedgerUnavailable, match=r"the server (went away|was shut down) meanwhile"):
             list(service.ingest(spool))
     assert path.exists()
@@ -310,7 +311,8 @@ def test_a_stopped_writer_loses_its_turn(state, spool, monkeypatch):
             stderr=subprocess.PIPE,
             text=True,
         )
-    with writer:
+    with writer, contextlib.ExitStack() as always:
+        always.callback(writer.kill)  # stopped, it would be waited for without end
         assert writer.stdout.readline() == "holds the pen\n"
         writer.send_signal(signal.SIGSTOP)
         assert store.ledger_url().render_as_string(hide_password=False) == ours

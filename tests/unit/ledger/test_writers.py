@@ -162,15 +162,15 @@ def hold_the_pen(folder):
     """Stop once, between having written and the end of the transaction."""
     from stopgap.ledger import book
 
-    real = book.record
+    real = book.record_news
 
     def record_and_stop(*given):
-        book.record = real
+        book.record_news = real
         new = real(*given)
         os.kill(os.getpid(), signal.SIGSTOP)
         return new
 
-    book.record = record_and_stop
+    book.record_news = record_and_stop
     list(service.ingest(folder))
 
 
