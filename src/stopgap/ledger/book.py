@@ -136,11 +136,11 @@ def _write_down(
 ) -> Mapping[str, str]:
     """Returns the limits of clocks as they are afterwards."""
     knowledge = [event for event in fresh if event.kind in OF_NOBODY]
+    of_hosts = [event for event in fresh if event.kind not in OF_NOBODY] if knowledge else fresh
     if knowledge:  # first: it is about new cases as well
         hashes = append(connection, knowledge, writer, now)
         fold_on_knowledge(connection, [(event, now, hash_) for event, hash_ in zip(knowledge, hashes, strict=True)])
         limits = clock_limits(connection)
-    of_hosts = [event for event in fresh if event.kind not in OF_NOBODY]
     pages.write_down(connection, of_hosts, writer, now, limits)
     return limits
 
