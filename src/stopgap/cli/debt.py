@@ -55,7 +55,7 @@ def debt(
             show_all(books, limit)
         breached = tell_breaches(books, fail_on) if fail_on else False
     if fail_on:
-        end_gate(breached)
+        end_gate(breached, host=host, remedy=remedy, estate=estate)
 
 
 def show_json(books: "Books") -> None:

@@ -48,11 +48,13 @@ def tell_undelivered() -> None:
         )
 
 
-def end_gate(breached: bool) -> None:
-    """`--fail-on`: a ledger that is not there, or has not heard of all, cannot say that all is well."""
+def end_gate(breached: bool, *, host: str, remedy: str, estate: str) -> None:
+    """`--fail-on`: a ledger that is not there, or has not heard of all, cannot say that all is well; nor of what nobody
+    ever asked about, a misspelt host among it.
+    """
     if breached:
         raise typer.Exit(BREACHED)
-    why = _why_unsure()
+    why = _why_unsure() or _why_unheard_of({"host": host, "remedy": remedy, "estate": estate})
     if why:
         print(f"stopgap: nothing breached that the ledger knows of, but {why}", file=sys.stderr)
         raise typer.Exit(UNKNOWN)
@@ -70,6 +72,16 @@ def _why_unsure() -> str:
     except BadSpool as error:
         return f"it may not have heard of all: {error}"
     return f"it has not heard of all: {behind} undelivered in {spool_dir()}" if behind else ""
+
+
+def _why_unheard_of(named: dict[str, str]) -> str:
+    from stopgap.ledger.readers import any_case
+    from stopgap.ledger.reading import Filter
+
+    if any_case(Filter(**named)):
+        return ""
+    told = " and ".join(f"{name} {value}" for name, value in named.items() if value)
+    return f"it has no case of {told}" if told else f"it has no case at all: {where_it_is()}"
 
 
 def many(count: int, noun: str) -> str:

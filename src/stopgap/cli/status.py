@@ -53,7 +53,8 @@ def show_risk(
     if as_json is not None:
         by_risk.show(work, as_json=as_json, limit=limit)
     if fail_on:
-        end_gate(by_risk.tell_breaches(work, fail_on))
+        named = {name: filters[name] for name in ("host", "remedy", "estate")}
+        end_gate(by_risk.tell_breaches(work, fail_on), **named)
 
 
 def show_json(filters: dict[str, str]) -> None:

@@ -45,6 +45,11 @@ def overview(wanted: Filter, most: int) -> Overview:
         return Overview(questions.worst(ledger, now, most, wanted), counted, owed)
 
 
+def any_case(wanted: Filter = ALL) -> bool:
+    with asking() as ledger:
+        return ledger is not None and not questions.is_empty(ledger, datetime.now(UTC), wanted)
+
+
 @contextmanager
 def owed_books(wanted: Filter) -> Iterator[tuple[Books, bool]]:
     """What is owed now, and whether there is any case at all. Nobody is kept from the ledger while they are open."""

@@ -119,6 +119,35 @@ def test_a_gate_does_not_open_on_a_ledger_that_cannot_know(state, words):
 
 
 @only_sqlite
+@pytest.mark.parametrize("words", [["debt", "--fail-on", "any"], ["status", "--fail-on", "exposed"]])
+def test_a_gate_does_not_open_for_what_nobody_ever_asked_about(state, words):
+    with writing(open_ledger()) as connection:
+        book.record(connection, [event(host="web1", verdict="not_affected")])
+    assert stopgap(*words, "--host", "web1", "--estate", "default").returncode == 0
+    for named, told in (
+        (["--host", "wbe1"], "host wbe1"),
+        (["--remedy", "CVE-9", "--host", "web1"], "host web1 and remedy CVE-9"),
+        (["--estate", "prod"], "estate prod"),
+    ):
+        done = stopgap(*words, *named)
+        assert (done.returncode, f"but it has no case of {told}\n" in done.stderr) == (3, True)
+
+
+@only_sqlite
+def test_a_gate_does_not_open_on_an_empty_ledger(state):
+    open_ledger()
+    done = stopgap("debt", "--fail-on", "any")
+    assert (done.returncode, "but it has no case at all: sqlite" in done.stderr) == (3, True)
+
+
+@only_sqlite
+def test_a_state_that_no_case_is_in_is_known(state):
+    with writing(open_ledger()) as connection:
+        book.record(connection, [event(host="web1", verdict="not_affected")])
+    assert stopgap("status", "--fail-on", "exposed", "--state", "exposed").returncode == 0
+
+
+@only_sqlite
 def test_a_terminal_of_100_columns_shows_a_table(fleet):
     shown = on_a_terminal("status") + on_a_terminal("debt")
     assert "─" in shown
