@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
+from stopgap.cli.ending import cleaned_up
 from stopgap.cli.ledger_options import AsJson, ledger_errors, print_json
 from stopgap.ledger.errors import BadExport, LedgerError
 
@@ -134,23 +135,8 @@ def _written(path: Path) -> Iterator[BinaryIO]:
     ledger = sqlite.path_of(ledger_url())
     if ledger and ledger.exists() and path.exists() and path.samefile(ledger):
         raise LedgerError(f"{path} is the ledger itself, which would be gone: name another file")
-    with _cleared_away(), heads.whole_file(path) as file:
+    with cleaned_up(), heads.whole_file(path) as file:  # or it would be left under a name that nobody looks for
         yield file
-
-
-@contextmanager
-def _cleared_away() -> Iterator[None]:
-    """Also by a signal: else it would leave all that was written so far under a name nobody looks for."""
-    import signal
-
-    ending = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
-    for one in ending:
-        signal.signal(one, lambda number, _frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        for one in ending:
-            signal.signal(one, signal.SIG_DFL)
 
 
 @contextmanager

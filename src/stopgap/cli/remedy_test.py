@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.status import Status
 
+from stopgap.cli.ending import cleaned_up
 from stopgap.cli.progress import open_console, safe
 from stopgap.contract.errors import ContractError
 from stopgap.contract.outcome import Report, Step, sum_up
@@ -60,7 +61,7 @@ def _try(file: Path, suite: str, keep: bool, shown: "Shown") -> Report | None:
     from stopgap.contract.trial import try_remedy
     from stopgap.lab import LabError
 
-    with shown.remedy(file.stem):
+    with shown.remedy(file.stem), cleaned_up():
         try:
             report = try_remedy(file, suite=suite, keep=keep, tell=shown.step, say=shown.say)
         except (ContractError, LabError, RemedyError) as error:

@@ -50,7 +50,7 @@ def try_remedy(
     detect_engine()  # a machine that cannot have lab hosts says so first
     ground = _choose(remedy, told, suite)
     report.suite, report.ground = ground.suite, str(ground)
-    lab = Lab(lab_name(remedy["id"]), say)
+    lab = Lab(lab_name(remedy["id"], os.getpid()), say)
     try:
         _try_on(lab, file, remedy, told, ground, report, tell, say)
     except BaseException:
@@ -67,8 +67,8 @@ def try_remedy(
     return report
 
 
-def lab_name(remedy: str) -> str:
-    return f"try-{remedy.lower()}"[:20].rstrip("-") + f"-{os.getpid()}"
+def lab_name(remedy: str, process: int) -> str:
+    return f"try-{remedy.lower()}"[:20].rstrip("-") + f"-{process}"
 
 
 def left_words(lab: str) -> str:

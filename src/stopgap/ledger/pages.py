@@ -118,7 +118,7 @@ def reckon(kept: Kept, part: ByHost) -> Reckoned:
     fresh = [event for told in part.values() for event in told]
     linked = link_on(fresh, {host: kept.heads[host] for host in part if host in kept.heads}, kept.writer, kept.now)
     spans = machines.spans(
-        (event.estate, event.host, event.machine, min(event.at, kept.now)) for event in fresh if event.machine
+        (event.estate, event.host, who, min(event.at, kept.now)) for event in fresh if (who := event.machine)
     )
     moved = _moved(kept, part, spans)
     told = _by_case(kept, fresh, linked.hashes)
