@@ -54,7 +54,8 @@ def end_gate(breached: bool, *, host: str, remedy: str, estate: str) -> None:
     """
     if breached:
         raise typer.Exit(BREACHED)
-    why = _why_unsure() or _why_unheard_of({"host": host, "remedy": remedy, "estate": estate})
+    with ledger_errors():
+        why = _why_unsure() or _why_unheard_of({"host": host, "remedy": remedy, "estate": estate})
     if why:
         print(f"stopgap: nothing breached that the ledger knows of, but {why}", file=sys.stderr)
         raise typer.Exit(UNKNOWN)

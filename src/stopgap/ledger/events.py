@@ -143,17 +143,30 @@ class _Plain(Event, frozen=True, forbid_unknown_fields=True):
         return _spell(self.evidence).decode()
 
 
+class _OnlyId(msgspec.Struct):
+    id: str
+
+
 FIELDS = Event.__struct_fields__
 _KEYS = frozenset(FIELDS)
 _TEXTS = tuple(name for name in FIELDS if name not in ("revision", "evidence"))
 _IN_ORDER = itemgetter(*FIELDS)
-_BEGIN = b'{"id": "'  # as json.dumps spells it
+_BEGIN = b'{"id":"'  # as the callback spells it
 
 
 def id_in(line: bytes) -> str:
     """The id that a whole line of a controller's begins with; "" where one has to read it."""
-    is_ours = line.startswith(_BEGIN) and line[44:45] == b'"' and line.endswith(b"}\n")
-    return line[8:44].decode("latin-1") if is_ours else ""
+    is_ours = line.startswith(_BEGIN) and line[43:44] == b'"' and line.endswith(b"}\n")
+    told = line[7:43].decode("latin-1") if is_ours else ""
+    return told if told.isascii() and told.isprintable() else ""  # PostgreSQL takes no text that has a NUL
+
+
+def is_of(line: bytes, name: str) -> bool:
+    """The line is JSON with this id; it might be two lines that lack what was between them."""
+    try:
+        return _decode_id(line).id == name
+    except (msgspec.DecodeError, RecursionError):
+        return False
 
 
 def parse_line(line: bytes) -> Event:
@@ -372,4 +385,5 @@ _decode_usual_numbers = msgspec.json.Decoder(PlainEvidence).decode
 _decode = msgspec.json.Decoder().decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_plain = msgspec.json.Decoder(_Plain).decode
+_decode_id = msgspec.json.Decoder(_OnlyId).decode
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stopgap.ledger.errors import BadEvent, BadSpool
-from stopgap.ledger.events import LINE_LIMIT, Event, clean, id_in, parse_line
+from stopgap.ledger.events import LINE_LIMIT, Event, clean, id_in, is_of, parse_line
 
 Numbered = tuple[int, bytes]  # a line
 Known = Callable[[Collection[str]], set[str]]  # which of these ids the ledger has
@@ -120,7 +120,7 @@ class Lines:
     def news(self, known: Known, at_once: int) -> Iterator[list[Event]]:
         """What the ledger does not have, of at most so many lines at a time; each part is recorded before the next.
 
-        Histories are told again by every run that sees them: a line that begins with a known id is not read further.
+        Histories are told again by every run that sees them: a whole line with a known id is not read any further.
         """
         self._file.seek(0)
         self.good = self.bad = 0
@@ -138,9 +138,9 @@ class Lines:
         events: dict[str, Event] = {}
         unasked = set()
         for (number, line), told in zip(part, begun, strict=True):
-            if told in there:
+            if told in there and is_of(line, told):
                 self.good += 1
-            elif event := self._read(number, line):
+            elif (event := self._read(number, line)) and event.id not in there:
                 events[event.id] = event
                 if event.id != told:
                     unasked.add(event.id)

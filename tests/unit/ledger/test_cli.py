@@ -15,8 +15,9 @@ from tests.typed import stopgap
 from tests.unit.ledger.makers import START, event, moment, only_sqlite
 
 from stopgap.cli import ledger_view as view
-from stopgap.ledger import book, debts
+from stopgap.ledger import book, debts, readers
 from stopgap.ledger.case import Case
+from stopgap.ledger.errors import LedgerUnavailable
 from stopgap.ledger.projection import project
 from stopgap.ledger.store import open_ledger, writing
 
@@ -138,6 +139,19 @@ def test_a_gate_does_not_open_on_an_empty_ledger(state):
     open_ledger()
     done = stopgap("debt", "--fail-on", "any")
     assert (done.returncode, "but it has no case at all: sqlite" in done.stderr) == (3, True)
+
+
+@only_sqlite
+@pytest.mark.parametrize("words", [["debt", "--fail-on", "any"], ["status", "--fail-on", "exposed"]])
+def test_a_ledger_that_goes_away_before_the_gate_is_told_in_a_sentence(state, monkeypatch, words):
+    def gone(_wanted):
+        raise LedgerUnavailable("the ledger went away")
+
+    with writing(open_ledger()) as connection:
+        book.record(connection, [event(verdict="not_affected")])
+    monkeypatch.setattr(readers, "any_case", gone)
+    done = stopgap(*words)
+    assert (done.returncode, done.stderr) == (1, "stopgap: the ledger went away\n")
 
 
 @only_sqlite

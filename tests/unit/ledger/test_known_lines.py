@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from tests.unit.ledger.makers import RUN, moment, raw_event
 
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.spool import SpoolFile
 from stopgap.ledger import book, service, spool
 from stopgap.ledger.events import id_in
 from stopgap.ledger.store import open_ledger, reading
@@ -14,7 +15,7 @@ from stopgap.ledger.tables import cases, events
 
 
 def spelled(raw):
-    return json.dumps(raw).encode() + b"\n"
+    return json.dumps(raw, separators=(",", ":")).encode() + b"\n"
 
 
 def deliver(folder, *lines):
@@ -22,9 +23,13 @@ def deliver(folder, *lines):
     return next(service.ingest(folder))
 
 
-def test_the_id_is_told_by_the_beginning_of_a_whole_line():
+def test_the_id_is_told_by_the_beginning_of_a_whole_line_as_the_callback_writes_it(tmp_path):
     raw = raw_event()
-    assert id_in(spelled(raw)) == raw["id"]
+    file = SpoolFile(str(tmp_path / "spool"), RUN)
+    file.write(raw)
+    file.close()
+    with open(file.path, "rb") as lines:
+        assert [id_in(line) for line in lines] == [raw["id"]]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +40,7 @@ def test_the_id_is_told_by_the_beginning_of_a_whole_line():
         pytest.param(spelled(dict(reversed(raw_event().items()))), id="keys in another order"),
         pytest.param(spelled(raw_event() | {"id": "short"}), id="a short one"),
         pytest.param(spelled(raw_event() | {"id": "x" * 40}), id="a long one"),
+        pytest.param(spelled(raw_event()).replace(b"-", b"\0", 1), id="a NUL in it"),
         pytest.param(b"\n", id="empty"),
         pytest.param(b"", id="nothing"),
     ],
@@ -57,6 +63,30 @@ def test_a_known_line_that_was_cut_is_told_all_the_same(spool):
     done = deliver(spool, line, line[:-40])
     assert (done.events, done.new) == (1, 0)
     assert "line 2: cut in the middle" in done.bad[0]
+
+
+@pytest.mark.parametrize(
+    ("torn", "told"),
+    [
+        pytest.param(lambda line, other: line[:-40] + other, "not JSON", id="two lines in one"),
+        pytest.param(lambda line, _other: line[:60] + b"\0" * 90 + line[150:], "not JSON", id="a hole"),
+        pytest.param(lambda line, _other: line[:10] + b"\0" * 9 + line[19:], "not JSON", id="a hole in the id"),
+        pytest.param(lambda line, _other: line[:-2] + b',"a":' + b"[" * 9999 + b"]" * 9999 + b"}\n", "", id="deep"),
+    ],
+)
+def test_nor_does_one_that_is_torn_pass_for_a_known_one(spool, torn, told):
+    line, other = spelled(raw_event()), spelled(raw_event(host="b"))
+    deliver(spool, line)
+    done = deliver(spool, line, torn(line, other))
+    assert (done.events, done.new, len(done.bad)) == (1, 0, 1)
+    assert done.bad[0].startswith(f"line 2: {told}")
+
+
+def test_the_last_of_two_ids_in_a_line_counts(spool):
+    first, second = raw_event(), raw_event(host="b")
+    deliver(spool, spelled(first))
+    done = deliver(spool, spelled(second).replace(b"{", b'{"id":"%s",' % first["id"].encode(), 1))
+    assert (done.events, done.new) == (1, 1)
 
 
 def test_an_id_in_another_place_is_known_too(spool):
