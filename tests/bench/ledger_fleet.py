@@ -300,7 +300,7 @@ class _Fleet:
             "run": self.run,
             "origin": "awx" if self.actor == "awx-web" else "laptop",
         }
-        return json.dumps(event, separators=(",", ":")).encode() + b"\n"  # as the callback spells it
+        return json.dumps(event).encode() + b"\n"
 
 
 _TELLERS: dict[str, Callable[[_Fleet, Campaign, int], Iterator[bytes]]] = {

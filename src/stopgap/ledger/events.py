@@ -151,14 +151,13 @@ FIELDS = Event.__struct_fields__
 _KEYS = frozenset(FIELDS)
 _TEXTS = tuple(name for name in FIELDS if name not in ("revision", "evidence"))
 _IN_ORDER = itemgetter(*FIELDS)
-_BEGIN = b'{"id":"'  # as the callback spells it
+_BEGIN = re.compile(rb'\{"id": ?"([0-9a-f-]{36})"')  # the callback writes no blank, Python's json one
 
 
 def id_in(line: bytes) -> str:
     """The id that a whole line of a controller's begins with; "" where one has to read it."""
-    is_ours = line.startswith(_BEGIN) and line[43:44] == b'"' and line.endswith(b"}\n")
-    told = line[7:43].decode("latin-1") if is_ours else ""
-    return told if told.isascii() and told.isprintable() else ""  # PostgreSQL takes no text that has a NUL
+    begin = _BEGIN.match(line)
+    return begin[1].decode() if begin and line.endswith(b"}\n") else ""
 
 
 def is_of(line: bytes, name: str) -> bool:

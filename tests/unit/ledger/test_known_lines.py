@@ -30,6 +30,7 @@ def test_the_id_is_told_by_the_beginning_of_a_whole_line_as_the_callback_writes_
     file.close()
     with open(file.path, "rb") as lines:
         assert [id_in(line) for line in lines] == [raw["id"]]
+    assert id_in(json.dumps(raw).encode() + b"\n") == raw["id"]
 
 
 @pytest.mark.parametrize(
