@@ -159,10 +159,10 @@ def proven_elsewhere(facts: Facts) -> Facts:
 def later(moment: str, seconds: int) -> str:
     """Both in the ledger's spelling of time; the end of time where there is no such moment."""
     try:
-        then = datetime.fromisoformat(moment) + timedelta(seconds=seconds)
+        then = datetime.fromisoformat(moment[:-1]) + timedelta(seconds=seconds)
     except OverflowError:
         return "2999-12-31T23:59:59.999999Z"
-    return then.isoformat(timespec="microseconds")[:-6] + "Z"  # strftime takes four times as long
+    return then.isoformat(timespec="microseconds") + "Z"  # strftime takes four times as long
 
 
 def text_of(evidence: Any, key: str) -> str:
