@@ -1,6 +1,5 @@
 """Lab hosts shared by the tests of one run that need real ones."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from stopgap.demo.story import prepare
-from stopgap.lab import HostSpec, Lab, SuiteGoneError
+from stopgap.lab import HostSpec, SuiteGoneError
 from tests.books import TOP, Books
+from tests.labs import lab_of
 from tests.order import is_contract, place
 from tests.postgres import NoPostgreSQL, Server
 
@@ -87,15 +87,13 @@ def wheel(tmp_path_factory):
 @pytest.fixture(scope="session")
 def small_fleet():
     """web1 (bookworm, nginx with HTTP/2) and cache1 (bullseye, redis), as a fleet is found."""
-    lab = Lab(f"pytest{os.getpid()}")  # a worker's own: two runs at once must not meet
+    hosts = [HostSpec("web1", "bookworm", ("nginx",)), HostSpec("cache1", "bullseye", ("redis-server",))]
     try:
-        lab.up([HostSpec("web1", "bookworm", ("nginx",)), HostSpec("cache1", "bullseye", ("redis-server",))])
-        prepare(lab, {})
-        yield lab
+        with lab_of("pytest", *hosts) as lab:
+            prepare(lab, {})
+            yield lab
     except SuiteGoneError as error:  # bullseye is past its support
         pytest.skip(str(error))
-    finally:
-        lab.down()
 
 
 @pytest.fixture

@@ -1,36 +1,18 @@
 """The actions that need systemd, a kernel and sshd, on a real host: done, seen to be so, and taken back exactly."""
 
-import os
-
 import pytest
 
-from stopgap.lab import HostSpec, Lab
-from tests.e2e.acting import Acting, action
+from stopgap.lab import HostSpec
+from tests.e2e.acting import action
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module")
 def lab():
-    found = Lab(f"actions-{os.getpid()}")
-    found.down()
-    try:
-        found.up([HostSpec("web1", "bookworm", ("nginx",))])
+    with lab_of("actions", HostSpec("web1", "bookworm", ("nginx",))) as found:
         yield found
-    finally:
-        found.down()
-
-
-@pytest.fixture(scope="module")
-def acting(lab):
-    return Acting(lab, "web1")
-
-
-@pytest.fixture
-def mitigate(acting):
-    """Whatever a test leaves in force is lifted."""
-    yield acting
-    acting.lift_all()
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """The checks that ask daemons, on a real host with real daemons: nginx with TLS, sshd, Samba, needrestart."""
 
-import os
-
 import pytest
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from stopgap.verify.agent import BOOTSTRAP
 from stopgap.verify.backend import open_host
+from tests.labs import lab_of
 from tests.unit.verify.asking import ask
 
 pytestmark = pytest.mark.lab
@@ -33,14 +32,13 @@ STALE = "[Service]\nExecStart=/usr/local/sbin/stale 100000\n"
 @pytest.fixture(scope="module")
 def lab():
     packages = ("nginx", "samba", "needrestart", "openssl", "ca-certificates")
-    lab = Lab(f"checks-{os.getpid()}").up([HostSpec(name, "bookworm", packages) for name in ("one", "two")])
-    lab.exec("one", ["openssl", *MAKE.split(), "-addext", "subjectAltName=DNS:web.example"])
-    lab.write_file("one", "/etc/nginx/snippets/certificate", CERTIFICATE)
-    lab.write_file("one", "/etc/nginx/conf.d/web.conf", SITE)
-    lab.write_file("one", "/etc/ssh/sshd_config.d/ann.conf", MATCH)
-    lab.exec("one", ["systemctl", "restart", "nginx"])
-    yield lab
-    lab.down()
+    with lab_of("checks", *(HostSpec(name, "bookworm", packages) for name in ("one", "two"))) as lab:
+        lab.exec("one", ["openssl", *MAKE.split(), "-addext", "subjectAltName=DNS:web.example"])
+        lab.write_file("one", "/etc/nginx/snippets/certificate", CERTIFICATE)
+        lab.write_file("one", "/etc/nginx/conf.d/web.conf", SITE)
+        lab.write_file("one", "/etc/ssh/sshd_config.d/ann.conf", MATCH)
+        lab.exec("one", ["systemctl", "restart", "nginx"])
+        yield lab
 
 
 @pytest.fixture

@@ -3,15 +3,14 @@
 Where the archive has no example, the packages are stand-ins built on the host.
 """
 
-import os
-
 import pytest
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from tests.books import Books
 from tests.e2e import standins
 from tests.e2e.standins import package
 from tests.e2e.target_side import assess, bring, patch, remedy
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -22,14 +21,9 @@ SERVICE = "[Service]\nExecStart={start}\n{more}"
 
 @pytest.fixture(scope="module")
 def lab():
-    made = Lab(f"stick-{os.getpid()}")
-    made.down()
-    try:
-        made.up([HostSpec("web", "bookworm", ("nginx",))])
+    with lab_of("stick", HostSpec("web", "bookworm", ("nginx",))) as made:
         bring(made, "web")
         yield made
-    finally:
-        made.down()
 
 
 def old_code(found):

@@ -1,11 +1,10 @@
 """Edits of files, users and mounts on a real host, with the checkers of the daemons: done, seen, taken back exactly."""
 
-import os
-
 import pytest
 
-from stopgap.lab import HostSpec, Lab
-from tests.e2e.acting import Acting, action
+from stopgap.lab import HostSpec
+from tests.e2e.acting import action
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 SMB, SSHD, NGINX, SUDO = "/etc/samba/smb.conf", "/etc/ssh/sshd_config", "/etc/nginx/nginx.conf", "/etc/sudoers"
@@ -14,10 +13,7 @@ KEPT = [SMB, SSHD, NGINX, SUDO, "/etc/fstab", "/etc/passwd", "/etc/group", "/etc
 
 @pytest.fixture(scope="module")
 def lab():
-    found = Lab(f"edits-{os.getpid()}")
-    found.down()
-    try:
-        found.up([HostSpec("web1", "bookworm", ("nginx", "samba-common-bin", "sudo"))])
+    with lab_of("edits", HostSpec("web1", "bookworm", ("nginx", "samba-common-bin", "sudo"))) as found:
         found.exec("web1", ["useradd", "--create-home", "--shell", "/bin/bash", "eve"])
         for name in ("adm", "staff"):
             for user in ("daemon", "eve", "bin"):
@@ -26,20 +22,6 @@ def lab():
         found.write_file("web1", "/etc/fstab", "# fstab\ntmpfs\t/srv/data tmpfs\tdefaults,size=1m  0 0\n")
         found.exec("web1", ["mount", "/srv/data"])
         yield found
-    finally:
-        found.down()
-
-
-@pytest.fixture(scope="module")
-def acting(lab):
-    return Acting(lab, "web1")
-
-
-@pytest.fixture
-def mitigate(acting):
-    """Whatever a test leaves in force is lifted."""
-    yield acting
-    acting.lift_all()
 
 
 @pytest.fixture

@@ -4,15 +4,15 @@ What can be tried on a pretend host is tried there, at more moments: tests/promi
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
 
-from stopgap.lab import HostSpec, Lab
-from tests.e2e.acting import Acting, action
+from stopgap.lab import HostSpec
+from tests.e2e.acting import action
 from tests.e2e.target_side import HOME, bring
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 READS = [["systemctl", "show"], ["systemctl", "is-active"], ["sshd"], ["dpkg-query"], ["dpkg-deb"], ["nft", "-j"]]
@@ -84,23 +84,13 @@ echo theirs > /etc/locked.conf
 
 @pytest.fixture(scope="module")
 def lab():
-    found = Lab(f"faults-{os.getpid()}")
-    found.down()
-    try:
-        found.up([HostSpec("web1", "bookworm", PACKAGES)])
+    with lab_of("faults", HostSpec("web1", "bookworm", PACKAGES)) as found:
         bring(found, "web1")
         for path in (SIDE / "fault_points.py", SIDE.parent / "unit/collection/deaths.py"):
             found.write_file("web1", f"{HOME}/{path.name}", path.read_text())
         found.write_file("web1", "/usr/lib/systemd/system/sleeper.service", SLEEPER)
         found.exec("web1", ["sh", "-ec", PREPARE])
         yield found
-    finally:
-        found.down()
-
-
-@pytest.fixture(scope="module")
-def acting(lab):
-    return Acting(lab, "web1")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.item["type"])

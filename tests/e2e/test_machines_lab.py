@@ -1,13 +1,13 @@
 """Hosts that were rebuilt, cloned or renamed, as they really are: what `sync` and `status` tell, and what is owed."""
 
-import os
 import uuid
 
 import pytest
 import yaml
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from tests.books import Books
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -39,13 +39,8 @@ ID = REMEDY["id"]
 
 @pytest.fixture(scope="module")
 def lab():
-    found = Lab(f"machines-{os.getpid()}")
-    found.down()
-    try:
-        found.up([HostSpec("web1", "bookworm"), HostSpec("web2", "bookworm")])
+    with lab_of("machines", HostSpec("web1", "bookworm"), HostSpec("web2", "bookworm")) as found:
         yield found
-    finally:
-        found.down()
 
 
 @pytest.fixture

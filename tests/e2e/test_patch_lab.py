@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from tests.e2e.target_side import assess, bring, patch, remedy
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -24,12 +25,8 @@ LOCAL_REPOSITORY = "deb [trusted=yes] file:/srv/repository ./\n"
 
 @pytest.fixture(scope="module")
 def lab():
-    made = Lab(f"patch-{os.getpid()}")
-    made.down()
-    try:
+    with lab_of("patch") as made:
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """`pytest --remedy` on a real host in every state, and as molecule's verifier in somebody else's role."""
 
-import os
 import shutil
 import subprocess
 from xml.etree import ElementTree
@@ -8,9 +7,10 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from tests.books import TOP
 from tests.entry_points import environment
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -27,9 +27,8 @@ def test_books(case):
 
 @pytest.fixture(scope="module")
 def lab():
-    lab = Lab(f"pytestplugin{os.getpid()}").up([HostSpec("web1", "bookworm", ("nginx",))])
-    yield lab
-    lab.down()
+    with lab_of("pytestplugin", HostSpec("web1", "bookworm", ("nginx",))) as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import configparser
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from stopgap.demo.story import prepare
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from tests.books import Books
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 EXAMPLES = Path(__file__).parents[2] / "docs/examples/recheck"
@@ -42,14 +42,9 @@ with open(os.path.join(os.environ["STOPGAP_STATE_DIR"], "told"), "w") as file:
 
 @pytest.fixture(scope="module")
 def lab():
-    lab = Lab(f"recheck-{os.getpid()}")
-    lab.down()
-    try:
-        lab.up([HostSpec(HOST, "bookworm", ("nginx",))])
+    with lab_of("recheck", HostSpec(HOST, "bookworm", ("nginx",))) as lab:
         prepare(lab, {})
         yield lab
-    finally:
-        lab.down()
 
 
 def run(lab, command):

@@ -3,16 +3,16 @@
 The packages are stand-ins. A container has its machine's kernel and boot id: here a boot is known by the first process.
 """
 
-import os
 import subprocess
 
 import pytest
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from tests.books import Books
 from tests.e2e import standins
 from tests.e2e.standins import package
 from tests.e2e.target_side import assess, bring, patch, remedy
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -38,12 +38,8 @@ checks:
 
 @pytest.fixture(scope="module")
 def lab():
-    made = Lab(f"again-{os.getpid()}")
-    made.down()
-    try:
-        yield made.up([HostSpec("one", "bookworm", ())])
-    finally:
-        made.down()
+    with lab_of("again", HostSpec("one", "bookworm", ())) as made:
+        yield made
 
 
 class Story:

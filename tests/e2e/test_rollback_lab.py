@@ -3,14 +3,13 @@
 The packages are stand-ins: no vendor's bad fix is kept in an archive.
 """
 
-import os
-
 import pytest
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from tests.books import Books
 from tests.e2e import standins
 from tests.e2e.standins import package
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -46,12 +45,8 @@ POSTINST = "#!/bin/sh\nset -e\nsystemctl daemon-reload\n"
 
 @pytest.fixture(scope="module")
 def lab():
-    made = Lab(f"back-{os.getpid()}")
-    made.down()
-    try:
-        yield made.up([HostSpec("one", "bookworm", ())])
-    finally:
-        made.down()
+    with lab_of("back", HostSpec("one", "bookworm", ())) as made:
+        yield made
 
 
 class Story:

@@ -5,13 +5,12 @@ Each test has packages and a repository of its own, so that they do not meet on 
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.stopgap.remediation.plugins.module_utils.packages import nevra
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from stopgap.lab.rpm_host import DNF_PACKAGES, Erratum, Rpm, RpmHost, Stream
 from stopgap.verify.agent import BOOTSTRAP
 from stopgap.verify.backend import open_host
@@ -19,6 +18,7 @@ from stopgap.verify.context import Context
 from stopgap.verify.runner import run_check
 from tests.e2e.target_side import assess, bring, patch, remedy, rollback
 from tests.e2e.test_patch_lab import run_module
+from tests.labs import lab_of
 from tests.unit.collection.version_pairs import RPM, generated
 
 pytestmark = pytest.mark.lab
@@ -30,14 +30,9 @@ ASK_RPM = """%{{lua: for line in io.lines("{}") do
 
 @pytest.fixture(scope="module")
 def lab():
-    made = Lab(f"rpm-{os.getpid()}")
-    made.down()
-    try:
-        made.up([HostSpec(HOST, "bookworm", DNF_PACKAGES)])
+    with lab_of("rpm", HostSpec(HOST, "bookworm", DNF_PACKAGES)) as made:
         bring(made, HOST)
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ Three look at each: our agent, testinfra's ssh backend, and somebody who stands 
 entry). The data in same_verdicts/ says what is asked, what states there are, and where the two transports may differ.
 """
 
-import os
 import subprocess
 import tempfile
 from collections import Counter
@@ -18,12 +17,13 @@ from testinfra.backend.ssh import SshBackend
 from testinfra.host import Host
 
 from stopgap.collection import shared_code
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from stopgap.verify.backend import open_host
 from stopgap.verify.checks import CHECKS as TYPES
 from stopgap.verify.context import Context
 from stopgap.verify.inventory import ask_ansible
 from stopgap.verify.runner import run_check
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -193,14 +193,14 @@ def ask(host, check):
 @pytest.fixture(scope="module")
 def cases():
     """All of it, once."""
-    lab = Lab(f"same-{os.getpid()}")
-    with tempfile.TemporaryDirectory(prefix="same-") as folder, ThreadPoolExecutor(len(HOSTS)) as pool:
-        try:
-            lab.up([HostSpec(host, "bookworm", PACKAGES) for host in HOSTS])
-            fleet = Fleet(lab, Path(folder))
-            yield [case for found in pool.map(fleet.compare_on, HOSTS) for case in found]
-        finally:
-            lab.down()
+    hosts = [HostSpec(host, "bookworm", PACKAGES) for host in HOSTS]
+    with (
+        lab_of("same", *hosts) as lab,
+        tempfile.TemporaryDirectory(prefix="same-") as folder,
+        ThreadPoolExecutor(len(HOSTS)) as pool,
+    ):
+        fleet = Fleet(lab, Path(folder))
+        yield [case for found in pool.map(fleet.compare_on, HOSTS) for case in found]
 
 
 def test_every_verdict_of_ours_is_what_the_state_makes_of_it(cases):

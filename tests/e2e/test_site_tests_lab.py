@@ -1,13 +1,13 @@
 """A site's own tests over `--hosts=stopgap://…` on real hosts: become with its password, systemd, cut lines."""
 
-import os
 import subprocess
 
 import pytest
 import yaml
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from tests.entry_points import environment
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -42,9 +42,8 @@ def test_sshd_restarts(host):
 
 @pytest.fixture(scope="module")
 def lab():
-    lab = Lab(f"site-{os.getpid()}").up([HostSpec("a", "bookworm"), HostSpec("b", "bookworm")])
-    yield lab
-    lab.down()
+    with lab_of("site", HostSpec("a", "bookworm"), HostSpec("b", "bookworm")) as lab:
+        yield lab
 
 
 def test_a_sites_tests_run_unchanged_in_workers_too(lab, tmp_path):

@@ -2,19 +2,19 @@
 so from outside, and taken back exactly."""
 
 import io
-import os
 import socket
 import subprocess
 import zipfile
 
 import pytest
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from stopgap.verify.agent import BOOTSTRAP
 from stopgap.verify.backend import open_host
 from stopgap.verify.context import Context
 from stopgap.verify.runner import run_check
-from tests.e2e.acting import Acting, action
+from tests.e2e.acting import action
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -34,24 +34,8 @@ Server(("0.0.0.0", {PORT}), Echo).serve_forever()
 
 @pytest.fixture(scope="module")
 def lab():
-    found = Lab(f"away-{os.getpid()}")
-    found.down()
-    try:
-        found.up([HostSpec("web1", "bookworm", ("nftables", "cups-daemon", "kmod", "unzip", "jq"))])
+    with lab_of("away", HostSpec("web1", "bookworm", ("nftables", "cups-daemon", "kmod", "unzip", "jq"))) as found:
         yield found
-    finally:
-        found.down()
-
-
-@pytest.fixture(scope="module")
-def acting(lab):
-    return Acting(lab, "web1")
-
-
-@pytest.fixture
-def mitigate(acting):
-    yield acting
-    acting.lift_all()
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """Two people, a ledger each, one host: what one did the other finds, and an exchange of exports makes the books one."""
 
-import os
-
 import pytest
 import yaml
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from tests.books import Books
 from tests.e2e import standins
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -39,14 +38,9 @@ REMEDY = {
 
 @pytest.fixture(scope="module")
 def lab():
-    found = Lab(f"laptops-{os.getpid()}")
-    found.down()
-    try:
-        found.up([HostSpec("web1", "bookworm")])
+    with lab_of("laptops", HostSpec("web1", "bookworm")) as found:
         standins.install(found, "web1", *standins.publish(found, "web1", standins.package("shop", "1.0")))
         yield found
-    finally:
-        found.down()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The verifier on real hosts, over every kind of connection an inventory can name."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,11 +10,12 @@ import pytest
 import testinfra
 import yaml
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from stopgap.verify.agent import BOOTSTRAP
 from stopgap.verify.backend import open_host
 from stopgap.verify.context import Context
 from stopgap.verify.runner import run_check, verify
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 
@@ -49,14 +49,13 @@ def remedy(*checks):
 
 @pytest.fixture(scope="module")
 def lab():
-    lab = Lab(f"verify-{os.getpid()}").up([HostSpec("a", "bookworm"), HostSpec("b", "bookworm")])
-    lab.write_file("b", "/etc/ssh/sshd_config.d/ports.conf", "Port 22\nPort 2222\nMaxSessions 3\n")
-    for host in ("a", "b"):
-        # sshd drops connections at random once ten have not logged in yet; here a dozen come at once on purpose
-        lab.write_file(host, "/etc/ssh/sshd_config.d/crowd.conf", "MaxStartups 100\n")
-        lab.exec(host, ["systemctl", "restart", "ssh"])
-    yield lab
-    lab.down()
+    with lab_of("verify", HostSpec("a", "bookworm"), HostSpec("b", "bookworm")) as lab:
+        lab.write_file("b", "/etc/ssh/sshd_config.d/ports.conf", "Port 22\nPort 2222\nMaxSessions 3\n")
+        for host in ("a", "b"):
+            # sshd drops connections at random once ten have not logged in yet; here a dozen come at once on purpose
+            lab.write_file(host, "/etc/ssh/sshd_config.d/crowd.conf", "MaxStartups 100\n")
+            lab.exec(host, ["systemctl", "restart", "ssh"])
+        yield lab
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ Each test has packages and a repository of its own, so that they do not meet on 
 """
 
 import dataclasses
-import os
 
 import pytest
 
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 from stopgap.lab.rpm_host import ZYPPER_PACKAGES, Erratum, Rpm, RpmHost
 from tests.e2e.target_side import assess, bring, patch, remedy, rollback
+from tests.labs import lab_of
 
 pytestmark = pytest.mark.lab
 HOST = "su1"
@@ -18,14 +18,9 @@ HOST = "su1"
 
 @pytest.fixture(scope="module")
 def lab():
-    made = Lab(f"zypper-{os.getpid()}")
-    made.down()
-    try:
-        made.up([HostSpec(HOST, "bookworm", ZYPPER_PACKAGES)])
+    with lab_of("zypper", HostSpec(HOST, "bookworm", ZYPPER_PACKAGES)) as made:
         bring(made, HOST)
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture(scope="module")

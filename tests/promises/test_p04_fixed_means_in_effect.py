@@ -1,14 +1,14 @@
 """P4: version on disk AND no process on the old code AND the right kernel; unknown is never fixed."""
 
-import os
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.e2e.target_side import assess, bring, patch, remedy
+from tests.labs import lab_of
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import decide
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 
 CASES = sorted((Path(__file__).parents[1] / "cases/assess").glob("*.yml"))
 SSL = remedy("libssl3", "debian-12", "3.0.22-1~deb12u2", then=[{"type": "restart", "params": "nginx"}])
@@ -31,15 +31,10 @@ def test_what_cannot_be_told_is_never_better_than_unknown(path):
 
 @pytest.fixture
 def web():
-    lab = Lab(f"p04-{os.getpid()}")
-    lab.down()
-    try:
-        lab.up([HostSpec("web", "bookworm", ("nginx", "redis-server"))])
+    with lab_of("p04", HostSpec("web", "bookworm", ("nginx", "redis-server"))) as lab:
         lab.security("web")
         bring(lab, "web")
         yield lab
-    finally:
-        lab.down()
 
 
 def nginx_on_old_code(processes):

@@ -1,12 +1,11 @@
 """P5: recheck repeats every verdict. What is undone behind our back is the loudest alarm there is."""
 
-import os
-
 import pytest
 from tests.books import Books
+from tests.labs import lab_of
 
 from stopgap.demo.story import prepare
-from stopgap.lab import HostSpec, Lab
+from stopgap.lab import HostSpec
 
 pytestmark = pytest.mark.lab
 REMEDY, HOST = "CVE-2023-44487", "web1"
@@ -17,14 +16,9 @@ LIMITS = "/etc/nginx/conf.d/stopgap-CVE-2023-44487.conf"
 @pytest.fixture
 def books(tmp_path):
     """A host of its own: its packages go up and down again."""
-    lab = Lab(f"p05-{os.getpid()}")
-    lab.down()
-    try:
-        lab.up([HostSpec(HOST, "bookworm", ("nginx",))])
+    with lab_of("p05", HostSpec(HOST, "bookworm", ("nginx",))) as lab:
         prepare(lab, {})
         yield Books(lab, tmp_path / "state")
-    finally:
-        lab.down()
 
 
 def versions(lab):
