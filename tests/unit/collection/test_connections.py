@@ -277,6 +277,19 @@ def test_p04_a_plugin_that_is_made_from_ssh_or_local_reaches_its_hosts_in_its_ow
     assert found.b["argv"][0] == "/bin/sh"
 
 
+def test_p04_a_device_that_the_controller_would_answer_for_is_not_asked(resolve, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_CONNECTION_PLUGINS", str(Path(__file__).parents[2] / "connection_plugins"))
+    found = resolve({"switch": {"ansible_connection": "site_device"}})
+    assert "site_device" in found.switch["error"]
+    assert "on the controller" in found.switch["error"]
+
+
+def test_a_plugin_of_a_collection_is_told_by_the_name_that_ansible_finds_it_by(resolve):
+    become = {"ansible_become_method": "ansible.builtin.su"}
+    told = resolve({"win": {"ansible_connection": "ansible.builtin.winrm", **become}}, become=True).win["ansible"]
+    assert (told["ansible_connection"], told["ansible_become_method"]) == ("winrm", "su")
+
+
 def test_vaulted_and_omitted_values(resolve):
     assert "password" not in resolve({"a": {"ansible_password": "{{ no_such | default(omit) }}"}}).a
 

@@ -17,6 +17,7 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.template import Templar
 from ansible.utils.sentinel import Sentinel
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.devices import name_of, why_not_asked
 
 # The verifier's agent is read by this (src/stopgap/verify/agent.py); it survives every login shell's quoting.
 BOOTSTRAP = 'exec(input("stopgap> "))'
@@ -58,6 +59,8 @@ class Connections:
         task = task_of(self._task, templar)
         context = self._context(host, task, variables, templar)
         connection = self._connection(task, context, variables, templar)
+        if why := why_not_asked(connection, host.name):
+            return {"error": why}
         # a plugin made from another one has its transport where it says none, and reaches its hosts in its own way
         build = ARGV.get(vars(type(connection)).get("transport"))
         python = find_python(variables, templar)
@@ -220,14 +223,14 @@ def relayed(connection, context, python, variables, templar):
     names = {name for kind, plugin in plugins for name in C.config.get_plugin_vars(kind, plugin._load_name)}
     found = templated(sorted(names - {"inventory_hostname"}), variables, templar)
     found.update(
-        ansible_connection=connection._load_name,
+        ansible_connection=name_of(connection),
         ansible_host=context.remote_addr,
         ansible_user=option(connection, "remote_user") or context.remote_user,
         ansible_port=option(connection, "port") or context.port,
         ansible_password=option(connection, "password") or context.password,
         ansible_python_interpreter=python,
         ansible_become=bool(become),
-        ansible_become_method=become and become._load_name,
+        ansible_become_method=become and name_of(become),
         ansible_become_user=become and option(become, "become_user"),
         ansible_become_password=become and option(become, "become_pass"),
     )

@@ -1,0 +1,76 @@
+"""What is about a host is never asked of the controller: Ansible runs modules there for switches and the like."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.stopgap import remediation
+
+TOP = Path(__file__).parents[3]
+COLLECTION = Path(next(iter(remediation.__path__)))
+ON_HOST = ("assess", "attestation", "journal_info", "mitigation", "patch", "rollback")
+
+
+def names(kind):
+    return {path.stem for path in (COLLECTION / "plugins" / kind).glob("*.py")}
+
+
+def test_every_module_that_runs_on_hosts_is_routed_there():
+    routed = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())["plugin_routing"]["action"]
+    assert routed == {name: {"redirect": "stopgap.remediation.on_host"} for name in ON_HOST}
+    assert names("modules") - names("action") == set(ON_HOST)  # the others run on the controller, and mean to
+
+
+@pytest.fixture
+def play(tmp_path):
+    def run(*words, connection="site_device"):
+        here = {"ansible_connection": connection, "ansible_python_interpreter": sys.executable}
+        (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"switch": here}}}))
+        inventory = () if words[0] == "stopgap" else ("-i", tmp_path / "hosts.yml")
+        return subprocess.run(
+            [Path(sys.executable).parent / words[0], *words[1:], *inventory],
+            cwd=TOP,
+            env=os.environ
+            | {
+                "ANSIBLE_CONFIG": str(TOP / "ansible.cfg"),
+                "ANSIBLE_CONNECTION_PLUGINS": str(TOP / "tests/connection_plugins"),
+                "ANSIBLE_NOCOLOR": "1",
+                "STOPGAP_STATE_DIR": str(tmp_path / "state"),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_p04_the_controller_never_answers_for_a_device(play, tmp_path):
+    """Without a word it did, and would have got the mitigation as well."""
+    tasks = [
+        {f"stopgap.remediation.{name}": {} if name == "journal_info" else {"remedies": []}, "ignore_unreachable": True}
+        for name in ON_HOST
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    done = play("ansible-playbook", str(tmp_path / "play.yml"))
+    assert done.stdout.count("UNREACHABLE!") == len(ON_HOST), done.stdout
+    assert "site_device runs modules on the controller, not on switch" in done.stdout
+
+
+def test_p04_its_case_is_unknown(play):
+    chosen = "stopgap_remedies=CVE-2023-44487 ansible_become=false"
+    done = play("ansible-playbook", "playbooks/assess.yml", "-e", chosen)
+    assert (done.returncode, "unreachable=1" in done.stdout) == (4, True), done.stdout
+    told = play("stopgap", "status", "--json")
+    assert '"state": "unknown"' in told.stdout
+    assert "on the controller" in told.stdout
+
+
+def test_a_host_is_asked_itself(play):
+    done = play("ansible", "all", "-m", "stopgap.remediation.journal_info", connection="local")
+    assert "UNREACHABLE" not in done.stdout
+    assert "entries" in done.stdout, done.stdout
