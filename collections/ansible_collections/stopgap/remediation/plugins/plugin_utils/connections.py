@@ -17,7 +17,7 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.template import Templar
 from ansible.utils.sentinel import Sentinel
-from ansible_collections.stopgap.remediation.plugins.plugin_utils.devices import name_of, why_not_asked
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.on_host import name_of, why_not_asked
 
 # The verifier's agent is read by this (src/stopgap/verify/agent.py); it survives every login shell's quoting.
 BOOTSTRAP = 'exec(input("stopgap> "))'

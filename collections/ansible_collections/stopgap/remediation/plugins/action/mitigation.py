@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put a mitigation in force, or lift it: on the host itself or nowhere."""
+
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.on_host import OnHost
+
+
+class ActionModule(OnHost):
+    pass

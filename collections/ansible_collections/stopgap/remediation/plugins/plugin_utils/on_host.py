@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For modules that are about the host they run on: nobody else answers for it (P4).
+
+Switches and the like (network_cli, netconf, httpapi) run no modules: Ansible runs theirs, and ``raw``, on the controller.
+"""
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action.normal import ActionModule as Normal
+
+
+class OnHost(Normal):
+    """The action of such a module. The name of its file is its own: a redirect would be what callbacks hear."""
+
+    def run(self, tmp=None, task_vars=None):
+        why = why_not_asked(self._connection, task_vars["inventory_hostname"])
+        if why:
+            raise AnsibleConnectionFailure(why)
+        return super().run(tmp, task_vars)
+
+
+def why_not_asked(connection, host):
+    """A sentence where the controller would answer for this host; else an empty string."""
+    if not getattr(connection, "_remote_is_local", False):  # Ansible's own sign: such plugins have no class in common
+        return ""
+    return (
+        "%s runs modules on the controller, not on %s: let a Linux host stand for it (docs: action `tasks`), or leave it "
+        "out by --limit" % (name_of(connection), host)
+    )
+
+
+def name_of(plugin):
+    """As inventories name it; its `_load_name` is Python's, which Ansible does not find it by."""
+    return plugin.ansible_name.removeprefix("ansible.builtin.")
