@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stopgap.cli.ledger_options import ledger_errors, many
+from stopgap.cli.ledger_options import Estate, ledger_errors, many
 
 
 def accept(
@@ -16,7 +16,7 @@ def accept(
         str, typer.Option(help="A day (to its end, UTC), or a time from now: 2026-12-24, 14d, 12h. At most a year.")
     ] = "",
     who: Annotated[str, typer.Option(help="Who accepts; by default who logged in, also behind sudo.")] = "",
-    estate: Annotated[str, typer.Option(help="Only this estate.")] = "",
+    estate: Estate = "",
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Take an acceptance back.")] = False,
 ) -> None:
     """Accept the risk of an open case until a date: recorded with who and why, shown with its state, and it expires."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stopgap.cli.ledger_options import (
+    MOST_ROWS,
     AsJson,
     Estate,
     Host,
@@ -36,7 +37,9 @@ def debt(
     remedy: Remedy = "",
     estate: Estate = "",
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(min=0, help="Show at most so many, the oldest first; 0 shows all.")] = MOST,
+    limit: Annotated[
+        int, typer.Option(min=0, max=MOST_ROWS, help="Show at most so many, the oldest first; 0 shows all.")
+    ] = MOST,
     fail_on: Annotated[
         FailOn | None, typer.Option(help="Exit with 4 when a mitigation is overdue, or when any is in force.")
     ] = None,

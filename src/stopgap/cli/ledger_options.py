@@ -14,10 +14,21 @@ from stopgap.ledger.errors import BadSpool, LedgerError
 
 UNKNOWN = 3  # exit codes
 BREACHED = 4  # a debt or a due date
+MOST_ROWS = 2**63 - 1  # that a database can be asked for
 
-Host = Annotated[str, typer.Option(help="Only this host.")]
-Remedy = Annotated[str, typer.Option(help="Only this remedy.")]
-Estate = Annotated[str, typer.Option(help="Only this estate.")]
+
+def name_given(value: str) -> str:
+    """Of an option or argument that names a host, remedy or estate: no database can be asked for any other."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter(f"{value!a} is not UTF-8: nothing in a ledger has such a name") from None
+    return value
+
+
+Host = Annotated[str, typer.Option(help="Only this host.", callback=name_given)]
+Remedy = Annotated[str, typer.Option(help="Only this remedy.", callback=name_given)]
+Estate = Annotated[str, typer.Option(help="Only this estate.", callback=name_given)]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 

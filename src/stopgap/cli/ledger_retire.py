@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from stopgap.cli.ledger_options import Estate, ledger_errors
+from stopgap.cli.ledger_options import Estate, ledger_errors, name_given
 
 
 def retire(
-    host: Annotated[str, typer.Argument(help="A host of the ledger, by its name there.")],
+    host: Annotated[str, typer.Argument(help="A host of the ledger, by its name there.", callback=name_given)],
     reason: Annotated[str, typer.Option(help="Why: renamed to what, taken down when; it is recorded.")],
     who: Annotated[str, typer.Option(help="Who says so; by default who logged in, also behind sudo.")] = "",
     estate: Estate = "",

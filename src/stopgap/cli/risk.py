@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stopgap.cli.ledger_options import AsJson, ledger_errors, print_json
+from stopgap.cli.ledger_options import AsJson, ledger_errors, name_given, print_json
 from stopgap.cli.risk_options import Policy, risk_errors, tell_doubts
 from stopgap.risk.errors import RiskError
 from stopgap.risk.feeds import FEEDS
@@ -112,9 +112,11 @@ def feeds(as_json: AsJson = False) -> None:
 
 @app.command()
 def explain(
-    host: Annotated[str, typer.Argument(metavar="HOST", help="A host as the ledger names it.")],
+    host: Annotated[str, typer.Argument(metavar="HOST", help="A host as the ledger names it.", callback=name_given)],
     vulnerability: Annotated[str, typer.Argument(metavar="CVE", help="The remedy's id, or an alias of it.")],
-    estate: Annotated[str, typer.Option(help="Where several estates have a host of that name.")] = "",
+    estate: Annotated[
+        str, typer.Option(help="Where several estates have a host of that name.", callback=name_given)
+    ] = "",
     policy: Policy = None,
     as_json: AsJson = False,
 ) -> None:

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from stopgap.cli.ledger_options import AsJson, Estate, Host, Remedy, end_gate, ledger_errors, nothing, tell_undelivered
+from stopgap.cli.ledger_options import (
+    MOST_ROWS,
+    AsJson,
+    Estate,
+    Host,
+    Remedy,
+    end_gate,
+    ledger_errors,
+    nothing,
+    tell_undelivered,
+)
 from stopgap.cli.notices import tell_notices, told_notices
 from stopgap.cli.risk_options import FailOn, Policy
 
@@ -29,7 +39,9 @@ def status(
     estate: Estate = "",
     as_json: AsJson = False,
     by_risk: Annotated[bool, typer.Option("--by-risk", help="Open cases in the order of work.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="Show at most so many cases, the worst first; 0 shows all.")] = MOST,
+    limit: Annotated[
+        int, typer.Option(min=0, max=MOST_ROWS, help="Show at most so many cases, the worst first; 0 shows all.")
+    ] = MOST,
     policy: Policy = None,
     fail_on: Annotated[
         FailOn | None, typer.Option(help="Exit with 4 when an open case is past its due date, or when one is exposed.")

@@ -54,6 +54,12 @@ def run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
         where = f" ({error.filename})" if error.filename else ""
         needs = f"It needs some room in {memory_folder() or 'TMPDIR'} and a current folder."
         raise EngineError(f"the run broke down: {error.strerror or error}{where}. {needs} {AFTER_STOP}") from error
+    except UnicodeEncodeError as error:  # runner writes down all it starts Ansible with, before it does
+        around = error.object[max(0, error.start - 40) : error.end + 40]
+        raise EngineError(
+            f"ansible-runner takes nothing but UTF-8, and {around!a} is none. Look for it in the environment (`env`: "
+            "OLDPWD, for instance), the options, and the path of the current folder."
+        ) from error
 
 
 def _run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:

@@ -7,7 +7,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any, BinaryIO
@@ -19,7 +19,7 @@ from stopgap.ledger.chain import NO_HEAD, Finding, Head, HeadsDigest, Name, Walk
 from stopgap.ledger.errors import LedgerBroken, NotAllowed
 from stopgap.ledger.events import Event, clean
 from stopgap.ledger.export_reader import FORMAT, Reader, Row, Statement, name_of, spelled
-from stopgap.ledger.integrity import ROWS_AT_ONCE, Tick, kept_heads, names_of_events, no_tick, rows_by_chain
+from stopgap.ledger.integrity import ROWS_AT_ONCE, Tick, kept_heads, names_of_events, no_tick, readable, rows_by_chain
 from stopgap.ledger.tables import events, pen
 
 CASES_AT_ONCE = 50_000  # to be projected again; bounds memory
@@ -31,11 +31,13 @@ CASES_AT_ONCE = 50_000  # to be projected again; bounds memory
 def export(connection: sa.Connection, write: Callable[[bytes], object], tick: Tick = no_tick) -> int:
     """How many events. Raises LedgerBroken rather than writing what no ledger would import."""
     counts, heads = names_of_events(connection), kept_heads(connection)
+    names, odd = readable(counts.keys() | heads.keys())
+    _stop_at(odd.findings)
     writer = connection.scalar(sa.select(pen.c.writer))
     first = {"stopgap_ledger": FORMAT, "writer": writer, "events": sum(counts.values()), "chains": len(counts)}
     write(_line(first))
     digest = HeadsDigest()
-    for name, rows in rows_by_chain(connection, counts.keys() | heads.keys()):
+    for name, rows in rows_by_chain(connection, names):
         walk = Walk(name)
         for row in rows:
             _stop_at(walk.take(row))
@@ -59,7 +61,7 @@ def _as_object(row: Any) -> Row:
     return told | {"evidence": evidence}
 
 
-def _stop_at(findings: Iterator[Finding]) -> None:
+def _stop_at(findings: Iterable[Finding]) -> None:
     for one in findings:
         if not one.is_fork:
             raise LedgerBroken(f"the ledger is broken ({one.line()}): `stopgap ledger verify` says where; not exported")

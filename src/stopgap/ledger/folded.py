@@ -9,7 +9,7 @@ import msgspec
 
 from stopgap.ledger.projection import Fold
 
-FORMAT = 6
+FORMAT = 7
 
 # msgspec leaves out what *is* the default, not what equals it. So that the same fold is the same text wherever it came
 # from, defaults are only what there is one of: "", None, small numbers, empty dicts; any other is a default_factory,

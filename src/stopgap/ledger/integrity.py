@@ -93,7 +93,7 @@ def verify(
     saved = saved or {}
     heads = kept_heads(connection) if connection is not None else {}
     counts = names_of_events(connection) if connection is not None else {}
-    names, result = _readable(counts.keys() | heads.keys() | saved.keys())
+    names, result = readable(counts.keys() | heads.keys() | saved.keys())
     told = rows_by_chain(connection, names) if connection is not None else ((name, iter(())) for name in names)
     for name, rows in told:
         if name in heads or name in counts:
@@ -106,7 +106,7 @@ def verify(
     return result
 
 
-def _readable(names: Iterable[Name]) -> tuple[list[Name], Verified]:
+def readable(names: Iterable[Name]) -> tuple[list[Name], Verified]:
     """SQLite keeps bytes in a column of text, if somebody insists."""
     result, good = Verified(), []
     for name in names:

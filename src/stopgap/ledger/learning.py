@@ -24,7 +24,7 @@ from stopgap.ledger.facts import (
 )
 from stopgap.ledger.reopening import know, weigh
 
-# Nobody answered: the next verification that passes is an answer. Any other doubt is the host's own.
+# Nobody answered: the next verification that passes or fails is an answer. Any other doubt is the host's own.
 UNANSWERED = frozenset({"unreachable"})
 
 
@@ -154,7 +154,11 @@ def _fix_not_proven(facts: Facts, event: Event) -> Facts:
     facts = replace(wants_proof(facts), fix_open=event.reason)
     if event.verdict != "fail":
         return facts
-    return replace(facts, fix_gone=was_proven(facts), answered_at=event.at)
+    return _answered(replace(facts, fix_gone=was_proven(facts)), event)
+
+
+def _answered(facts: Facts, event: Event) -> Facts:
+    return replace(facts, doubt="" if facts.doubt_is_silence else facts.doubt, answered_at=event.at)
 
 
 # --- proofs of mitigations -----------------------------------------------------------------------------------------
@@ -167,7 +171,7 @@ def _mitigation_proof(facts: Facts, event: Event) -> Facts:
     meant = [named] if named else [one.entry for one in facts.in_force() if mitigation in ("", one.mitigation)]
     for entry in meant:
         facts = set_proof(_extend(facts, entry, event), entry, event.verdict, event)
-    return facts if event.verdict == "unknown" else replace(facts, answered_at=event.at)
+    return facts if event.verdict == "unknown" else _answered(facts, event)
 
 
 def _extend(facts: Facts, name: str, event: Event) -> Facts:

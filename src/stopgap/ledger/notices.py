@@ -135,11 +135,12 @@ class Teller:
 
     def _renamed(self, old: Seen, new: Seen) -> Notice:
         owed, before, now = self._of(old.name), self._name(old.name), self._name(new.name)
+        estate = f" --estate {old.name.estate}" if self.several else ""
         sentence = (
             f"{now} answers with the machine-id of {before}, last heard {_day(old.last_seen)}: renamed or cloned. "
             f"{self._kept(owed, before)} until {before} answers again, or until somebody says it is gone: "
-            f"`stopgap ledger retire {old.name.host} --reason WHY`. `stopgap sync -l {new.name.host}` tells what {now} "
-            "holds."
+            f"`stopgap ledger retire {old.name.host}{estate} --reason WHY`. `stopgap sync -l {new.name.host}` tells "
+            f"what {now} holds."
         )
         return Notice("renamed", new.name, (old.name,), new.first_seen, sentence)
 

@@ -53,15 +53,15 @@ def _episode(told: Mapping[str, Any]) -> Iterator[Episode]:
 
 
 def _as_it_stands(episode: Episode, row: Mapping[str, Any], now: int) -> Episode:
-    """Of a silent host what is known of it, unless that was closed. A mitigation whose protection has run out protects
-    nobody, whatever state is kept.
+    """Of a silent host what is known of it, unless that was closed; where nothing is, nothing protects it. A mitigation
+    whose protection has run out, perhaps before this episode, protects nobody, whatever state is kept.
     """
     state, since = row["state"], seconds(row["since"])
-    if state == "unknown" and episode.ended is None and row["known"] in AFFECTED:
-        state = row["known"]
+    if state == "unknown" and episode.ended is None and row["known"]:
+        state = row["known"] if row["known"] in AFFECTED else "exposed"
     runs_out = seconds(row["protected_until"])
     if state == "mitigated" and runs_out is not None and runs_out <= now:
-        state, since = "exposed", runs_out
+        state, since = "exposed", max(runs_out, episode.exposed)
     return replace(episode, held=row["held"] > 0, state=state, since=since, ended=_ended(episode, state, since))
 
 

@@ -32,8 +32,9 @@ def affected(connection: sa.Connection, *, estate: str = "", remedy: str = "") -
 
 
 def _known(fold: str, state: str) -> str:
+    """Empty of a silent host that another version of stopgap has kept."""
     kept = folded.from_text(fold) if fold else None
-    return last_known(kept) if kept else state
+    return last_known(kept) if kept else "" if state == "unknown" else state
 
 
 def remedies(connection: sa.Connection, *, estate: str = "", remedy: str = "") -> list[str]:

@@ -17,13 +17,16 @@ CLOCKS = ("exposed_at", "mitigated_at", "installed_at", "effective_at", "lifted_
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """`case` is as of `now`; `doubts` are sentences about the feeds it rests on."""
+    """`case` is as of `now`; `doubts` are sentences about the feeds it rests on. `estate`: as it was asked for, since
+    who has to name it here has to name it in the next command, too.
+    """
 
     case: Case
     remedy: RemedyFacts
     judged: Judged
     doubts: tuple[str, ...]
     now: datetime
+    estate: str = ""
 
     @property
     def is_closed(self) -> bool:
@@ -137,9 +140,10 @@ def next_steps(story: Story) -> Iterator[str]:
         yield TRIAGE
     yield _act(case, f"{case.remedy} -i INVENTORY -l {case.host}")
     if due and due.overdue and "accepted" not in case.flags:
+        estate = f" --estate {story.estate}" if story.estate else ""
         yield (
             "It is overdue. Where the fix cannot be had yet, somebody has to answer for that, with why and until when: "
-            f"`stopgap accept {case.host} {case.remedy} --until DATE --why WHY`."
+            f"`stopgap accept {case.host} {case.remedy}{estate} --until DATE --why WHY`."
         )
     if due:
         yield from (

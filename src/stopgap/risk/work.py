@@ -98,7 +98,7 @@ def explain(host: str, vulnerability: str, policy: Policy, now: datetime, estate
         remedies = read_remedies(connection, {one.remedy for one in cases})
         case = as_of(_named(cases, remedies, host, vulnerability), now)
         judge, kept = judge_of(connection, {case.remedy}, policy, now)
-        return Story(case, remedies[case.remedy], judge.judge(case), tuple(shelf.doubts(kept, now)), now)
+        return Story(case, remedies[case.remedy], judge.judge(case), tuple(shelf.doubts(kept, now)), now, estate)
 
 
 def judge_of(connection: sa.Connection, ids: set[str], policy: Policy, now: datetime) -> tuple[Judge, dict[str, Kept]]:

@@ -9,6 +9,8 @@ from tests import typed
 from stopgap.cli import verbs
 from stopgap.cli.main import COMMANDS
 
+NO_UTF8 = "web\udcff"  # as Python has a byte of the command line that is none
+
 
 def stopgap(*words, **more):
     return subprocess.run(
@@ -45,6 +47,16 @@ def stopgap(*words, **more):
         (["risk", "explain", "web1"], "CVE"),
         (["debt", "--fail-on", "never"], "--fail-on"),
         (["status", "--limit", "many"], "--limit"),
+        (["status", "--limit", f"{2**63}"], "--limit"),
+        (["debt", "--limit", f"{2**63}"], "--limit"),
+        (["status", "--host", NO_UTF8], "is not UTF-8"),
+        (["status", "--by-risk", "--remedy", NO_UTF8], "is not UTF-8"),
+        (["debt", "--json", "--estate", NO_UTF8], "is not UTF-8"),
+        (["measures", "--remedy", NO_UTF8], "is not UTF-8"),
+        (["accept", "web1", "CVE-1", "--until", "14d", "--why", "x", "--estate", NO_UTF8], "is not UTF-8"),
+        (["risk", "explain", NO_UTF8, "CVE-1"], "is not UTF-8"),
+        (["risk", "explain", "web1", "CVE-1", "--estate", NO_UTF8], "is not UTF-8"),
+        (["ledger", "retire", NO_UTF8, "--reason", "x"], "is not UTF-8"),
     ],
 )
 def test_usage_errors(words, says, tmp_path, monkeypatch):

@@ -75,6 +75,18 @@ def test_a_controller_without_room_is_told_in_one_sentence(error, stopgap, monke
     assert len(said.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("words", [[], ["-i", "w\udcf6b,"]])
+def test_what_is_no_utf8_is_told_in_one_sentence(words, stopgap, monkeypatch):
+    """A folder with an old name: the shell leaves it in OLDPWD, and runner writes down the whole environment."""
+    if not words:
+        monkeypatch.setenv("OLDPWD", "/srv/K\udcf6ln")
+    code, said = stopgap("assess", "CVE-2023-44487", *words, "--json", run=RUN)
+    assert (code, said.out) == (1, "")
+    assert "\\udcf6" in said.err
+    assert "nothing but UTF-8" in said.err
+    assert len(said.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("given", ["", "x", "../../x", "A0B1C2D3-0000-7000-8000-00000000000G"])
 def test_a_run_s_name_that_is_no_id_is_not_taken(given, stopgap, monkeypatch):
     """The callback takes none of them either: what it recorded would not be found again."""

@@ -314,10 +314,18 @@ def test_a_head_that_was_edited_is_a_sentence_of_whoever_writes():
             write()
 
 
-def test_a_broken_ledger_is_not_exported():
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE events SET reason = char(27) || '[2J' WHERE seq = 2",
+        "UPDATE events SET host = x'ff' WHERE seq = 2",
+        "UPDATE chains SET host = x'ff'",
+    ],
+)
+def test_a_broken_ledger_is_not_exported(edit):
     mine = Books(WRITERS[0], [event(at=moment(n)) for n in range(3)])
     with mine.engine.begin() as connection:
-        connection.execute(sa.update(events).where(events.c.seq == 2).values(reason="\x1b[2J"))
+        connection.execute(sa.text(edit))
     with pytest.raises(LedgerBroken, match="stopgap ledger verify"):
         mine.export()
 

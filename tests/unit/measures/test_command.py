@@ -176,6 +176,12 @@ def test_silent_after_its_mitigation_was_lost_is_exposed_and_not_mitigated(what,
     assert (today["exposed"], today["mitigated"], today["patched"]) == (1, 0, 0)
 
 
+def test_never_assessed_and_its_mitigation_lifted_is_exposed_and_not_mitigated(record, told):
+    record(*mitigated("web1", 2), event(host="web1", at=moment(3), **LIFTED))
+    today = told()["exposure"][-1]
+    assert (today["exposed"], today["mitigated"], today["patched"]) == (1, 0, 0)
+
+
 def test_what_another_version_kept_of_a_silent_host_is_open_all_the_same(record, told):
     record(
         exposed("web1", 1),

@@ -154,11 +154,13 @@ def test_a_question_about_nothing(fleet, stopgap, words, sentence):
 
 @only_sqlite
 def test_a_host_in_two_estates_has_to_be_named_with_its_own(fleet, record, stopgap):
-    record(exposed("web1", day(-1)).__class__(**{**_plain(exposed("web1", day(-1))), "estate": "prod"}))
+    record(exposed("web1", day(-30)).__class__(**{**_plain(exposed("web1", day(-30))), "estate": "prod"}))
     code, _, err = stopgap("risk", "explain", "web1", CVE)
     assert code == 1
     assert "web1 is in several estates (default, prod): say which with --estate" in err
-    assert stopgap("risk", "explain", "web1", CVE, "--estate", "prod")[0] == 0
+    code, out, _ = stopgap("risk", "explain", "web1", CVE, "--estate", "prod")
+    assert code == 0
+    assert f"`stopgap accept web1 {CVE} --estate prod --until DATE" in out
 
 
 def _plain(told):
