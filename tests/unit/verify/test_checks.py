@@ -201,6 +201,20 @@ class TestSocket:
         host = fake_tool(ss=f"echo header; echo '{line}'")
         assert word(host, "socket", {"address": "unix:///run/x.sock", "listening": True}) == "pass"
 
+    @pytest.mark.skipif(shutil.which("ss") is None, reason="ss is not installed here")
+    @pytest.mark.parametrize("name", ["x.sock", "with blank.sock", "link/x.sock", "link.sock", "./x.sock"])
+    def test_p04_a_unix_socket_is_found_by_any_name_of_its_file(self, host, tmp_path, name):
+        (tmp_path / "link").symlink_to(tmp_path)
+        (tmp_path / "link.sock").symlink_to("x.sock")
+        with socket.socket(socket.AF_UNIX) as server:
+            bound = tmp_path / ("with blank.sock" if "blank" in name else "x.sock")
+            server.bind(str(bound))
+            server.listen()
+            assert word(host, "socket", {"address": f"unix://{tmp_path}/{name}", "listening": False}) == "fail"
+            assert word(host, "socket", {"address": f"unix://{tmp_path}/other.sock", "listening": False}) == "pass"
+        bound.rename(tmp_path / "old.sock")  # nobody listens any more
+        assert word(host, "socket", {"address": f"unix://{tmp_path}/{name}", "listening": False}) == "pass"
+
     def test_p04_a_failing_ss_is_unknown_and_not_a_closed_port(self, fake_tool):
         host = fake_tool(ss="echo boom >&2; exit 1")
         assert word(host, "socket", {"address": "udp://631", "listening": False}) == "unknown"
