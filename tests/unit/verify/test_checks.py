@@ -446,7 +446,8 @@ class TestKernelModule:
         """What the collection's modprobe.py says; that is tested by itself."""
 
         def make(**facts):
-            said = {"loaded": False, "built_in": False, "used_by": [], "installs": [], "on_disk": True, **facts}
+            said = {"loaded": False, "built_in": False, "used_by": [], "installs": [], "on_disk": True}
+            said |= {"has_lists": True, **facts}
             python = tmp_path / "fakepython"
             python.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{json.dumps(said)}'\n")
             python.chmod(0o755)
@@ -470,6 +471,12 @@ class TestKernelModule:
             ({"built_in": True}, {"loaded": False}, "fail"),
             ({"built_in": True, "installs": ["/bin/false"]}, {"loadable": False}, "fail"),
             ({"built_in": True}, {"loaded": True}, "pass"),
+            ({"has_lists": False}, {"loaded": False}, "unknown"),  # p04: it may be built in
+            ({"has_lists": False, "installs": ["/bin/false"]}, {"loadable": False, "loaded": False}, "unknown"),
+            ({"has_lists": False, "on_disk": False}, {"loadable": False}, "unknown"),
+            ({"has_lists": False}, {"loaded": True}, "unknown"),
+            ({"has_lists": False, "loaded": True}, {"loaded": False}, "fail"),
+            ({"has_lists": False, "built_in": True}, {"loaded": False}, "fail"),  # /sys/module has some of those
         ],
         ids=str,
     )
