@@ -70,6 +70,12 @@ def _module(value: str) -> str:
     return value
 
 
+def _sysctl(value: str) -> str:
+    if value.startswith("-") or re.search(r"[\s=*?\[]", value):
+        raise ValueError("write the name alone, without its value or a pattern: net.ipv4.ip_forward")
+    return value
+
+
 def _one_path(value: str) -> str:
     if "*" in value:
         raise ValueError("write one path, without a pattern: /etc/acme/acme.conf")
@@ -222,6 +228,7 @@ Argv = Annotated[
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$"), AfterValidator(_one_path)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$")]  # of a module, a user, a package
 ModuleName = Annotated[Name, AfterValidator(_module)]
+SysctlName = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_sysctl)]
 Mode = Annotated[str, BeforeValidator(_quoted_mode), WithJsonSchema({"type": "string", "pattern": "^[0-7]{4}$"})]
 Setting = Annotated[
     str, BeforeValidator(_settled), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})

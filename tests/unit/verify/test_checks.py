@@ -231,6 +231,11 @@ class TestSysctl:
         host = fake_tool(sysctl="echo 1")
         assert word(host, "sysctl", {"name": "kernel.x", "value": "1"}) == "pass"
 
+    @pytest.mark.parametrize("name", ["net.ipv4.ip_forward=0", "net.ipv4.ip_forward = 0", "--system", "-p"])
+    def test_p04_what_sysctl_would_set_is_not_asked(self, fake_tool, name):
+        host = fake_tool(sysctl="echo 0")
+        assert word(host, "sysctl", {"name": name, "value": "0"}) == "unknown"
+
     def test_a_name_the_kernel_does_not_know_is_unknown(self, fake_tool):
         host = fake_tool(sysctl="echo 'sysctl: cannot stat /proc/sys/no/such' >&2; exit 255")
         assert ask(host, "sysctl", {"name": "no.such", "value": "0"})[0] == "unknown"
