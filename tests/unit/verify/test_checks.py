@@ -711,6 +711,11 @@ class TestMount:
         "23 22 0:6 / /srv/my\\040data rw,noexec,nosuid - tmpfs tmpfs rw,size=1k\n"
         "24 22 0:7 / /tmp rw - tmpfs tmpfs rw\n"
         "25 22 0:8 / /tmp ro,nodev - tmpfs tmpfs rw\n"
+        "26 22 0:9 / /home/app rw,noexec - tmpfs tmpfs rw\n"
+        "27 26 0:10 / /home/app/in rw,noexec - tmpfs tmpfs rw\n"
+        "28 22 0:11 / /home rw - nfs srv:/home rw\n"
+        "29 28 0:12 / /home/db rw,noexec - tmpfs tmpfs rw\n"
+        "1 1 0:1 / /odd rw,noexec - rootfs rootfs rw\n"
     )
 
     @pytest.mark.parametrize(
@@ -723,6 +728,10 @@ class TestMount:
             ({"path": "/", "lacks": ["noexec"], "options": ["rw"]}, "pass", "relatime"),
             ({"path": "/tmp/", "options": ["ro", "nodev"]}, "pass", "nodev"),
             ({"path": "/tmp", "options": ["rw"]}, "fail", "lacks rw"),
+            ({"path": "/home/app", "options": ["noexec"]}, "fail", "not a mount point"),  # p04: /home came over it
+            ({"path": "/home/app/in", "options": ["noexec"]}, "fail", "not a mount point"),
+            ({"path": "/home/db", "options": ["noexec"]}, "pass", "noexec"),
+            ({"path": "/odd", "options": ["noexec"]}, "pass", "noexec"),
             ({"path": "/none", "lacks": ["noexec"]}, "fail", "not a mount point"),
         ],
         ids=str,
