@@ -346,6 +346,8 @@ def test_actions_and_their_checks_agree(lab, mitigate, verdict):
         assert [verdict(kind, **check) for _params, check, kind in pairs] == [expected] * 2
     kept_out = action("kernel_module", name="no-such-module")
     mitigate("present", kept_out)
+    lab.exec("web1", ["mkdir", "-p", f"/lib/modules/{os.uname().release}"])
+    lab.write_file("web1", f"/lib/modules/{os.uname().release}/modules.builtin", "")
     assert verdict("kernel_module", name="no-such-module", loadable=False, loaded=False) == "pass"
     lab.write_file("web1", "/srv/lib/half.jar", "PK")
     mitigate("present", asked[0])

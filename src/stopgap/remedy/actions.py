@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from stopgap.remedy.basis import Command, OneOf, Question, Service, Strict, Sysctl
-from stopgap.remedy.values import AbsolutePath, Argv, Mode, Network, Ports, Regex, Setting, Text
+from stopgap.remedy.values import AbsolutePath, Argv, Mode, ModuleName, Name, Network, Ports, Regex, Setting, Text
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$")]  # of a module, a user, a package
 Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\r\n\x00]+$")]
 Archives = Annotated[list[Text], Field(min_length=1)]
 ARCHIVES = ["*.jar", "*.war", "*.ear"]
@@ -85,7 +84,7 @@ class SshdOption(Strict):
 
 
 class KernelModule(Strict):
-    name: Name
+    name: ModuleName
     blacklist: bool = True  # not loaded by alias
     install_false: bool = True  # nor by name or as a dependency
     unload: bool = True  # nor left loaded now

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stopgap.remedy.values import PLAIN_NUMBER, Argv, Regex, Setting, Text, Unit
+from stopgap.remedy.values import PLAIN_NUMBER, Argv, Regex, Setting, SysctlName, Text, Unit
 
 
 class Strict(BaseModel):
@@ -55,5 +55,5 @@ class Service(OneOf):
 
 
 class Sysctl(Strict):
-    name: Text
+    name: SysctlName
     value: Setting

@@ -5,19 +5,23 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
-from stopgap.remedy.actions import ARCHIVES, Archives, Firewall, Name
+from stopgap.remedy.actions import ARCHIVES, Archives, Firewall
 from stopgap.remedy.basis import OneOf, Question, Service, Strict, Sysctl
 from stopgap.remedy.values import (
     PLAIN_NUMBER,
     AbsolutePath,
     AtLeast,
     Mode,
+    ModuleName,
+    Name,
     PackageName,
     ProcessName,
     Regex,
     Setting,
+    SocketAddress,
     Text,
     TlsOffer,
+    Unit,
     Url,
 )
 from stopgap.verify.daemons import DAEMONS
@@ -29,7 +33,7 @@ class PackageCheck(Strict):
 
 
 class ProcessesCheck(Strict):
-    not_on_old_code: Text
+    not_on_old_code: PackageName
 
 
 class ProcessCheck(Strict):
@@ -52,7 +56,7 @@ class ProcessCheck(Strict):
 
 class SocketCheck(Strict):
     listening: bool
-    address: Annotated[str, StringConstraints(pattern=r"^(tcp|udp|unix)://.+$")]
+    address: SocketAddress
 
 
 def _known_daemon(value: str) -> str:
@@ -75,6 +79,7 @@ class Conditions(OneOf):
 Status = Annotated[int, Field(ge=100, le=599), PLAIN_NUMBER]
 Header = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 Waiting = Literal["services", "sessions", "containers", "kernel", "microcode"]
+Names = Annotated[list[Name], Field(min_length=1)]
 Offers = Annotated[list[TlsOffer], Field(min_length=1)]
 
 
@@ -128,7 +133,7 @@ class NeedrestartCheck(OneOf):
     """Nothing of these waits for a restart, and this unit does not, as needrestart is configured on the host."""
 
     nothing_of: Annotated[list[Waiting], Field(min_length=1)] | None = None
-    unit: Text | None = None
+    unit: Unit | None = None
 
 
 class FileCheck(OneOf):
@@ -146,7 +151,7 @@ class KernelCheck(Strict):
 
 
 class KernelModuleCheck(OneOf):
-    name: Name
+    name: ModuleName
     loadable: bool | None = None
     loaded: bool | None = None
 
@@ -162,14 +167,14 @@ class ArchiveMemberCheck(Strict):
 
 class MountCheck(OneOf):
     path: AbsolutePath
-    options: list[Name] | None = None
-    lacks: list[Name] | None = None
+    options: Names | None = None
+    lacks: Names | None = None
 
 
 class UserCheck(OneOf):
     name: Name
-    in_groups: list[Name] | None = None
-    not_in_groups: list[Name] | None = None
+    in_groups: Names | None = None
+    not_in_groups: Names | None = None
     shell: AbsolutePath | None = None
 
 

@@ -33,8 +33,8 @@ TLS_VERSIONS = ("SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 # deb-version(7) and the NEVR rules of rpm: an epoch, an upstream part that starts with a digit, a revision.
 _DPKG_VERSION = re.compile(r"(\d+:)?\d[A-Za-z0-9.+~-]*")
-# A tag's v is nobody's version; rpm takes any number to be newer than a word.
-_RPM_VERSION = re.compile(r"(\d+:)?(?![vV]\d)[A-Za-z0-9._+~^]+(-[A-Za-z0-9._+~^]+)?")
+# A tag's v and words (`none`, `not-affected`) are nobody's version; rpm takes any number to be newer than a word.
+_RPM_VERSION = re.compile(r"(?=.*\d)(\d+:)?(?![vV]\d)[A-Za-z0-9._+~^]+(-[A-Za-z0-9._+~^]+)?")
 
 
 def parse_ttl(value: Any) -> Any:
@@ -60,6 +60,25 @@ def _compiled(pattern: str) -> str:
 def _unit(value: str) -> str:
     if not _UNIT.fullmatch(value):
         raise ValueError("write the name of one unit, without a pattern: nginx, or acme@a.socket")
+    return value
+
+
+def _module(value: str) -> str:
+    name, dot, _ = value.partition(".ko")
+    if dot:
+        raise ValueError(f"write the module's name, without .ko: '{name}'")
+    return value
+
+
+def _sysctl(value: str) -> str:
+    if value.startswith("-") or re.search(r"[\s=*?\[]", value):
+        raise ValueError("write the name alone, without its value or a pattern: net.ipv4.ip_forward")
+    return value
+
+
+def _one_path(value: str) -> str:
+    if "*" in value:
+        raise ValueError("write one path, without a pattern: /etc/acme/acme.conf")
     return value
 
 
@@ -161,7 +180,25 @@ def _offer(value: str) -> str:
     return value
 
 
+def _socket(value: str) -> str:
+    protocol, _, place = value.partition("://")
+    host, colon, port = place.rpartition(":")
+    try:
+        if colon:
+            ipaddress.ip_address(host)
+        sound = place[0] in "/@" if protocol == "unix" else 0 < int(port) < 65536
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError(
+            "write a port, an address and a port, or an absolute path: tcp://23, udp://127.0.0.1:161, unix:///run/x.sock"
+        )
+    return value
+
+
 def _process_name(value: str) -> str:
+    if value.startswith("/"):
+        raise ValueError(f"write the name alone, without its folder: '{value.rpartition('/')[2][:15]}'")
     if len(value.encode()) > 15:
         raise ValueError(f"the kernel keeps 15 bytes of a name: write '{value.encode()[:15].decode(errors='ignore')}'")
     return value
@@ -188,13 +225,17 @@ Argv = Annotated[
     AfterValidator(_without_nul),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$")]
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$"), AfterValidator(_one_path)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$")]  # of a module, a user, a package
+ModuleName = Annotated[Name, AfterValidator(_module)]
+SysctlName = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_sysctl)]
 Mode = Annotated[str, BeforeValidator(_quoted_mode), WithJsonSchema({"type": "string", "pattern": "^[0-7]{4}$"})]
 Setting = Annotated[
     str, BeforeValidator(_settled), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
 ]
 Url = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "pattern": "^https?://[!-~]+$"})]
 TlsOffer = Annotated[str, AfterValidator(_offer)]
+SocketAddress = Annotated[str, StringConstraints(pattern=r"^(tcp|udp|unix)://.+$"), AfterValidator(_socket)]
 ProcessName = Annotated[str, StringConstraints(min_length=1), AfterValidator(_process_name)]
 Network = Annotated[str, AfterValidator(_network)]
 Ports = Annotated[

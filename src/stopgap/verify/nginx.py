@@ -16,6 +16,8 @@ TOKEN = re.compile(
       | (?P<word>(?:\\.|\$\{|[^\s{};\\"'])(?:\\.|\$\{|[^\s{;\\])*)""",
     re.VERBOSE | re.DOTALL,
 )
+LISTEN = re.compile(r"(?:(.+):)?(\d+)(?:-(\d+))?")
+PORT = "80"  # of a server that names none, or only an address: so root's nginx has it
 CODE = "_by_lua_block"  # what it holds is no configuration
 
 
@@ -83,11 +85,22 @@ def _is_meant(server: Block | None, scope: dict[str, str]) -> bool:
     if server is None:
         return False
     names = {word for words in server.directives if words[0] == "server_name" for word in words[1:]}
-    listens = [words[1] for words in server.directives if words[0] == "listen" and words[1:]]
-    ports = {listen.rpartition(":")[2] for listen in listens}
+    listens = [words[1] for words in server.directives if words[0] == "listen" and words[1:]] or [PORT]
     return ("server" not in scope or scope["server"] in names) and (
-        "listen" not in scope or scope["listen"] in {*listens, *ports}
+        "listen" not in scope or any(scope["listen"] in _heard_at(listen) for listen in listens)
     )
+
+
+def _heard_at(listen: str) -> set[str]:
+    """Its address and its port, too, each of a range."""
+    if listen.startswith("unix:"):
+        return {listen}
+    match = LISTEN.fullmatch(listen)
+    if match is None:
+        return {listen, PORT}
+    address, first, last = match.groups()
+    ports = map(str, range(int(first), int(last or first) + 1))
+    return {listen, *ports, *([address] if address else [])}
 
 
 def _configuration(text: str) -> Block:

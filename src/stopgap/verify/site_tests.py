@@ -20,7 +20,7 @@ FAILURES = (AssertionError, pytest.fail.Exception)
 
 def run_site_tests(files: list[str], hosts: dict[str, AgentHost]) -> dict[str, list[Item]]:
     """Each test becomes a check of the host it ran for; a test without `host` counts for every one of them."""
-    plugin = SiteTests(hosts)
+    plugin = SiteTests(hosts, files)
     output = io.StringIO()
     arguments = ["-c", os.devnull, "--rootdir", os.curdir, "--import-mode=importlib", "-q", "-p", "no:cacheprovider"]
     arguments += ["-o", f"pythonpath={shlex.join(dict.fromkeys(map(_import_folder, files)))}"]
@@ -53,8 +53,9 @@ def no_options_of_the_shell() -> Iterator[None]:
 
 
 class SiteTests:
-    def __init__(self, hosts: dict[str, AgentHost]):
+    def __init__(self, hosts: dict[str, AgentHost], files: list[str]):
         self.hosts = hosts
+        self.named = {Path(file).absolute() for file in files}
         self.results: dict[str, list[Item]] = {name: [] for name in hosts}
         self.is_stopped = False
 
@@ -89,9 +90,18 @@ class SiteTests:
             self.add(_host_of(item), test, _word(report, call), _reason(report, call), report.duration)
         return report
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.add(None, report.nodeid, "unknown", report.longreprtext[-300:], 0.0)
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        test = report.nodeid or collector.path.name  # pytest has no id for a file that lies elsewhere
+        if not report.passed:  # skipped as a whole, too, which is told with its place
+            why = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longreprtext
+            self.add(None, test, "unknown", why[-300:], 0.0)
+        elif not report.result and collector.path in self.named:
+            self.add(None, test, "unknown", "there is no test in it", 0.0)
+        return report
 
     def add(self, host: str | None, test: str, word: Word, reason: str, seconds: float) -> None:
         item = {"id": clean(f"test:{test}", 200), "type": "test", "verdict": word, "reason": clean(reason)}

@@ -52,7 +52,8 @@ echo here > '/srv/a b\\c'"'"'d"e!f$HOME`g`'
 echo secret > /srv/closed/secret
 chmod 0640 /srv/closed/secret
 chmod 0700 /srv/closed
-mkdir -p /etc/modprobe.d
+mkdir -p /etc/modprobe.d "/lib/modules/$(uname -r)"
+touch "/lib/modules/$(uname -r)/modules.builtin"
 printf 'install stopped /bin/false\n' > /etc/modprobe.d/stopped.conf
 printf 'install odd /usr/local/bin/odd\n' > /etc/modprobe.d/odd.conf
 

@@ -173,7 +173,12 @@ def test_another_command_that_modprobe_finds_first_is_a_failure(kernel, target, 
     ],
 )
 def test_facts(kernel, name, facts):
-    assert modprobe.facts(name) == facts
+    assert modprobe.facts(name) == {**facts, "has_lists": True}
+
+
+def test_without_the_lists_of_the_running_kernel_nobody_knows_what_is_built_in(kernel, monkeypatch):
+    monkeypatch.setattr(modprobe, "LIBRARY", "/nonexistent")
+    assert not modprobe.facts("ext4")["has_lists"]
 
 
 def test_what_modprobe_prints_of_its_configuration():

@@ -128,6 +128,33 @@ def test_nginx_directives_where_they_count(option, scope, found):
     assert settings(option, scope) == found
 
 
+@pytest.mark.parametrize(
+    ("listen", "heard"),
+    [
+        ("", {"80"}),
+        ("listen 127.0.0.1;", {"80", "127.0.0.1"}),
+        ("listen [::1];", {"80", "[::1]"}),
+        ("listen localhost ssl;", {"80", "localhost"}),
+        ("listen 127.0.0.1:8443;", {"8443", "127.0.0.1", "127.0.0.1:8443"}),
+        ("listen [::1]:8443;", {"8443", "[::1]", "[::1]:8443"}),
+        ("listen *:8443; listen unix:/run/x.sock;", {"8443", "*", "*:8443", "unix:/run/x.sock"}),
+        ("listen 8000-8002;", {"8000", "8001", "8002", "8000-8002"}),
+    ],
+)
+def test_p04_a_server_is_found_by_where_nginx_has_it_listen(listen, heard):
+    text = f"events {{}} http {{ server {{ {listen} a on; }} server {{ listen 1; listen [::2]:1; a off; }} }}"
+    asked = heard | {"80", "8443", "8001", "127.0.0.1", "[::1]", "localhost", "*"}
+    scopes = [one for one in asked if "on" in _values_of("a", {"listen": one}, text)]
+    assert set(scopes) == heard
+
+
+def _values_of(option, scope, text):
+    try:
+        return [value for values in settings(option, scope, **{"nginx.conf": text}).values() for value in values]
+    except Surprise:
+        return []
+
+
 def test_two_servers_of_one_name_are_two_places():
     text = "events {} http { server { listen 80; a 1; } server { listen 80; a 2; } }"
     assert list(settings("a", **{"nginx.conf": text}).values()) == [["1"], ["2"]]

@@ -20,6 +20,8 @@ from stopgap.verify.checks.on_host import web
 
 class Pages(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/early":
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" * 2)
         self.send_response(302 if self.path == "/old" else 200)
         self.send_header("Location", "http://192.0.2.1/")
         self.send_header("X-Asked", f"{self.path} of {self.headers['Host']}")
@@ -98,6 +100,13 @@ def serve(certificate):
         ("", {"status": [200, 404]}, "pass", "200"),
         ("/", {"status": 404}, "fail", "status 200, not 404"),
         ("/old", {"status": 302}, "pass", "302"),  # not followed: nothing answers at 192.0.2.1
+        ("/early", {"status": 200, "header": {"Link": {"exists": False}}}, "pass", "status 200"),
+        (
+            "/early",
+            {"header": {"X-Twice": {"exists": False}}},
+            "fail",
+            "one, two",
+        ),  # p04: what comes first is no answer
         ("/endless", {"status": 200}, "pass", "200"),  # nobody reads it
         ("/", {"header": {"Server": {"lacks": "BaseHTTP"}}}, "fail", "Server: BaseHTTP"),
         ("/", {"header": {"X-Twice": {"has": "two", "lacks_match": "^three"}}}, "pass", "one, two"),

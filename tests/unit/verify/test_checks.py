@@ -201,6 +201,20 @@ class TestSocket:
         host = fake_tool(ss=f"echo header; echo '{line}'")
         assert word(host, "socket", {"address": "unix:///run/x.sock", "listening": True}) == "pass"
 
+    @pytest.mark.skipif(shutil.which("ss") is None, reason="ss is not installed here")
+    @pytest.mark.parametrize("name", ["x.sock", "with blank.sock", "link/x.sock", "link.sock", "./x.sock"])
+    def test_p04_a_unix_socket_is_found_by_any_name_of_its_file(self, host, tmp_path, name):
+        (tmp_path / "link").symlink_to(tmp_path)
+        (tmp_path / "link.sock").symlink_to("x.sock")
+        with socket.socket(socket.AF_UNIX) as server:
+            bound = tmp_path / ("with blank.sock" if "blank" in name else "x.sock")
+            server.bind(str(bound))
+            server.listen()
+            assert word(host, "socket", {"address": f"unix://{tmp_path}/{name}", "listening": False}) == "fail"
+            assert word(host, "socket", {"address": f"unix://{tmp_path}/other.sock", "listening": False}) == "pass"
+        bound.rename(tmp_path / "old.sock")  # nobody listens any more
+        assert word(host, "socket", {"address": f"unix://{tmp_path}/{name}", "listening": False}) == "pass"
+
     def test_p04_a_failing_ss_is_unknown_and_not_a_closed_port(self, fake_tool):
         host = fake_tool(ss="echo boom >&2; exit 1")
         assert word(host, "socket", {"address": "udp://631", "listening": False}) == "unknown"
@@ -216,6 +230,11 @@ class TestSysctl:
         assert word(host, "sysctl", {"name": "net.ipv4.tcp_rmem", "value": "4096 87380"}) == "fail"
         host = fake_tool(sysctl="echo 1")
         assert word(host, "sysctl", {"name": "kernel.x", "value": "1"}) == "pass"
+
+    @pytest.mark.parametrize("name", ["net.ipv4.ip_forward=0", "net.ipv4.ip_forward = 0", "--system", "-p"])
+    def test_p04_what_sysctl_would_set_is_not_asked(self, fake_tool, name):
+        host = fake_tool(sysctl="echo 0")
+        assert word(host, "sysctl", {"name": name, "value": "0"}) == "unknown"
 
     def test_a_name_the_kernel_does_not_know_is_unknown(self, fake_tool):
         host = fake_tool(sysctl="echo 'sysctl: cannot stat /proc/sys/no/such' >&2; exit 255")
@@ -432,7 +451,8 @@ class TestKernelModule:
         """What the collection's modprobe.py says; that is tested by itself."""
 
         def make(**facts):
-            said = {"loaded": False, "built_in": False, "used_by": [], "installs": [], "on_disk": True, **facts}
+            said = {"loaded": False, "built_in": False, "used_by": [], "installs": [], "on_disk": True}
+            said |= {"has_lists": True, **facts}
             python = tmp_path / "fakepython"
             python.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{json.dumps(said)}'\n")
             python.chmod(0o755)
@@ -456,6 +476,12 @@ class TestKernelModule:
             ({"built_in": True}, {"loaded": False}, "fail"),
             ({"built_in": True, "installs": ["/bin/false"]}, {"loadable": False}, "fail"),
             ({"built_in": True}, {"loaded": True}, "pass"),
+            ({"has_lists": False}, {"loaded": False}, "unknown"),  # p04: it may be built in
+            ({"has_lists": False, "installs": ["/bin/false"]}, {"loadable": False, "loaded": False}, "unknown"),
+            ({"has_lists": False, "on_disk": False}, {"loadable": False}, "unknown"),
+            ({"has_lists": False}, {"loaded": True}, "unknown"),
+            ({"has_lists": False, "loaded": True}, {"loaded": False}, "fail"),
+            ({"has_lists": False, "built_in": True}, {"loaded": False}, "fail"),  # /sys/module has some of those
         ],
         ids=str,
     )
@@ -685,6 +711,11 @@ class TestMount:
         "23 22 0:6 / /srv/my\\040data rw,noexec,nosuid - tmpfs tmpfs rw,size=1k\n"
         "24 22 0:7 / /tmp rw - tmpfs tmpfs rw\n"
         "25 22 0:8 / /tmp ro,nodev - tmpfs tmpfs rw\n"
+        "26 22 0:9 / /home/app rw,noexec - tmpfs tmpfs rw\n"
+        "27 26 0:10 / /home/app/in rw,noexec - tmpfs tmpfs rw\n"
+        "28 22 0:11 / /home rw - nfs srv:/home rw\n"
+        "29 28 0:12 / /home/db rw,noexec - tmpfs tmpfs rw\n"
+        "1 1 0:1 / /odd rw,noexec - rootfs rootfs rw\n"
     )
 
     @pytest.mark.parametrize(
@@ -697,6 +728,10 @@ class TestMount:
             ({"path": "/", "lacks": ["noexec"], "options": ["rw"]}, "pass", "relatime"),
             ({"path": "/tmp/", "options": ["ro", "nodev"]}, "pass", "nodev"),
             ({"path": "/tmp", "options": ["rw"]}, "fail", "lacks rw"),
+            ({"path": "/home/app", "options": ["noexec"]}, "fail", "not a mount point"),  # p04: /home came over it
+            ({"path": "/home/app/in", "options": ["noexec"]}, "fail", "not a mount point"),
+            ({"path": "/home/db", "options": ["noexec"]}, "pass", "noexec"),
+            ({"path": "/odd", "options": ["noexec"]}, "pass", "noexec"),
             ({"path": "/none", "lacks": ["noexec"]}, "fail", "not a mount point"),
         ],
         ids=str,

@@ -266,16 +266,23 @@ def test_site_tests_become_checks_of_the_host_they_ran_for(local, site):
         "x = 1\n",
         "import sys\nsys.exit(0)\n",
         "import os\nassert 0\n",
+        "import pytest\npytest.importorskip('no_such_module')\ndef test_one(host):\n    assert 0\n",
+        "import pytest\npytest.skip('not here', allow_module_level=True)\n",
         "import pytest\npytest.exit('not now', returncode=0)\n",
         "import pytest\ndef test_one(host):\n    pytest.exit('not now', returncode=42)\n",
     ],
 )
-def test_p04_site_tests_that_do_not_run_are_unknown(local, tmp_path, content):
+@pytest.mark.parametrize(("others", "where"), [([], "."), (["test_other.py"], "elsewhere")])
+def test_p04_site_tests_that_do_not_run_are_unknown(local, tmp_path, content, others, where):
     (tmp_path / "test_site.py").write_text(content)
-    done = run(request({"a": local}, tests=["test_site.py"]), cwd=tmp_path)
+    (tmp_path / "test_other.py").write_text("def test_other(host):\n    pass\n")
+    (tmp_path / "elsewhere").mkdir()
+    files = [str(tmp_path / name) for name in ("test_site.py", *others)]
+    done = run(request({"a": local}, tests=files), cwd=tmp_path / where)
     assert done.returncode == 0, done.stderr
     (entry,) = json.loads(done.stdout)["results"]["a"]
     assert entry["verdict"] == "unknown", entry
+    assert "test_site.py" in entry["reason"] or "pytest.exit" in content, entry
 
 
 @pytest.mark.parametrize("options", ["-x", "-n 2", "-k nothing"])

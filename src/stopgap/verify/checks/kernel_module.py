@@ -18,7 +18,8 @@ ROWS = (
         "kernel_module: {name, loadable?, loaded?}",
         "what is asked for holds",
         "one does not",
-        "modprobe is missing; a command of somebody's own loads the module",
+        "modprobe is missing; a command of somebody's own loads the module; it is not loaded, and no list "
+        "of the kernel that runs lies in `/lib/modules`: it may be built in",
     ),
 )
 
@@ -35,6 +36,8 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
         raise Surprise("give the name of a module, and loadable or loaded")
     facts = on_host.ask(host, "modprobe", module)
     loaded = facts["loaded"] or facts["built_in"]
+    if not loaded and not facts["has_lists"]:
+        return unknown(f"{module} may be built in: this host has no list of the kernel that runs in /lib/modules")
     said = [f"{module} is {'built in' if facts['built_in'] else 'loaded' if loaded else 'not loaded'}"]
     if params.get("loaded") is not None and loaded != params["loaded"]:
         return failed(said[0])

@@ -4,7 +4,7 @@ By the kernel's own table, where the last line for a path is what is on top.
 """
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
@@ -41,14 +41,31 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     return passed(f"{path} is mounted {','.join(sorted(options))}")
 
 
+class _Mount(NamedTuple):
+    parent: str
+    path: str
+    options: set[str]
+
+
 def _options(table: str, path: str) -> set[str] | None:
-    """Those of the mount, and those of its file system."""
-    found = None
-    for line in table.splitlines():
-        words = line.split(" ")
-        if re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), words[4]) == path:
-            found = {*words[5].split(","), *words[words.index("-") + 3].split(",")}
-    return found
+    mounts = dict(map(_read, table.splitlines()))
+    found = [one for one in mounts.values() if one.path == path and not _is_covered(one, mounts)]
+    return found[-1].options if found else None
+
+
+def _read(line: str) -> tuple[str, _Mount]:
+    """The options are those of the mount, and those of its file system."""
+    words = line.split(" ")
+    path = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), words[4])
+    return words[0], _Mount(words[1], path, {*words[5].split(","), *words[words.index("-") + 3].split(",")})
+
+
+def _is_covered(mount: _Mount, mounts: dict[str, _Mount]) -> bool:
+    """By what was mounted on a folder above it later: still in the table, and no way leads there any more."""
+    if any(other.parent == mount.parent and mount.path.startswith(f"{other.path}/") for other in mounts.values()):
+        return True
+    below = mounts.get(mount.parent, mount)
+    return below is not mount and _is_covered(below, mounts)
 
 
 def _has(options: set[str], option: str) -> bool:

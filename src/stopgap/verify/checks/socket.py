@@ -38,14 +38,25 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     lines = [line for line in out.splitlines()[1:] if line.strip()]
     if wanted and _is_ipv4(wanted):
         lines = [line for line in lines if IPV6_ALONE not in line.split()]
-    found = [one for one in (address(line, protocol) for line in lines) if matches(one, wanted, port)]
+    heard = [address(line, protocol) for line in lines]
+    found = [one for one in heard if matches(one, wanted, port)]
+    if protocol == "unix" and not found:
+        found = _same_file(host, str(wanted), heard)
     said = f"listening: {', '.join(found[:5])}" if found else "nothing listens there"
     return expect(bool(found) == params["listening"], f"{params['address']}: {said}")
 
 
 def address(line: str, protocol: str) -> str:
-    """`State Recv-Q Send-Q Local Peer`; for unix sockets Netid stands before them."""
-    return line.split()[4 if protocol == "unix" else 3]
+    """`State Recv-Q Send-Q Local Peer`; of unix sockets Netid stands before them, and paths may have blanks."""
+    return line.split(None, 4)[4].rsplit(None, 3)[0] if protocol == "unix" else line.split()[3]
+
+
+def _same_file(host: AgentHost, wanted: str, heard: list[str]) -> list[str]:
+    """ss has the path as the program named it: /var/run/x.sock is /run/x.sock, and what a link leads to."""
+    paths = [wanted, *(one for one in heard if one.startswith("/"))]
+    out = host.run_expect([0, 1], f"stat -Lc %%d:%%i:%%n -- {' '.join(['%s'] * len(paths))}", *paths)  # 1: one is gone
+    files = {path: (device, inode) for device, inode, path in (line.split(":", 2) for line in out.stdout.splitlines())}
+    return [path for path in paths[1:] if wanted in files and files.get(path) == files[wanted]]
 
 
 def matches(local: str, wanted: str | None, port: int | None) -> bool:

@@ -131,6 +131,9 @@ def response(server):
             headers = {"Host": server.url.netloc, "Connection": "close", "User-Agent": "stopgap"}
             connection.request("GET", target, headers=headers)
             told = connection.getresponse()
+            while 102 <= told.status < 200:  # early hints, which http.client takes for the answer
+                told.headers = None
+                told.begin()
             return {"status": told.status, "headers": told.getheaders()}
     except (OSError, http.client.HTTPException, ValueError) as error:
         return {"error": "no answer of HTTP: %s" % (error or type(error).__name__)}

@@ -14,6 +14,7 @@ import sys
 LOADED = "/proc/modules"
 LIBRARY = "/lib/modules"
 LIVE = "/sys/module"
+BUILT_IN, DEPENDENCIES = "modules.builtin", "modules.dep"  # of a kernel, in its folder of the library
 # A command that stands for "this is not loaded"; any other one may load it in its own way.
 NOTHING = ("false", "true")
 
@@ -23,7 +24,7 @@ class Unreadable(OSError):
 
 
 def facts(name):
-    """{"loaded", "built_in", "used_by": [module], "installs": [command line], "on_disk"}"""
+    """{"loaded", "built_in", "used_by": [module], "installs": [command line], "on_disk", "has_lists"}"""
     name = plain(name)
     used_by = loaded().get(name)
     return {
@@ -32,6 +33,7 @@ def facts(name):
         "used_by": used_by or [],
         "installs": installs(configuration(), name),
         "on_disk": on_disk(name),
+        "has_lists": any(os.path.exists(path_of(index)) for index in (BUILT_IN, DEPENDENCIES)),
     }
 
 
@@ -55,19 +57,24 @@ def loaded():
 def is_built_in(name):
     """Listed as such; or alive without the state that only loaded modules have."""
     live = os.path.join(LIVE, name)
-    return listed(name, "modules.builtin") or (
+    return listed(name, BUILT_IN) or (
         os.path.isdir(live) and not any(os.path.exists(os.path.join(live, mark)) for mark in ("initstate", "refcnt"))
     )
 
 
 def on_disk(name):
-    return listed(name, "modules.dep")
+    return listed(name, DEPENDENCIES)
+
+
+def path_of(index):
+    """Of the kernel that runs. Without its lists only some of what is built in can be told, by /sys/module."""
+    return os.path.join(LIBRARY, os.uname().release, index)
 
 
 def listed(name, index):
     """Lines of an index begin with a path: kernel/fs/cramfs/cramfs.ko.xz[: what it depends on]."""
     try:
-        with open(os.path.join(LIBRARY, os.uname().release, index), errors="replace") as stream:
+        with open(path_of(index), errors="replace") as stream:
             return any(module_of(line.partition(":")[0]) == name for line in stream)
     except OSError:
         return False
