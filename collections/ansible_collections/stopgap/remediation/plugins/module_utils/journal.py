@@ -37,6 +37,7 @@ class Journal(object):
         self.facts = facts
         self.folder = os.path.join(base, "journal")
         self.lock_wait = lock_wait
+        self.foretold = {}  # {resource: its aspects as a run would have left them}; only check mode writes there
 
     def entries(self):
         """Every entry, oldest first. Entries are replaced whole, so reading needs no lock."""
