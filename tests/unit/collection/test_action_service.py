@@ -82,6 +82,23 @@ def test_a_unit_that_is_gone_with_its_package_can_be_lifted(target, monkeypatch,
     assert "x.service is gone" in told["reason"]
 
 
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("linked", [True, False])
+def test_service_whose_file_lies_where_the_mask_would_is_refused_before_anything_is_done(
+    target, monkeypatch, linked, check
+):
+    file = Path(target.path("x.service"))
+    file.symlink_to("/opt/x.service") if linked else file.write_text("[Service]\nExecStart=/bin/true\n")
+    systemd = Systemd("active", "enabled")
+    monkeypatch.setattr(service, "must", systemd)
+    monkeypatch.setattr(service, "CONFIG_FOLDERS", (target.path(""), target.path("run")))
+    masked = {"type": "service", "params": {"name": "x", "running": False, "masked": True}}
+    result = target.present(remedy("CVE-1", target.file("y.conf"), masked), check=check)[0]
+    assert (result["state"], result["changed"], systemd.verbs) == ("failed", False, [])
+    assert f"where {file} is" in result["reason"]
+    assert result["reason"].endswith("nothing was changed")
+
+
 def test_service_aliases_count_as_their_unit(tmp_path, monkeypatch):
     monkeypatch.setattr(service, "UNIT_FOLDERS", (str(tmp_path),))
     (tmp_path / "ssh.service").touch()

@@ -8,6 +8,7 @@ import os
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action, differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import must
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system")
 UNIT_FOLDERS += ("/usr/lib/systemd/system", "/lib/systemd/system")
@@ -57,7 +58,14 @@ class Service(Action):
         }
 
     def capture(self, keeper):
-        return dict(self.read(), links=links())
+        state, file = self.read(), os.path.join(CONFIG_FOLDERS[0], self.unit)
+        if self.desired(state).get("masked") == "masked" != state["masked"] and os.path.lexists(file):
+            raise ActionError(
+                "%s cannot be masked, since systemd puts the mask where %s is: move that to "
+                "/usr/local/lib/systemd/system first (and systemctl daemon-reload), or choose another mitigation"
+                % (self.unit, file)
+            )
+        return dict(state, links=links())
 
     def desired(self, prior):
         wanted = {}
