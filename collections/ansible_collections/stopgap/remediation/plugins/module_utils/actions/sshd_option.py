@@ -22,7 +22,7 @@ class SshdOption(Action):
         super(SshdOption, self).__init__(params)
         self.option = params["name"].lower()
         line = "%s %s" % (params["name"], params["value"])
-        if not re.match(r"[A-Za-z]+ [^\r\n]+\Z", line):
+        if not re.match(r"[A-Za-z0-9]+ [^\r\n]+\Z", line):
             raise ActionError("sshd_option: %r is not one option with one value" % line)
         self.path = "%s/00-stopgap-%s.conf" % (FOLDER, self.option)
         self.file = File({"path": self.path, "content": line + "\n", "mode": "0644", "validate": ["sshd", "-t"]})
