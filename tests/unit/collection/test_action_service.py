@@ -33,6 +33,8 @@ class Systemd:
     def effect(self, verb, runtime=""):
         if not self.there and verb not in ("mask", "unmask"):
             raise ActionError(f"systemctl {verb}: no such unit")
+        if verb == "start" and "masked" in self.files[-1]:
+            raise ActionError("systemctl start: Unit x.service is masked.")
         suffix = "-runtime" if runtime else ""
         if verb in ("start", "stop"):
             self.active = "active" if verb == "start" else "inactive"
@@ -97,6 +99,19 @@ def test_service_whose_file_lies_where_the_mask_would_is_refused_before_anything
     assert (result["state"], result["changed"], systemd.verbs) == ("failed", False, [])
     assert f"where {file} is" in result["reason"]
     assert result["reason"].endswith("nothing was changed")
+
+
+def test_service_that_does_not_start_keeps_the_mask_that_somebody_gave_it(monkeypatch):
+    systemd = Systemd("active", "masked")
+    monkeypatch.setattr(service, "must", systemd)
+    action = service.Service({"name": "x", "running": False})
+    prior = action.read()
+    action.apply(prior)
+    systemd.there = False
+    monkeypatch.setattr(service.Service, "_is_gone", lambda self: False)
+    with pytest.raises(ActionError, match="systemctl start"):
+        action.revert(prior, action.desired(prior))
+    assert systemd.files[-1] == "masked"
 
 
 def test_service_aliases_count_as_their_unit(tmp_path, monkeypatch):
