@@ -110,11 +110,14 @@ def test_a_fix_whose_service_fails_is_taken_back_with_the_mitigation_in_force(la
     assert story.books.owed() == set()
 
 
-def test_a_fix_that_breaks_on_the_way_is_taken_back_from_dpkgs_hands(lab, tmp_path):
-    story = Story(lab, tmp_path, "0102", "halfd")
+@pytest.mark.parametrize(("number", "name", "later"), [("0102", "halfd", False), ("0104", "laterd", True)])
+def test_a_fix_that_breaks_on_the_way_is_taken_back_from_dpkgs_hands(lab, tmp_path, number, name, later):
+    story = Story(lab, tmp_path, number, name)
     story.start(story.version("1.0", GOOD), story.version("2.0", GOOD, POSTINST + "exit 1\n"))
+    if later:  # as it says, in another run
+        assert f"to roll it back: stopgap fix {story.id} -l THIS_HOST --rollback auto" in story.verb("fix", 3)
     told = story.verb("fix", 2, "--rollback", "auto")
-    assert "rolled back to halfd 1.0" in told
+    assert f"rolled back to {name} 1.0" in told
     assert (story.installed(), story.runs()) == ("1.0 installed", True)
     assert story.case()["state"] == "exposed"  # it has no mitigation, and says so
     assert "no valid mitigation" in told

@@ -115,10 +115,13 @@ def warnings_of(event: HostAnswered) -> list[str]:
 
 
 def predictions(result: dict[str, Any]) -> Iterator[str]:
-    """What a module says it would do, one line a remedy; a host's answer may have any shape (P9)."""
+    """What a module says it would do, or not, one line a remedy; a host's answer may have any shape (P9)."""
     items = result.get("results")
     for item in items if isinstance(items, list) else []:
-        if isinstance(item, dict) and str(item.get("state", "")).startswith("would_"):
+        state = str(item.get("state", "")) if isinstance(item, dict) else ""
+        if state in ("failed", "refused"):
+            yield f"{safe(item.get('remedy'))}: would not be done: {safe(item.get('reason') or '')}"
+        elif state.startswith("would_"):
             would, what = (
                 safe(item["state"]).replace("_", " "),
                 safe(item.get("mitigation") or item.get("reason") or ""),

@@ -103,7 +103,9 @@ def test_warnings_beside_json_go_to_stderr(capsys):
         ({"state": "would_install", "reason": "would restart nginx"}, "CVE-1: would restart nginx"),
         ({"state": "would_apply", "mitigation": "pin-limits"}, "CVE-1: would apply pin-limits"),
         ({"state": "would_lift"}, "CVE-1: would lift "),
+        ({"state": "failed", "mitigation": "m", "reason": "x is locked"}, "CVE-1: would not be done: x is locked"),
+        ({"state": "refused", "reason": "nginx: on hold"}, "CVE-1: would not be done: nginx: on hold"),
     ],
 )
-def test_what_would_change_is_said_once(said, told):
+def test_what_would_change_or_would_not_be_done_is_said_once(said, told):
     assert list(predictions({"results": [{"remedy": "CVE-1", **said}]})) == [told]

@@ -18,7 +18,7 @@ class Apt:
     compare = staticmethod(dpkg.compare)
 
     def __init__(self, cache):
-        self.cache, self.done = cache, []
+        self.cache, self.done, self.chosen = cache, [], False
         self.facts = [{"name": "foo", "arch": "amd64", "version": "2.0-1", "held": False, "broken": None}]
         self.auto, self.unit = False, {"active": "inactive", "masked": "no", "enabled": "disabled"}
 
@@ -44,6 +44,13 @@ class Apt:
     def is_auto(self, fact):
         return self.auto
 
+    def choices(self, fact):
+        return {"editor": "/bin/foo"} if self.chosen else {}
+
+    def choose(self, name, path):
+        assert (name, path) == ("editor", "/bin/foo")
+        self.chosen = True
+
     def mark_auto(self, fact, auto):
         self.auto = auto
 
@@ -52,7 +59,7 @@ class Apt:
 
     def remove(self, fact):
         self.done.append("removed")
-        self.facts, self.auto = [], False
+        self.facts, self.auto, self.chosen = [], False, False
 
     def set_version(self, fact, version):
         self.done.append(f"set {version}")
@@ -108,18 +115,19 @@ def foo(**params):
 )
 @pytest.mark.parametrize("auto", [False, True])
 @pytest.mark.parametrize("was_held", [False, True])
-def test_package_there_and_back(apt, target, params, version, held, auto, was_held):
-    apt.auto, apt.facts[0]["held"] = auto, was_held
-    before = (apt.installed(["foo"]), apt.auto, dict(apt.unit))
+@pytest.mark.parametrize("chosen", [False, True])
+def test_package_there_and_back(apt, target, params, version, held, auto, was_held, chosen):
+    apt.auto, apt.facts[0]["held"], apt.chosen = auto, was_held, chosen
+    before = (apt.installed(["foo"]), apt.auto, dict(apt.unit), chosen)
     assert target.present(foo(**params), check=True)[0]["state"] in ("would_apply", "applied")
-    assert (apt.installed(["foo"]), apt.auto, apt.unit) == before
+    assert (apt.installed(["foo"]), apt.auto, apt.unit, apt.chosen) == before
     assert target.present(foo(**params))[0]["state"] == "applied"
     state = package.Package({"name": "foo", **params}).read()
     assert (state["version"], state["held"]) == (version, held)
     assert apt.unit == before[2]
     assert not target.present(foo(**params))[0]["changed"]
     assert target.absent(foo(**params))[0]["state"] == "lifted"
-    assert (apt.installed(["foo"]), apt.auto, apt.unit) == before
+    assert (apt.installed(["foo"]), apt.auto, apt.unit, apt.chosen) == before
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -216,6 +224,17 @@ def test_the_units_of_a_package(monkeypatch):
     answers = {"dpkg-query": listed, "systemctl": "foo@a.service loaded active running Foo a\n"}
     monkeypatch.setattr(debs, "read", lambda argv: answers[argv[0]])
     assert debs.units(FOO) == ["foo-old.service", "foo.service", "foo.socket", "foo@a.service"]
+
+
+def test_the_alternatives_that_a_person_has_set_to_a_package(monkeypatch):
+    selections = (
+        "editor                         manual   /usr/bin/foo\n"
+        "pager                          auto     /usr/bin/foo\n"
+        "vi                             manual   /usr/bin/my other\n"
+    )
+    answers = {"dpkg-query": "/usr/bin/foo\n/usr/share/doc/foo\n", "update-alternatives": selections}
+    monkeypatch.setattr(debs, "read", lambda argv: answers[argv[0]])
+    assert debs.choices(FOO) == {"editor": "/usr/bin/foo"}
 
 
 def test_a_cached_file_counts_by_what_it_says_of_itself(tmp_path, monkeypatch):

@@ -33,6 +33,8 @@ class Systemd:
     def effect(self, verb, runtime=""):
         if not self.there and verb not in ("mask", "unmask"):
             raise ActionError(f"systemctl {verb}: no such unit")
+        if verb == "start" and "masked" in self.files[-1]:
+            raise ActionError("systemctl start: Unit x.service is masked.")
         suffix = "-runtime" if runtime else ""
         if verb in ("start", "stop"):
             self.active = "active" if verb == "start" else "inactive"
@@ -80,6 +82,36 @@ def test_a_unit_that_is_gone_with_its_package_can_be_lifted(target, monkeypatch,
     told = target.absent(remedy("CVE-1"), force=force)[0]
     assert (told["state"], systemd.files) == ("lifted", [""]), told["reason"]
     assert "x.service is gone" in told["reason"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("linked", [True, False])
+def test_service_whose_file_lies_where_the_mask_would_is_refused_before_anything_is_done(
+    target, monkeypatch, linked, check
+):
+    file = Path(target.path("x.service"))
+    file.symlink_to("/opt/x.service") if linked else file.write_text("[Service]\nExecStart=/bin/true\n")
+    systemd = Systemd("active", "enabled")
+    monkeypatch.setattr(service, "must", systemd)
+    monkeypatch.setattr(service, "CONFIG_FOLDERS", (target.path(""), target.path("run")))
+    masked = {"type": "service", "params": {"name": "x", "running": False, "masked": True}}
+    result = target.present(remedy("CVE-1", target.file("y.conf"), masked), check=check)[0]
+    assert (result["state"], result["changed"], systemd.verbs) == ("failed", False, [])
+    assert f"where {file} is" in result["reason"]
+    assert result["reason"].endswith("nothing was changed")
+
+
+def test_service_that_does_not_start_keeps_the_mask_that_somebody_gave_it(monkeypatch):
+    systemd = Systemd("active", "masked")
+    monkeypatch.setattr(service, "must", systemd)
+    action = service.Service({"name": "x", "running": False})
+    prior = action.read()
+    action.apply(prior)
+    systemd.there = False
+    monkeypatch.setattr(service.Service, "_is_gone", lambda self: False)
+    with pytest.raises(ActionError, match="systemctl start"):
+        action.revert(prior, action.desired(prior))
+    assert systemd.files[-1] == "masked"
 
 
 def test_service_aliases_count_as_their_unit(tmp_path, monkeypatch):

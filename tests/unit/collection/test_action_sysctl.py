@@ -43,6 +43,25 @@ def test_sysctl_tells_which_file_would_undo_it_at_boot(target, kernel):
     assert told == f"in force; {target.path('etc/99-late.conf')} sets {KEY} again at boot"
 
 
+def test_sysctl_that_the_last_file_sets_alike_is_not_undone_at_boot(target, kernel):
+    (target.root / "etc").mkdir()
+    (target.root / "etc/95-other.conf").write_text(f"{KEY} = 1\n")
+    (target.root / "etc/99-late.conf").write_text(f"{KEY}=0\n")
+    assert target.present(setting())[0]["reason"] == "in force"
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_sysctl_takes_nobody_elses_setting_out_of_a_file(target, kernel, check):
+    (target.root / "etc").mkdir()
+    (target.root / "etc/99-site.conf").write_text(f"# {KEY} = 5\n{KEY}=1\nnet.ipv4.ip_forward = 1\n")
+    before = target.tree()
+    told = target.present(setting(file=target.path("etc/99-site.conf")), check=check)[0]
+    assert (told["state"], target.tree(), kernel.read_text()) == ("failed", before, "1\n")
+    assert "99-site.conf sets net.ipv4.ip_forward too" in told["reason"]
+    (target.root / "etc/99-site.conf").write_text(f"# {KEY} = 5\n{KEY}=1\n")
+    assert target.present(setting(file=target.path("etc/99-site.conf")), check=check)[0]["state"] != "failed"
+
+
 def test_sysctl_changed_by_hand_since_refuses(target, kernel):
     target.present(setting())
     kernel.write_text("2\n")

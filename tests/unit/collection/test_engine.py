@@ -236,6 +236,24 @@ def test_a_new_revision_with_other_deeds_replaces_the_old_without_a_gap(target):
     assert target.tree() == {}
 
 
+def test_check_mode_tells_that_a_new_revision_lets_go_of_the_old_deeds(target):
+    target.present(remedy("CVE-1", target.file("x.conf"), target.file("old.conf")))
+    newer = remedy("CVE-1", target.file("x.conf"), target.file("new.conf"), revision=2)
+    predicted, done = target.present(newer, check=True), target.present(newer)
+    assert states(predicted) == ["would_apply", "would_lift"]
+    assert [result["actions"] for result in predicted] == [result["actions"] for result in done]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_check_mode_over_holders_of_different_values_says_what_a_run_then_does(target, order):
+    Path(target.path("x.conf")).write_text("theirs\n")
+    both = [remedy("CVE-1", target.file("x.conf", "a\n")), remedy("CVE-2", target.file("x.conf", "b\n"))]
+    for state, wanted in (("present", both), ("absent", both[::order])):
+        predicted, done = target.run(state, *wanted, check=True)[0], target.run(state, *wanted)[0]
+        assert [result["changed"] for result in predicted] == [result["changed"] for result in done]
+    assert states(predicted) == ["would_lift"] * 2
+
+
 def test_who_answers_for_a_mitigation_in_force_is_changed_by_asking(target):
     """A line of its history says so: ledgers hear of nothing else."""
     asked = remedy("CVE-1", target.file("x.conf"))

@@ -162,6 +162,14 @@ def test_refusals_change_nothing(host, code):
     assert (result["state"], result["code"], result["changed"]) == ("refused", code, False)
 
 
+def test_what_our_own_fix_left_half_way_can_be_taken_back_by_a_later_run():
+    host = Host(fact(), candidates=NEW, errors=[BROKE])
+    assert fix(host)["state"] == "failed"
+    result = fix(Host(fact(broken="half-configured", version="2-1")))
+    assert (result["state"], result["code"], result["changed"]) == ("failed", "still_broken_package", False)
+    assert result["rollback"]["packages"] == [{"name": "a", "arch": "amd64", "version": "1-1", "from": "repository"}]
+
+
 def test_what_is_newer_than_the_repositories_is_never_taken_back():
     """A vendor's hotfix of one package of two: dnf's candidates are the repositories' alone, apt's are not."""
     host = Host(fact(), fact("b", "3-1"), candidates={**NEW, "b": {"version": "2-1", "source_version": "2-1"}})

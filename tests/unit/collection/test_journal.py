@@ -1,7 +1,9 @@
 """Where the journal cannot be kept, nothing is changed and the operator learns why."""
 
 import errno
+import functools
 import json
+import operator
 import os
 import shutil
 import stat
@@ -80,6 +82,23 @@ def test_a_disk_that_fills_up_before_the_entry_is_written_leaves_the_host_alone(
     assert "No space left" in result["reason"]
     assert "nothing was changed" in result["reason"]
     assert target.tree() == {}
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("place", [(), ("history", 0), ("actions", 0)])
+def test_an_entry_that_lacks_anything_is_damaged(target, place, check):
+    """Whatever somebody took out of it by hand: a sentence, and nothing is changed."""
+    wanted = remedy("CVE-1", target.file("x.conf"))
+    target.present(wanted)
+    before, (path,) = target.tree(), target.base.glob("journal/*/entry.json")
+    whole = path.read_text()
+    for key in set(functools.reduce(operator.getitem, place, json.loads(whole))) - {"format"}:
+        entry = json.loads(whole)
+        del functools.reduce(operator.getitem, place, entry)[key]
+        path.write_text(json.dumps(entry))
+        with pytest.raises(JournalError, match="it is no entry"):
+            target.absent(wanted, check=check)
+        assert target.tree() == before
 
 
 def test_a_damaged_entry_stops_everything(target):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.unit.collection.target import killed_at, remedy
 
+from ansible_collections.stopgap.remediation.plugins.module_utils import merging
+
 OLD = 1_600_000_000_123_456_789
 ELSEWHERE, SAME_PLACE = "   browseable", "#==="
 TEXT = """# a file
@@ -116,6 +118,25 @@ def test_p07_random_sequences_of_edits_with_foreign_edits(target, conf, place, s
         return
     assert conf.read_text() == TEXT.replace(place, "".join(added) + place)
     assert (os.stat(conf).st_mtime_ns == OLD) == (not added)
+
+
+def test_p07_a_look_at_a_long_file_compares_no_more_than_what_was_changed(target, monkeypatch):
+    """Of ten thousand lines that are braces mostly, a look took ten seconds once somebody had changed one."""
+    compared, matcher = [], merging.difflib.SequenceMatcher
+
+    def counting(junk, old, new, **options):
+        compared.append(len(old) + len(new))
+        return matcher(junk, old, new, **options)
+
+    monkeypatch.setattr(merging.difflib, "SequenceMatcher", counting)
+    path = Path(target.path("sites.conf"))
+    path.write_text("http2 on;\n" + "server {\n  listen 80;\n}\n" * 200)
+    wanted = remedy("CVE-1", {"type": "line", "params": {"path": str(path), "match": "http2 on", "line": "http2 off;"}})
+    target.present(wanted)
+    path.write_text(path.read_text() + "# theirs\n")
+    assert target.present(wanted)[0]["reason"] == "in force already"
+    assert compared
+    assert max(compared) < 10
 
 
 def test_p07_a_line_below_one_that_was_lost_is_still_ours_to_take_away(target, conf):

@@ -15,6 +15,7 @@ class Action(object):
     type = ""
     required = ()
     on_controller = False  # True: the role does the work (tasks); the host only journals it
+    is_layer = False  # True: no other action ever holds the same resource
 
     def __init__(self, params):
         missing = [name for name in self.required if not isinstance(params, dict) or params.get(name) is None]

@@ -24,6 +24,8 @@ SAID_LIMIT = 300
 class Edit(Action):
     """Subclasses give `type`, `required`, `name`, `done` (what is said of it once it is in) and `places`."""
 
+    is_layer = True
+
     def __init__(self, params):
         super(Edit, self).__init__(params)
         if not os.path.isabs(params["path"]):

@@ -60,7 +60,7 @@ class Engine(object):
             if not todo and entry["state"] == "applied":
                 return Outcome("applied", "in force already", [])
             if self.journal.read_only:
-                return self._predict("would_apply", [action for action in todo if action["changed"]])
+                return self._would_apply(entry, todo)
             self._intend(entry)
             return self._apply_all(entry, todo)
         except TROUBLE as error:
@@ -189,7 +189,7 @@ class Engine(object):
             if theirs:
                 return Outcome("refused", "somebody changed it since, nothing was lifted: %s" % "; ".join(theirs), [])
             if self.journal.read_only:
-                return self._predict("would_lift", [action for action in entry["actions"] if self._is_ours(action)])
+                return self._would_lift(entry)
             if entry["state"] != "lifting":
                 entry["expires_at"] = None
                 self.journal.record(entry, "lifting", reason)
@@ -201,7 +201,7 @@ class Engine(object):
         """What somebody changed, over all of these actions before the first is touched."""
         found = []
         for action in filter(self._is_ours, actions):
-            current = self.holds.make(action).read()
+            current = self.holds.read(action)
             found += [
                 "%s: %s is %s, not %s" % (action["resource"], key, current.get(key), action["written"][key])
                 for key in foreign(action, current)
@@ -291,9 +291,19 @@ class Engine(object):
         """In force before we came, so not ours to take back. What an earlier run may have done is ours."""
         return (entry["entry"], entry["actions"].index(action)) in self.found and not action.get("begun")
 
-    def _predict(self, state, changing):
-        self.touched.update(id(action) for action in changing)
-        return Outcome(state, state.replace("_", " "), [])
+    def _would_apply(self, entry, todo):
+        self.touched.update(id(action) for action in todo if action["changed"])
+        if not any(known is entry for known in self.entries):
+            self.entries.append(entry)
+        self.holds.foretell_taken(todo)
+        return Outcome("would_apply", "would apply", [])
+
+    def _would_lift(self, entry):
+        for action in backwards(entry["actions"]):
+            if self._is_ours(action):
+                self.touched.add(id(action))
+            self.holds.foretell_let_go(action)
+        return Outcome("would_lift", "would lift", [])
 
     def _told(self, text):
         return "; ".join([text] + self.notes)

@@ -67,6 +67,8 @@ class Fixing:
     def install(self, remedy, names):
         """(Outcome, candidates); raises what stood in the way."""
         verdict = plan(remedy, names, self.facts)
+        if verdict.code == "broken_package" and self.earlier_way_back(remedy):  # our own fix broke on the way
+            return verdict._replace(state="failed", code="still_broken_package"), {}
         if verdict.state == "already" and self.options.conffiles == "replace":
             return self.take_conffiles(verdict, names), {}
         if verdict.state != "would_install":

@@ -31,8 +31,8 @@ class Holds(object):
         return act
 
     def held(self):
-        """Every action in force, in the order in which they took hold."""
-        held = [action for entry in self.entries if in_force(entry) for action in entry["actions"]]
+        """Every action in force, in the order in which they took hold; none that is only foretold."""
+        held = [action for entry in self.entries if in_force(entry) and entry["history"] for action in entry["actions"]]
         return sorted((action for action in held if action["state"] in HOLDING), key=lambda action: action["order"])
 
     def stack(self, resource):
@@ -64,6 +64,9 @@ class Holds(object):
         self.reinstate(act.resource)
         prior = act.capture(Keeper(self, entry))
         written = act.desired(prior)
+        foretold = self.journal.foretold.get(act.resource, {})
+        if not differing(foretold, written):
+            prior.update(foretold)  # in check mode, what another would have done by then
         # the order is a number, not a time: clocks jump
         order = 1 + max([other.get("order", 0) for known in self.entries for other in known["actions"]] or [0])
         action.update(
@@ -120,7 +123,7 @@ class Holds(object):
             return []
         current = {}
         for _entry, action in stack:  # each sees what it holds itself, though perhaps not all that others hold
-            current.update(self.make(action).read())
+            current.update(self.read(action))
         return differing(current, expected(stack))
 
     def reinstate(self, resource):
@@ -148,6 +151,28 @@ class Holds(object):
         for other in act.leave_to_others():
             self.journal.write(next(entry for entry in self.entries if any(item is other for item in entry["actions"])))
         put_back(act, action, self.full(action["prior"]))
+
+    def read(self, action):
+        """The state now; in check mode, the one that what was foretold so far would have left."""
+        return dict(self.make(action).read(), **self.journal.foretold.get(action["resource"], {}))
+
+    def foretell_taken(self, actions):
+        """In memory only: what is foretold next goes by it. A layer of a file changes nothing for others."""
+        alone = [action for action in actions if not make(action).is_layer]
+        for action in alone:
+            action["state"] = "applied"
+        for action in alone:
+            self.journal.foretold[action["resource"]] = expected(self.stack(action["resource"]))
+
+    def foretell_let_go(self, action):
+        if action["state"] not in HOLDING or make(action).is_layer:
+            return
+        if self.above(action):
+            self.hand_up(action)
+        else:
+            left = {key: action["prior"].get(key) for key in action["written"]}
+            self.journal.foretold.setdefault(action["resource"], {}).update(left)
+        action["state"] = "reverted"
 
     def full(self, state):
         """A state as actions take it: with the whole paths of saved files."""

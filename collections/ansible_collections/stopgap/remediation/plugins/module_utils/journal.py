@@ -25,7 +25,12 @@ OVER = ("lifted", "undone")
 LOCK_WAIT = 10
 KEPT = 100  # entries that are over
 FORMAT = 1
-KEYS = {"entry", "remedy", "revision", "mitigation", "state", "history", "then", "actions"}  # no way back without
+# all that is read of an entry, of a line of its history, of an action, and of one that has been begun
+KEYS = {"entry", "remedy", "revision", "mitigation", "state", "history", "then", "actions"}
+KEYS |= {"owner", "reason", "ttl_seconds", "expires_at", "persists"}
+LINE = {"state", "at"}
+ACTION = {"type", "params", "state", "changed"}
+BEGUN = {"resource", "order", "prior", "written", "restored"}
 UNTOUCHED = "nothing will be changed on this host"
 
 
@@ -37,6 +42,7 @@ class Journal(object):
         self.facts = facts
         self.folder = os.path.join(base, "journal")
         self.lock_wait = lock_wait
+        self.foretold = {}  # {resource: its aspects as a run would have left them}; only check mode writes there
 
     def entries(self):
         """Every entry, oldest first. Entries are replaced whole, so reading needs no lock."""
@@ -229,9 +235,25 @@ def load_entry(path):
     entry = load(path)
     if isinstance(entry, dict) and entry.get("format", FORMAT) != FORMAT:
         raise JournalError("%s was written by a newer version than this: %s by an older one" % (path, UNTOUCHED))
-    if not isinstance(entry, dict) or not KEYS <= set(entry) or not entry["history"]:
+    if not is_entry(entry):
         raise damaged(path, "it is no entry")
     return entry
+
+
+def is_entry(entry):
+    if not (has(entry, KEYS) and all(isinstance(entry[key], list) for key in ("history", "then", "actions"))):
+        return False
+    begun = [action for action in entry["actions"] if has(action, ACTION) and action["state"] != "pending"]
+    return (
+        bool(entry["history"])
+        and all(has(line, LINE) for line in entry["history"])
+        and all(has(action, ACTION) for action in entry["actions"])
+        and all(has(action, BEGUN) for action in begun)
+    )
+
+
+def has(item, keys):
+    return isinstance(item, dict) and keys <= set(item)
 
 
 def load(path):

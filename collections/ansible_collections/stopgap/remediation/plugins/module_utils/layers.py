@@ -10,7 +10,6 @@ next one up has them, since places found in the patched text make no sense witho
 """
 
 import collections
-import difflib
 import itertools
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import merging
@@ -77,7 +76,7 @@ class Pile(object):
     def _distance(self, layers):
         """How many lines of the host these layers do not explain, with our own or without."""
         others = [layer for layer in layers if not layer.own]
-        return min(differences(fold(self.base, some), self.now) for some in (layers, others))
+        return min(changed_lines(fold(self.base, some), self.now) for some in (layers, others))
 
 
 def fold(lines, layers):
@@ -106,8 +105,5 @@ def unpatched(layer):
     return layer._replace(patches=())
 
 
-def differences(old, new):
-    if old == new:
-        return 0
-    opcodes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return sum(j - i + m - k for tag, i, j, k, m in opcodes if tag != "equal")
+def changed_lines(old, new):
+    return sum(end - start + last - first for start, end, first, last in merging.differences(old, new))

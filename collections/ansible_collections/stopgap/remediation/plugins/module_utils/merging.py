@@ -83,12 +83,30 @@ def regions(ancestor, changed, target):
 def hunks_of(old, new):
     """[(start, end, new lines)]; as many lines in place of as many are one by one."""
     hunks = []
-    for tag, start, end, first, last in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "replace" and end - start == last - first:
+    for start, end, first, last in differences(old, new):
+        if end - start == last - first:
             hunks += [(start + n, start + n + 1, new[first + n : first + n + 1]) for n in range(end - start)]
-        elif tag != "equal":
+        else:
             hunks.append((start, end, new[first:last]))
     return hunks
+
+
+def differences(old, new):
+    """[(start, end, first, last)]: old[start:end] is new[first:last] by now.
+
+    Looked for only between what both begin and end with: it takes the square of how often a line is there.
+    """
+    head = common(old, new)
+    old, new = old[head:], new[head:]
+    tail = common(old[::-1], new[::-1])
+    middle = difflib.SequenceMatcher(None, old[: len(old) - tail], new[: len(new) - tail], autojunk=False)
+    return [tuple(head + number for number in place) for tag, *place in middle.get_opcodes() if tag != "equal"]
+
+
+def common(old, new):
+    """How many lines both begin with."""
+    shorter = min(len(old), len(new))
+    return next((number for number in range(shorter) if old[number] != new[number]), shorter)
 
 
 def meets(group, hunk):

@@ -67,7 +67,8 @@ def put_in_force(engine, remedy, wanted, owner, reason):
         told = [finish(engine, entry, outcome)]
     except StopgapError as error:
         return [nothing(remedy, chosen["id"], str(error), "failed")]
-    if entry["state"] == "applied":  # what an older revision did is let go only now: what both do stays in force
+    # what an older revision did is let go only now: what both do stays in force
+    if entry["state"] == "applied" or outcome.state == "would_apply":
         why = "replaced by revision %s" % remedy["revision"]
         told += [lift_one(engine, remedy, old, False, why) for old in entries if old is not entry]
     return told

@@ -23,9 +23,10 @@ ROLL_BACK = "stopgap fix %s -l THIS_HOST --rollback auto"
 
 
 def wants_fix(remedies, said):
-    """Remedies whose fix is still owed, or on disk and not proven."""
+    """Remedies whose fix is still owed, or on disk and not proven, or left half-way, perhaps by us."""
     states = by_remedy(said["assess"])
-    return [r for r in remedies if r["id"] in states and states[r["id"]]["state"] in AFFECTED]
+    owed = [name for name, one in states.items() if one["state"] in AFFECTED or one["code"] == "broken_package"]
+    return [r for r in remedies if r["id"] in owed]
 
 
 def wants_mitigation(remedies, said):

@@ -36,7 +36,7 @@ class Package(Action):
         }
 
     def capture(self, keeper):
-        """For a package that will change also its file, its services, and whether apt counts it as asked for."""
+        """For a package that will change also its file, its services, whether apt counts it as asked for, and what chose it."""
         found = self._installed()
         self._refuse(found)
         state = self.read()
@@ -145,7 +145,7 @@ class Package(Action):
     def _surroundings(self, package):
         keeping = self._keeping()
         units = {unit: Service({"name": unit}).read() for unit in keeping.units(package)}
-        return {"auto": keeping.is_auto(package), "units": units}
+        return {"auto": keeping.is_auto(package), "units": units, "choices": keeping.choices(package)}
 
     def _put_back(self, prior):
         self._keeping().install_file({"name": self.name, "arch": prior["arch"]}, prior["saved"])
@@ -153,6 +153,8 @@ class Package(Action):
             raise ActionError("%s is %s, not %s" % (self.name, self.read()["version"], prior["version"]))
         self._keeping().mark_auto(self._installed()[0], prior["auto"])
         restore_services(prior["units"])
+        for name, path in sorted(prior.get("choices", {}).items()):
+            self._keeping().choose(name, path)
 
     def _hold(self, held, arches=()):
         for one in self._installed() if held is not None else []:

@@ -8,6 +8,7 @@ import os
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
 from ansible_collections.stopgap.remediation.plugins.module_utils.action import Action, differing
 from ansible_collections.stopgap.remediation.plugins.module_utils.command import must
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system")
 UNIT_FOLDERS += ("/usr/lib/systemd/system", "/lib/systemd/system")
@@ -57,7 +58,14 @@ class Service(Action):
         }
 
     def capture(self, keeper):
-        return dict(self.read(), links=links())
+        state, file = self.read(), os.path.join(CONFIG_FOLDERS[0], self.unit)
+        if self.desired(state).get("masked") == "masked" != state["masked"] and os.path.lexists(file):
+            raise ActionError(
+                "%s cannot be masked, since systemd puts the mask where %s is: move that to "
+                "/usr/local/lib/systemd/system first (and systemctl daemon-reload), or choose another mitigation"
+                % (self.unit, file)
+            )
+        return dict(state, links=links())
 
     def desired(self, prior):
         wanted = {}
@@ -85,11 +93,21 @@ class Service(Action):
             self.left = "%s is gone, so it is neither started nor enabled again" % self.unit
             return
         there = links()
-        self._become(wanted)
+        self._come_back(wanted, prior["masked"] if wanted.get("active") == "active" else "no")
         put_back(ours)
         if before:  # Also= of its file enables others, whether they were or not
             made = {path: target for path, target in links().items() if path not in there and path not in before}
             take_away([path for path in made if self.unit not in names_in(path, made[path])])
+
+    def _come_back(self, wanted, mask):
+        """One that somebody had masked while it ran does not start before the mask is off, and gets it again."""
+        if mask != "no" and self._look()["active"] != "active":
+            self._become({"masked": "no"})
+        try:
+            self._become({key: wanted[key] for key in wanted if key != "masked"})
+        finally:
+            if mask != "no":
+                self._become({"masked": mask})
 
     def halfway(self, key, prior, written):
         return [None]  # gone since it was begun to be taken back

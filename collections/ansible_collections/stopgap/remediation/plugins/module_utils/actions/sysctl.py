@@ -56,6 +56,12 @@ class Sysctl(Action):
                 "%s is kept in %s by another mitigation: give the same `file`, or lift that one first"
                 % (self.params["name"], place)
             )
+        besides = [name for name, _value in settings(self.file.path) if key_of(name) != self.key]
+        if besides:
+            raise ActionError(
+                "%s sets %s too, which the next boot would not set any more: give %s a `file` of its own"
+                % (self.file.path, besides[0], self.params["name"])
+            )
         return dict(self.file.capture(keeper), value=self._read_live(), along=values_of(companions(self.key)))
 
     def desired(self, prior):
@@ -95,10 +101,9 @@ class Sysctl(Action):
 
     def warning(self):
         """A file read later wins at the next boot."""
-        later = [path for path in read_at_boot() if sets(path, self.key) not in (None, self.value)]
-        if later and later[-1] != self.file.path and comes_after(later[-1], self.file.path):
-            return "%s sets %s again at boot" % (later[-1], self.params["name"])
-        return ""
+        last = [path for path in read_at_boot() if sets(path, self.key) is not None][-1:]
+        again = [path for path in last if sets(path, self.key) != self.value]
+        return "%s sets %s again at boot" % (again[0], self.params["name"]) if again else ""
 
     def _read_live(self):
         return value_of(self.key)
@@ -167,11 +172,6 @@ def read_at_boot():
     return [by_name[name] for name in sorted(by_name)] + [LAST]
 
 
-def comes_after(path, ours):
-    order = read_at_boot()
-    return ours not in order or order.index(path) > order.index(ours)
-
-
 def key_of(name):
     """Of a line in a file, whatever stands there; sysctl(8) takes /net/ipv4/x too."""
     try:
@@ -182,14 +182,16 @@ def key_of(name):
 
 def sets(path, key):
     """The value a configuration file gives the key, or None."""
-    value = None
+    values = [text for name, text in settings(path) if key_of(name) == key]
+    return " ".join(values[-1].split()) if values else None
+
+
+def settings(path):
+    """[(name, value)] of a configuration file, as they stand there; a name without a value is none."""
     try:
         with open(path, errors="replace") as stream:
             lines = [line.strip() for line in stream]
     except OSError:
-        return None
-    for line in lines:
-        name, found, text = line.partition("=")
-        if found and not line.startswith(("#", ";")) and key_of(name) == key:
-            value = " ".join(text.split())
-    return value
+        return []
+    parts = [line.partition("=") for line in lines if not line.startswith(("#", ";"))]
+    return [(name.strip(), text) for name, found, text in parts if found]

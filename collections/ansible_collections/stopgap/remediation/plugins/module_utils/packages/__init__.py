@@ -23,7 +23,7 @@ from ansible_collections.stopgap.remediation.plugins.module_utils.packages impor
 # installer: update, candidates, pinned, spec, install, simulate; MEND and RELEASE tell people what to run themselves
 # conffiles: of, report, still_edited, OLD
 # keeping: hold, unhold, is_auto, mark_auto, fetch, prove_obtainable, prove_removable, remove, prove_settable, set_version,
-#   install_file, units: single packages as action `package` wants them; None where nobody has written it yet
+#   install_file, units, choices, choose: single packages as action `package` wants them; None where nobody has written it yet
 # past: moves, where, put_back
 # distros and marks say whose it is: os-release first, then what lies on the host
 Family = collections.namedtuple("Family", "facts installer conffiles keeping past distros marks")

@@ -201,6 +201,17 @@ def units(package):
     return sorted(found)
 
 
+def choices(package):
+    """{alternative: a file of the package} where a person has chosen it, which is forgotten when the package goes."""
+    files = set(read(["dpkg-query", "-L", full_name(package)]).splitlines())
+    lines = [line.split(None, 2) for line in read(["update-alternatives", "--get-selections"]).splitlines()]
+    return {name: path for name, status, path in lines if status == "manual" and path in files}
+
+
+def choose(name, path):
+    command.must(["update-alternatives", "--set", name, path])
+
+
 def instances(template):
     pattern = template.replace("@.", "@*.")
     shown = read(["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", pattern])
