@@ -2,6 +2,7 @@
 so from outside, and taken back exactly."""
 
 import io
+import os
 import socket
 import subprocess
 import zipfile
