@@ -707,6 +707,7 @@ def test_no_word_or_one_for_something_else_is_unknown(host, attested):
 
 class TestMount:
     TABLE = (
+        "Welcome, all of this is logged\n"  # by a login, where another backend reads the table
         "22 1 0:5 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
         "23 22 0:6 / /srv/my\\040data rw,noexec,nosuid - tmpfs tmpfs rw,size=1k\n"
         "24 22 0:7 / /tmp rw - tmpfs tmpfs rw\n"

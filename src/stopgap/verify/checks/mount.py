@@ -48,7 +48,7 @@ class _Mount(NamedTuple):
 
 
 def _options(table: str, path: str) -> set[str] | None:
-    mounts = dict(map(_read, table.splitlines()))
+    mounts = dict(_read(line) for line in table.splitlines() if " - " in line)  # a login may have said more
     found = [one for one in mounts.values() if one.path == path and not _is_covered(one, mounts)]
     return found[-1].options if found else None
 
