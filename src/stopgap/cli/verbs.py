@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,9 +138,22 @@ def _verb(name: str, text: str) -> Callable[..., None]:
 
 
 def _check_limit(limit: str | None) -> None:
-    """A variable of the shell that was never set must not mean the whole fleet."""
-    if limit is not None and not limit.strip():
+    """Neither a variable of the shell that was never set nor a file without a host must mean the whole fleet."""
+    if limit is None:
+        return
+    parts = [part.strip() for part in limit.split("," if "," in limit else ":")]
+    if not any(parts):
         raise typer.BadParameter("--limit is empty: name hosts, or leave it out for all of the inventory")
+    for part in parts:
+        if part.startswith("@") and _is_blank(Path(part[1:])):
+            raise typer.BadParameter(f"--limit: {part[1:]} names no host, and Ansible would take all of the inventory")
+
+
+def _is_blank(file: Path) -> bool:
+    """Not what is no file or cannot be read: Ansible says so."""
+    with suppress(OSError):
+        return file.is_file() and not file.read_bytes().strip()
+    return False
 
 
 def _check_words(verb: str, reason: str, *, force: bool, extend: bool, due: bool, attest: bool) -> None:

@@ -27,6 +27,9 @@ def stopgap(*words, **more):
         (["fix", "CVE-2023-44487", "-i", ""], "--inventory is empty"),
         (["fix", "CVE-2023-44487", "-i", "web1,", "-l", ""], "--limit is empty"),
         (["recheck", "--due", "-i", "web1,", "-l", " "], "--limit is empty"),
+        (["fix", "CVE-2023-44487", "-i", "web1,", "-l", " , "], "--limit is empty"),
+        (["fix", "CVE-2023-44487", "-i", "web1,", "-l", "@blank"], "--limit: blank names no host"),
+        (["fix", "CVE-2023-44487", "-i", "web1,", "-l", "!web2,@blank"], "--limit: blank names no host"),
         (["lift", "CVE-2023-44487", "--force"], "--force needs --reason"),
         (["fix", "CVE-2023-44487", "--attest", "rekey"], "--attest needs --reason"),
         (["mitigate", "CVE-2023-44487", "--attest", "rekey", "--reason", "x"], "goes with a verb that proves a fix"),
@@ -61,6 +64,7 @@ def stopgap(*words, **more):
 )
 def test_usage_errors(words, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "blank").write_text(" \n\n")
     done = typed.stopgap(*words)
     assert done.returncode == 1
     assert says in done.stderr
