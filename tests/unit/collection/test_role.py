@@ -141,6 +141,26 @@ def test_a_batch_that_is_no_number_of_hosts_is_one_sentence(serial, tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "play_has"), [("serial", "1", "100%"), ("serial", "[1, 50%]", "100%"), ("hosts", "web", "all")]
+)
+def test_what_only_the_play_can_say_is_refused_in_the_inventory(name, value, play_has, tmp_path):
+    """Ansible has read it by then: the whole fleet would be worked on at once."""
+    (tmp_path / "hosts.yml").write_text(f"all: {{hosts: {{nobody.invalid: }}, vars: {{stopgap_{name}: {value}}}}}")
+    words = ["-i", tmp_path / "hosts.yml", "-e", "stopgap_remedies=CVE-2023-44487"]
+    code, said = play(tmp_path, "playbooks/fix.yml", *words)
+    assert code == 2, said
+    assert f"stopgap_{name} is {value.strip('[]')} here, and the play's {name} is {play_has}" in said
+    assert "unreachable=0" in said
+
+
+def test_what_only_the_play_can_say_is_heard_as_an_extra_variable(tmp_path):
+    told = {"stopgap_hosts": "{{ mine }},!second", "mine": "nobody.invalid", "stopgap_serial": [1, "50%"]}
+    words = ["-e", "stopgap_remedies=CVE-2023-44487", "-e", json.dumps(told)]
+    _code, said = play(tmp_path, "playbooks/assess.yml", "-i", "nobody.invalid,second", *words)
+    assert said.count("UNREACHABLE") == 1, said
+
+
 @pytest.mark.parametrize("serial", ["", [1, "50%"]])
 def test_batches_as_ansible_has_them(serial, tmp_path):
     words = ["-e", "stopgap_remedies=CVE-2023-44487", "-e", json.dumps({"stopgap_serial": serial})]

@@ -17,6 +17,7 @@ NOT_RECORDED = (
     "or ANSIBLE_CALLBACKS_ENABLED; 'stopgap sync' brings the hosts' journals in later" % (LEDGER, LEDGER)
 )
 ALONE = ("free", "host_pinned")  # strategies in which each host runs by itself
+OF_THE_PLAY = ("hosts", "serial")  # the variables stopgap_hosts and stopgap_serial
 
 
 def refuse_to_attest(arguments, remedies):
@@ -48,6 +49,17 @@ def refuse_to_hurry(strategy):
         )
 
 
+def refuse_unheard(play, told):
+    """Ansible reads these before any host's variables: in group_vars they would narrow nothing, and nobody would know."""
+    for word in OF_THE_PLAY:
+        here, wanted = split_ids(getattr(play, word)), split_ids(told[word] or [])
+        if wanted and wanted != here:
+            raise AnsibleActionFail(
+                "stopgap_%s is %s here, and the play's %s is %s: Ansible reads that before the inventory's variables. Say it with -e"
+                % (word, ", ".join(wanted), word, ", ".join(here))
+            )
+
+
 class ActionModule(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
@@ -65,7 +77,9 @@ class ActionModule(ActionBase):
             }
         )
         if self._task.run_once:
-            refuse_to_hurry(self._task.get_play().strategy)
+            play, variables = self._task.get_play(), task_vars or {}
+            refuse_to_hurry(play.strategy)
+            refuse_unheard(play, {w: self._templar.template(variables.get("stopgap_" + w)) for w in OF_THE_PLAY})
         ids = split_ids(arguments["ids"])
         if not ids:
             raise AnsibleActionFail("no remedy chosen: set stopgap_remedies to one or more ids, or to 'all'")
