@@ -182,10 +182,17 @@ def _chosen(verb: str, remedies: list[str] | None) -> list[str]:
 
 def _ask(words: list[str]) -> dict[str, str]:
     """What Ansible will ask for, asked before it runs: then nobody could answer."""
-    return {
-        rf"^{re.escape(prompt)}(\[.*\])?:\s*?$": typer.prompt(prompt, "", hide_input=True, show_default=False, err=True)
-        for prompt in prompts(os.environ, words)
-    }
+    return {rf"^{re.escape(prompt)}(\[.*\])?:\s*?$": _answer(prompt) for prompt in prompts(os.environ, words)}
+
+
+def _answer(prompt: str) -> str:
+    try:
+        return str(typer.prompt(prompt, "", hide_input=True, show_default=False, err=True))
+    except typer.Abort:
+        raise typer.TyperException(
+            f"nobody answered '{prompt}': an option, ansible.cfg or the environment has Ansible ask for it. Where "
+            "nobody can, take that out and name a file: --ansible=--become-password-file=FILE (connection-, vault-)"
+        ) from None
 
 
 def run_verb(

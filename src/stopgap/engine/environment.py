@@ -49,6 +49,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
         "ANSIBLE_HOST_KEY_CHECKING": checking,
         "ANSIBLE_STDOUT_CALLBACK": "default",  # runner builds its own upon it, which not every one bears
         "ANSIBLE_ENABLE_TASK_DEBUGGER": "False",  # nobody could answer it
+        "ANSIBLE_AGNOSTIC_BECOME_PROMPT": "True",  # else it asks for what PROMPTS does not have
         "ANSIBLE_FORCE_COLOR": "False",  # colour is the display's business
         "ANSIBLE_NOCOLOR": "True",
     }

@@ -102,10 +102,12 @@ def _run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
 
 
 def _why(runner: Any, result: RunResult) -> str:
-    if result.errors:
+    """From Ansible's first error on: which file it speaks of may stand in a line of its own, further down."""
+    printed = runner.stdout.read().splitlines() if runner.stdout else []
+    first = next((place for place, line in enumerate(printed) if line.strip() in result.errors), None)
+    if first is None and result.errors:
         return "\n".join(result.errors)
-    printed: str = runner.stdout.read() if runner.stdout else ""
-    return printed.strip() or f"ansible-playbook ended with exit code {runner.rc} and said nothing"
+    return "\n".join(printed[first:]).strip() or f"ansible-playbook ended with exit code {runner.rc} and said nothing"
 
 
 def command_line(request: RunRequest) -> list[str]:

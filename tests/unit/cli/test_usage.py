@@ -87,6 +87,14 @@ def test_an_option_wins_over_the_inventory_also_with_the_value_of_the_default(wo
     assert asked[0].variables == {"stopgap_remedies": ["CVE-2023-44487"], **given}
 
 
+def test_a_password_that_nobody_can_be_asked_for_is_told(tmp_path):
+    """As in cron, where ansible.cfg has become_ask_pass: there was nothing but the question."""
+    words = ["assess", "all", "-i", "nobody.invalid,", "-K"]
+    done = stopgap(*words, stdin=subprocess.DEVNULL, start_new_session=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nobody answered 'BECOME password'" in done.stderr
+
+
 def test_version():
     assert stopgap("--version").stdout.startswith("stopgap 0.")
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
@@ -121,6 +122,29 @@ def test_what_ansible_will_ask_for_is_known_beforehand(tmp_path, monkeypatch, co
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ansible.cfg").write_text(config)
     assert prompts(given, words) == asked
+
+
+def test_the_become_password_is_asked_for_by_the_name_we_know():
+    """By the method's (`SUDO password`) nobody heard the question, and the verb waited for ever."""
+    assert engine.environment({"ANSIBLE_AGNOSTIC_BECOME_PROMPT": "False"})["ANSIBLE_AGNOSTIC_BECOME_PROMPT"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("printed", "errors", "told"),
+    [
+        (
+            "[WARNING]: x\r\n[ERROR]: No file contents.\r\nNot found: /srv/a.yml\r\n",
+            ["[ERROR]: No file contents."],
+            "[ERROR]: No file contents.\nNot found: /srv/a.yml",
+        ),
+        ("", ["[ERROR]: one", "[ERROR]: two"], "[ERROR]: one\n[ERROR]: two"),
+        ("usage: ansible-playbook\r\n", [], "usage: ansible-playbook"),
+        (" ", [], "ansible-playbook ended with exit code 4 and said nothing"),
+    ],
+)
+def test_of_an_error_of_ansibles_own_all_is_told(printed, errors, told):
+    runner = SimpleNamespace(stdout=StringIO(printed, newline=""), rc=4)
+    assert engine._why(runner, RunResult(errors=errors)) == told
 
 
 def test_the_ledger_callback_joins_the_ones_the_user_has(tmp_path, monkeypatch):
