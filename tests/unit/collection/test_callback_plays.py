@@ -268,6 +268,15 @@ def test_database_away_is_one_warning_and_no_failure(play, spooled):
     assert len(spooled()) == 2
 
 
+def test_a_timeout_that_is_no_number_costs_no_record(play, spooled):
+    """Ansible loads no callback whose option is not of its type, and the play goes on without it."""
+    done = play(CHOOSE, ASSESS, environ={"STOPGAP_DELIVER": "true", "STOPGAP_DELIVER_TIMEOUT": "2m"})
+    said = " ".join((done.stderr + done.stdout).split())
+    assert "STOPGAP_DELIVER_TIMEOUT is no number of seconds: 2m; it is 120 now" in said
+    assert "Failed to load" not in said
+    assert spooled() == []  # delivered
+
+
 @pytest.mark.parametrize(
     ("environ", "says"),
     [

@@ -56,9 +56,9 @@ options:
       - section: callback_stopgap_ledger
         key: deliver
   timeout:
-    description: Seconds the delivery may take. What is not delivered by then stays in the spool.
-    type: int
-    default: 120
+    description: Seconds the delivery may take, a whole number. What is not delivered by then stays in the spool.
+    type: str
+    default: "120"
     env:
       - name: STOPGAP_DELIVER_TIMEOUT
     ini:
@@ -199,7 +199,7 @@ class CallbackModule(CallbackBase):
     def _deliver(self):
         if not self.get_option("deliver"):
             return
-        delivered, said = deliver(self._spool.folder, self.get_option("timeout"))
+        delivered, said = deliver(self._spool.folder, self._timeout())
         if not delivered:
             self._display.warning(
                 "stopgap ledger: %d events of this run are not in the ledger yet and stay in %s; the next play or "
@@ -207,6 +207,17 @@ class CallbackModule(CallbackBase):
             )
         elif said:
             self._display.warning("stopgap ledger: %s" % said)
+
+    def _timeout(self):
+        """Of a number that is none Ansible itself would say so by loading no callback: nothing of the run were recorded."""
+        given = self.get_option("timeout")
+        try:
+            return int(given)
+        except ValueError:
+            self._display.warning(
+                "stopgap ledger: STOPGAP_DELIVER_TIMEOUT is no number of seconds: %s; it is 120 now" % clean(given, 80)
+            )
+            return 120
 
     def _warn_once(self, why):
         self._warn_of(
