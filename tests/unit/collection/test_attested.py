@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import attested
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import ReadOnlyJournal
 
 REMEDIES = [
@@ -35,6 +36,14 @@ def test_who_and_why_are_kept_for_root_alone(target, attest):
     assert word["at"].endswith("Z")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("reason", ["", " "])
+def test_a_word_without_a_reason_is_worth_nothing(reason, target, attest):
+    """The role asks the first host's variables for one; a module's required argument may be empty."""
+    with pytest.raises(StopgapError, match="say why"):
+        attest("rekey", reason=reason)
+    assert not target.base.exists()
 
 
 def test_the_same_word_twice_changes_nothing_and_another_one_does(attest):

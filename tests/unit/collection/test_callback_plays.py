@@ -174,6 +174,19 @@ def test_check_mode_leaves_nothing(play, spooled):
     assert spooled() == []
 
 
+def test_what_is_done_for_all_that_under_check_is_recorded(play, spooled):
+    assert play(CHOOSE, {**ASSESS, "check_mode": False}, words=["--check"]).returncode == 0
+    assert {one["verdict"] for one in spooled()} == {"exposed"}
+
+
+@pytest.mark.parametrize(("poll", "verdicts"), [(1, {"exposed"}), (0, set())])
+def test_a_job_that_nobody_waits_for_is_said_and_not_called_unknown(poll, verdicts, play, spooled, tmp_path):
+    done = play(CHOOSE, {**ASSESS, "async": 60, "poll": poll}, words=["-e", f"ansible_async_dir={tmp_path}/jobs"])
+    assert done.returncode == 0, done.stdout
+    assert {one["verdict"] for one in spooled()} == verdicts
+    assert ("has no result yet" in " ".join((done.stdout + done.stderr).split())) is (poll == 0)
+
+
 def test_a_failed_assessment_is_unknown(play, spooled):
     done = play(CHOOSE, {"stopgap.remediation.assess": {"remedies": REMEDIES, "fail": "no dpkg here"}})
     assert done.returncode == 2

@@ -64,6 +64,16 @@ def test_p04_the_controller_never_answers_for_a_device(play, tmp_path):
     assert "site_device runs modules on the controller, not on switch" in done.stdout
 
 
+@pytest.mark.parametrize(("asked", "fails"), [("other", True), ("switch", False), ("{{ inventory_hostname }}", False)])
+def test_p04_no_host_answers_for_the_one_that_delegates_to_it(asked, fails, play, tmp_path):
+    """A mitigation that a loop over `delegate_to` put in force was localhost's in the ledger."""
+    task = {"stopgap.remediation.assess": {"remedies": []}, "delegate_to": asked}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+    done = play("ansible-playbook", str(tmp_path / "play.yml"), connection="local")
+    assert ("delegate_to asks other" in done.stdout + done.stderr, done.returncode) == (fails, 2 if fails else 0), done
+    assert ("make other a host of the play" in done.stdout) is fails
+
+
 def test_p04_its_case_is_unknown(play):
     done = play("ansible-playbook", "playbooks/assess.yml", *CHOSEN)
     assert (done.returncode, "unreachable=1" in done.stdout) == (4, True), done.stdout

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ansible_collections.stopgap import remediation
-from ansible_collections.stopgap.remediation.plugins.plugin_utils.choice import batches
+from ansible_collections.stopgap.remediation.plugins.plugin_utils.choice import WORDS, batches, refuse_nonsense
 
 ROLE = Path(next(iter(remediation.__path__))) / "roles/remediate"
 
@@ -104,6 +104,64 @@ def test_a_group_that_asks_for_other_remedies_is_not_asked_for_the_first_ones(tm
     assert code, said
     assert "stopgap_remedies is CVE-2024-6387, CVE-2023-44487 on this host and CVE-2023-44487 on the first one" in said
     assert [said.count("unreachable=1"), said.count("failed=1")] == [2, 1]
+
+
+def two_hosts(tmp_path, first=None, second=None):
+    """Nobody answers for either: whoever is asked is unreachable."""
+    nowhere = {"ansible_host": "127.0.0.1", "ansible_port": 1, "stopgap_remedies": "CVE-2023-44487"}
+    hosts = {"first": first or {}, "second": second or {}}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": nowhere}}))
+    return "-i", tmp_path / "hosts.yml"
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        ({"stopgap_tests": ["db.py"]}, "stopgap_tests is ['db.py'] on this host and [] on the first one"),
+        ({"stopgap_extend": "14d", "stopgap_reason": "x"}, "stopgap_extend is '14d' on this host and '' on"),
+        ({"stopgap_rollback": "Auto"}, "stopgap_rollback is 'Auto' on this host: it is one of auto, ask, never"),
+        ({"stopgap_reboot": True}, "stopgap_reboot is True on this host: it is one of never, allow"),
+        ({"stopgap_reboot_timeout": "10m"}, "stopgap_reboot_timeout is '10m' on this host: it is a number of seconds"),
+    ],
+)
+def test_variables_of_a_host_that_is_not_the_first_are_looked_at_before_it_is_asked(own, says, tmp_path):
+    """It had a fix installed, or was proven by the first host's tests, before anybody looked."""
+    code, said = play(tmp_path, "playbooks/recheck.yml", *two_hosts(tmp_path, second=own))
+    assert code, said
+    assert says in said
+    assert [said.count("unreachable=1"), said.count("failed=1")] == [1, 1]
+
+
+def test_variables_may_differ_where_each_host_has_its_own(tmp_path):
+    own = {"stopgap_reboot": "allow", "stopgap_rollback": "auto", "stopgap_reboot_timeout": "900"}
+    code, said = play(tmp_path, "playbooks/recheck.yml", *two_hosts(tmp_path, second=own))
+    assert (code, said.count("unreachable=1")) == (4, 2), said
+
+
+def test_words_are_those_of_the_roles_specification():
+    options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    own = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__remediate_own"]
+    assert {name: sorted(words) for name, words in WORDS.items()} == {
+        name: sorted(options[name]["choices"]) for name in own if "choices" in options[name]
+    }
+    for name in own:
+        refuse_nonsense(name, options[name]["default"])
+
+
+@pytest.mark.parametrize("reason", [None, "", " "])
+def test_p02_a_host_that_its_own_variables_force_needs_a_reason_too(reason, tmp_path):
+    """Only the first host was asked for one; the others were lifted, with 'fix proven in effect' for a reason."""
+    forced = {"stopgap_force": True} | ({} if reason is None else {"stopgap_reason": reason})
+    code, said = play(tmp_path, "playbooks/lift.yml", *two_hosts(tmp_path, second=forced))
+    assert code, said
+    assert "stopgap_force lifts without proof: set stopgap_reason" in said
+    assert [said.count("unreachable=1"), said.count("failed=1")] == [1, 1]
+
+
+def test_a_reason_may_be_the_number_of_a_ticket(tmp_path):
+    forced = {"stopgap_force": True, "stopgap_reason": 4711}
+    code, said = play(tmp_path, "playbooks/lift.yml", *two_hosts(tmp_path, forced, forced))
+    assert (code, said.count("unreachable=1")) == (4, 2), said
 
 
 @pytest.mark.parametrize("strategy", ["free", "ansible.builtin.host_pinned", "linear"])

@@ -18,10 +18,10 @@ TOP = Path(__file__).parents[3]
 def listed(state, tmp_path, monkeypatch):
     monkeypatch.setenv("ANSIBLE_CONFIG", str(TOP / "ansible.cfg"))
 
-    def run(config="plugin: ledger\n", name="fleet.stopgap.yml"):
+    def run(config="plugin: ledger\n", name="fleet.stopgap.yml", cwd=TOP):
         (tmp_path / name).write_text(config)
         command = [Path(sys.executable).parent / "ansible-inventory", "-i", tmp_path / name, "--list"]
-        done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
         groups = json.loads(done.stdout)
         return {name: group["hosts"] for name, group in groups.items() if group.get("hosts")}
 
@@ -65,3 +65,9 @@ def test_groups(listed):
 
 def test_an_empty_ledger_has_its_groups_and_no_hosts(listed):
     assert listed() == {}
+
+
+def test_p09_nothing_of_the_current_folder_is_run(listed, tmp_path):
+    (tmp_path / "uuid.py").write_text("open('ran', 'w').close()\n")
+    assert listed(cwd=tmp_path) == {}
+    assert not (tmp_path / "ran").exists()

@@ -74,6 +74,7 @@ class ActionModule(ActionBase):
                 "attest": {"type": "list", "elements": "str", "default": []},
                 "reason": {"type": "str", "default": ""},
                 "extend": {"type": "str", "default": ""},
+                "once": {"type": "dict", "default": {}},
             }
         )
         if self._task.run_once:
@@ -102,6 +103,7 @@ class ActionModule(ActionBase):
             remedies=answer["remedies"],
             knowledge=answer["knowledge"],
             due=due,
+            once=arguments["once"],
             actor=actor_of(task_vars or {}, os.environ),
         )
         return result

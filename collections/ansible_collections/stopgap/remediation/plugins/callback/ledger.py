@@ -15,7 +15,7 @@ description:
     end of the play runs C(python -m stopgap.ledger ingest) to deliver them.
   - Nothing that goes wrong here changes the result of a play. What could not be delivered stays in the spool, and the
     next play, or C(stopgap ledger ingest), delivers it.
-  - Check mode leaves no events.
+  - Check mode leaves no events. Nor does what is started with C(poll=0), since nobody hears its end; that is said.
   - With each assessment goes what the site says of the host in C(stopgap_exposure) (C(internet), C(internal) or C(isolated)),
     C(stopgap_criticality) (C(low), C(medium), C(high) or C(critical)) and C(stopgap_owner). Like C(stopgap_estate) they are read
     from extra variables, the play, the inventory, and C(group_vars) and C(host_vars) beside either; never from facts.
@@ -176,6 +176,8 @@ class CallbackModule(CallbackBase):
             self._witness.hear_remedies(result._result.get("remedies"))
             self._write(self._witness.hear_knowledge(result._result.get("knowledge")))
             self._write(self._witness.silences(self._estate))
+        elif action in events.TELLERS and _is_under_way(result._result):
+            self._warn_once("%s with `poll: 0` has no result yet, and async_status is not heard" % action)
         elif action in events.TELLERS:
             if "censored" in result._result:
                 self._warn_once("a result of %s is hidden by no_log and cannot be recorded" % action)
@@ -345,6 +347,12 @@ def _has_loop(result):
     return bool(task.loop_with or task.loop)
 
 
+def _is_under_way(answer):
+    """A job that nobody waits for said nothing, which is not the same as knowing nothing."""
+    return "ansible_job_id" in answer and not answer.get("finished")
+
+
 def _is_dry(result):
     fields = result._task_fields or {}
-    return bool(context.CLIARGS.get("check")) or fields.get("check_mode") in (True, "yes", "true")
+    # the task's own word, which is the command line's unless it says otherwise: `check_mode: false` changes hosts under --check
+    return fields.get("check_mode", context.CLIARGS.get("check")) in (True, "yes", "true")

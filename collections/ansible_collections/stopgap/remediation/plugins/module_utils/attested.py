@@ -8,11 +8,14 @@ The verifier reads it. It lies on the host, so that a host built anew owes every
 import os
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import StopgapError
 from ansible_collections.stopgap.remediation.plugins.module_utils.journal import BASE, as_json, explained, load, now
 
 
 def attest(journal, remedies, obligations, by, reason, base=BASE):
     """Returns [{"remedy", "obligation", "changed"}] of every obligation named that a remedy has."""
+    if not reason.strip():
+        raise StopgapError("somebody vouches here for what no check can see: say why, it is recorded")
     results = []
     with journal.locked():
         for remedy in remedies:

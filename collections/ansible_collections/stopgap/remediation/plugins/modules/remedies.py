@@ -31,6 +31,10 @@ options:
     description: The time that mitigations are about to get, such as C(14d); refused here where it is none.
     type: str
     default: ""
+  once:
+    description: Variables that are used once for all hosts of the play; returned as they are, to compare each host's own with.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -68,6 +72,10 @@ knowledge:
   returned: success
 due:
   description: Which of them are meant on which host, a list of ids by host, as the extra variable C(stopgap_due) says; empty where all are.
+  type: dict
+  returned: success
+once:
+  description: O(once).
   type: dict
   returned: success
 actor:

@@ -7,6 +7,8 @@ NOT_CHOSEN = (
     "no remedies were chosen: that is done once for all hosts, with the first of them, and was skipped there (a `when` that it does not "
     "meet, --start-at-task, tags). Say which hosts by the play's `hosts` or by --limit, or use include_role"
 )
+# Of the variables that each host may have its own of, those that are first used after a fix was installed; the others are seconds.
+WORDS = {"stopgap_reboot": ("never", "allow"), "stopgap_rollback": ("auto", "ask", "never")}
 
 
 def split_ids(value):
@@ -15,10 +17,11 @@ def split_ids(value):
     return [str(i) for part in parts for i in str(part).replace(",", " ").split()]
 
 
-def chosen(answer, wanted):
+def chosen(answer, wanted, once=None, own=None):
     """The remedies that were chosen, where they are what this host's own variables ask for. Raises ValueError with a sentence.
 
-    Without this a host of another group would be asked for the first host's remedies, or for none, and be called proven.
+    Without this a host of another group would be asked for the first host's remedies, or for none, or be proven by the first
+    host's tests, and be called proven. `once`, `own`: the host's variables of which the first host's count, and its own do.
     """
     if "remedies" not in answer:
         raise ValueError(NOT_CHOSEN)
@@ -28,7 +31,24 @@ def chosen(answer, wanted):
             "stopgap_remedies is %s on this host and %s on the first one, and remedies are chosen once for all hosts of a play: "
             "run one play for each, or say them with -e" % (", ".join(ids), ", ".join(answer["ids"]))
         )
+    for name, value in (once or {}).items():
+        if value != answer["once"][name]:
+            raise ValueError(
+                "%s is %r on this host and %r on the first one, and it is used once for all hosts of a play: run one play for each, "
+                "or say it with -e" % (name, value, answer["once"][name])
+            )
+    for name, value in (own or {}).items():
+        refuse_nonsense(name, value)
     return answer["remedies"]
+
+
+def refuse_nonsense(name, value):
+    """Ansible looks at the first host's variables only."""
+    words = WORDS.get(name)
+    if words and value not in words:
+        raise ValueError("%s is %r on this host: it is one of %s" % (name, value, ", ".join(words)))
+    if not words and not str(value).isdigit():
+        raise ValueError("%s is %r on this host: it is a number of seconds" % (name, value))
 
 
 def batches(serial):

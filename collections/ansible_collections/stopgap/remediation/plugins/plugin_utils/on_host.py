@@ -4,15 +4,23 @@
 Switches and the like (network_cli, netconf, httpapi) run no modules: Ansible runs theirs, and ``raw``, on the controller.
 """
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action.normal import ActionModule as Normal
+
+ELSEWHERE = (
+    "delegate_to asks {other}, and what that host says and gets would be recorded as {host}'s: "
+    "make {other} a host of the play instead"
+)
 
 
 class OnHost(Normal):
     """The action of such a module. The name of its file is its own: a redirect would be what callbacks hear."""
 
     def run(self, tmp=None, task_vars=None):
-        why = why_not_asked(self._connection, task_vars["inventory_hostname"])
+        host, other = task_vars["inventory_hostname"], self._task.delegate_to
+        if other and other != host:
+            raise AnsibleActionFail(ELSEWHERE.format(other=other, host=host))
+        why = why_not_asked(self._connection, host)
         if why:
             raise AnsibleConnectionFailure(why)
         return super().run(tmp, task_vars)
