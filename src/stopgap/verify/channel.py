@@ -14,6 +14,7 @@ from stopgap.verify.errors import CommandTimeout, ConnectionLost, HostUnreachabl
 from stopgap.verify.verdict import clean
 
 CHUNK = 65536
+GREETING_LIMIT = 1024 * 1024  # of what a login says before the agent does; each part of it is searched for prompts
 GRACE = 5.0  # seconds a host may be late with saying that a command ran out of time
 SSHPASS_EXITS = {5: "the ssh password was refused", 6: "the host key is not known"}
 
@@ -129,6 +130,8 @@ class Channel:
     def _greeted(self) -> bool:
         if agent.PROMPT in self._inbox:
             return True
+        if len(self._inbox) > GREETING_LIMIT:
+            raise HostUnreachable("its login says more than anybody would read, and no agent answers")
         if prompt := self._spec.get("become_prompt"):
             self._answer_prompt(sum(_asked(prompt, bytes(said)) for said in (self._errors, self._inbox)))
         return False

@@ -1,14 +1,15 @@
 """What a text can be asked for: the same words for a command's output, a header and an option."""
 
-import re
 from collections.abc import Callable
 from typing import Any
+
+from stopgap.verify import patterns
 
 CONDITIONS: dict[str, Callable[[str, str], bool]] = {
     "has": lambda wanted, text: wanted in text,
     "lacks": lambda wanted, text: wanted not in text,
-    "matches": lambda wanted, text: bool(re.search(wanted, text, re.MULTILINE)),
-    "lacks_match": lambda wanted, text: not re.search(wanted, text, re.MULTILINE),
+    "matches": lambda wanted, text: patterns.search(wanted, [text]) != [None],
+    "lacks_match": lambda wanted, text: patterns.search(wanted, [text]) == [None],
 }
 
 

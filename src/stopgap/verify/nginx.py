@@ -1,5 +1,6 @@
 """What `nginx -T` prints, as the directives that are in force: where each is set, and what servers inherit."""
 
+import fnmatch
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -11,13 +12,16 @@ FILE = re.compile(r"^# configuration file (/.+):$", re.MULTILINE)
 TOKEN = re.compile(
     r"""(?P<blank>\s+|\#[^\n]*)
       | (?P<mark>[{};])
-      | "(?P<double>(?:\\.|[^"\\])*)"
-      | '(?P<single>(?:\\.|[^'\\])*)'
-      | (?P<word>(?:\\.|\$\{|[^\s{};\\"'])(?:\\.|\$\{|[^\s{;\\])*)""",
+      | "(?P<double>(?:\\.|[^"\\]++)*+)"
+      | '(?P<single>(?:\\.|[^'\\]++)*+)'
+      | (?P<word>(?:\\.|\$\{|[^\s{};\\"'])(?:\\.|\$\{?|[^\s{;\\$]++)*+)""",
     re.VERBOSE | re.DOTALL,
 )
 LISTEN = re.compile(r"(?:(.+):)?(\d+)(?:-(\d+))?")
 PORT = "80"  # of a server that names none, or only an address: so root's nginx has it
+MOST_READ = 16 * 1024 * 1024  # characters, each file as often as it is included
+NAME_LIMIT = 100
+WORD_LIMIT = 4096  # of nginx's own
 CODE = "_by_lua_block"  # what it holds is no configuration
 
 
@@ -73,10 +77,10 @@ def _has_server(block: Block) -> bool:
 
 def _named(block: Block) -> str:
     if block.words != ["server"]:
-        return " ".join(block.words)
+        return " ".join(block.words)[:NAME_LIMIT]
     names = [word for words in block.directives if words[0] == "server_name" for word in words[1:]]
     listens = [words[1] for words in block.directives if words[0] == "listen" and words[1:]]
-    return " ".join(["server", *names[:1], *(f"({listen})" for listen in listens[:1])])
+    return " ".join(["server", *names[:1], *(f"({listen})" for listen in listens[:1])])[:NAME_LIMIT]
 
 
 def _is_meant(server: Block | None, scope: dict[str, str]) -> bool:
@@ -87,20 +91,19 @@ def _is_meant(server: Block | None, scope: dict[str, str]) -> bool:
     names = {word for words in server.directives if words[0] == "server_name" for word in words[1:]}
     listens = [words[1] for words in server.directives if words[0] == "listen" and words[1:]] or [PORT]
     return ("server" not in scope or scope["server"] in names) and (
-        "listen" not in scope or any(scope["listen"] in _heard_at(listen) for listen in listens)
+        "listen" not in scope or any(_hears(listen, scope["listen"]) for listen in listens)
     )
 
 
-def _heard_at(listen: str) -> set[str]:
-    """Its address and its port, too, each of a range."""
+def _hears(listen: str, wanted: str) -> bool:
+    """By its address or its port, also one of a range."""
     if listen.startswith("unix:"):
-        return {listen}
+        return wanted == listen
     match = LISTEN.fullmatch(listen)
     if match is None:
-        return {listen, PORT}
+        return wanted in (listen, PORT)
     address, first, last = match.groups()
-    ports = map(str, range(int(first), int(last or first) + 1))
-    return {listen, *ports, *([address] if address else [])}
+    return wanted in (listen, address) or (wanted.isdecimal() and int(first) <= int(wanted) <= int(last or first))
 
 
 def _configuration(text: str) -> Block:
@@ -109,18 +112,39 @@ def _configuration(text: str) -> Block:
     files = dict(zip(parts[1::2], parts[2::2], strict=True))
     if not files or len(files) != len(parts) // 2:
         raise Surprise("nginx -T names no file, or one twice")
-    top = parts[1]
-    reached = {top}
+    dump = _Dump(files, parts[1])
     main = Block([], [], [])
-    _fill(main, _tokens(files[top]), files, top, reached, nested=False)
-    if lost := sorted(set(files) - reached):
+    _fill(main, _tokens(files[parts[1]]), dump, nested=False)
+    if lost := sorted(set(files) - dump.reached):
         raise Surprise(f"nothing includes {lost[0]}, and nginx has read it")
     return main
 
 
-def _fill(
-    block: Block, tokens: Iterator[tuple[str, bool]], files: dict[str, str], top: str, reached: set[str], nested: bool
-) -> None:
+class _Dump:
+    """The files that nginx has read, by path. They may include each other more often than anybody can read them."""
+
+    def __init__(self, files: dict[str, str], top: str):
+        self.reached = {top}
+        self._files = files
+        self._folder = PurePosixPath(top).parent
+        self._left = MOST_READ
+
+    def included(self, pattern: str) -> list[str]:
+        """The texts; a pattern costs a look at every path."""
+        whole = str(self._folder / pattern)
+        found = [whole] if whole in self._files else []
+        if any(sign in whole for sign in "*?["):
+            self._left -= len(self._files)
+            matching = fnmatch.filter(self._files, whole)
+            found = sorted(path for path in matching if path.count("/") == whole.count("/"))
+        self.reached.update(found)
+        self._left -= sum(len(self._files[path]) for path in found)
+        if self._left < 0:
+            raise Surprise(f"nginx -T: more than {MOST_READ // 2**20} MiB, with all that is included")
+        return [self._files[path] for path in found]
+
+
+def _fill(block: Block, tokens: Iterator[tuple[str, bool]], dump: _Dump, nested: bool) -> None:
     """Reads up to the brace that ends the block, or up to the end of a file."""
     words: list[str] = []
     for part, is_mark in tokens:
@@ -128,9 +152,8 @@ def _fill(
             words.append(part)
         elif part == ";" and words:
             if words[0] == "include" and len(words) == 2:
-                for path in _included(words[1], files, top):
-                    reached.add(path)
-                    _fill(block, _tokens(files[path]), files, top, reached, nested=False)
+                for text in dump.included(words[1]):
+                    _fill(block, _tokens(text), dump, nested=False)
             else:
                 block.directives.append(words)
             words = []
@@ -138,7 +161,7 @@ def _fill(
             inner = Block(words, [], [])
             if words[0].endswith(CODE):
                 raise Surprise(f"{words[0]} holds code, which cannot be told from configuration here")
-            _fill(inner, tokens, files, top, reached, nested=True)
+            _fill(inner, tokens, dump, nested=True)
             block.blocks.append(inner)
             words = []
         elif part == "}" and nested and not words:
@@ -149,11 +172,6 @@ def _fill(
         raise Surprise("nginx -T: a file ends amid a block")
 
 
-def _included(pattern: str, files: dict[str, str], top: str) -> list[str]:
-    whole = str(PurePosixPath(top).parent / pattern)
-    return sorted(path for path in files if path == whole or PurePosixPath(path).match(whole))
-
-
 def _tokens(text: str) -> Iterator[tuple[str, bool]]:
     """(word or mark, is it a mark)"""
     at = 0
@@ -162,6 +180,8 @@ def _tokens(text: str) -> Iterator[tuple[str, bool]]:
         if match is None:
             raise Surprise(f"nginx -T: cannot be read from {text[at : at + 20]!r}")
         at = match.end()
+        if match.lastgroup != "blank" and len(match[0]) > WORD_LIMIT:
+            raise Surprise(f"nginx -T: nginx reads no word like {text[at - len(match[0]) :][:20]!r}…, it is too long")
         if match.lastgroup == "mark":
             yield match[0], True
         elif match.lastgroup != "blank":

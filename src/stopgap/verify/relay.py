@@ -27,6 +27,7 @@ from stopgap.verify.verdict import clean
 PATIENCE = 30.0  # seconds, besides the command's own: Ansible starts, connects, becomes another user
 ALIAS = "host"  # its name in the inventory; where it really is, ansible_host says
 ANSWER = re.compile(rb"stopgap\[([A-Za-z0-9+/=]*)\]stopgap")
+TEMPLATE = re.compile("[{}%]")
 CAUSE = "<<< caused by >>>"
 # No brace and no percent sign: Ansible takes arguments for templates. No quote that a shell could end at.
 ONCE = (
@@ -40,6 +41,8 @@ class Relay:
     """Has what a Channel has. `spec` is a connection of contracts.md §5 with `ansible`; raises HostUnreachable."""
 
     def __init__(self, spec: dict[str, Any], timeout: float, started: "Callable[[Relay], None] | None" = None):
+        if TEMPLATE.search(spec["python"]):  # where Ansible looks for it, the host says what it is called
+            raise HostUnreachable(f"{clean(spec['python'])} is no Python: set ansible_python_interpreter")
         self._python = shlex.join(shlex.split(spec["python"]))
         self._folder = PrivateFolder()
         self._variables = Path(self._folder.name, "variables.yml")  # only we may look into that folder

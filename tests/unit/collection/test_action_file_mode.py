@@ -105,3 +105,65 @@ def test_file_mode_goes_back_on_the_file_it_was_set_on_wherever_the_link_leads_b
     Path(target.path("link")).symlink_to("new")
     assert target.absent(remedy("CVE-1"))[0]["state"] == "lifted"
     assert target.tree() == dict(before, link=("link", "new"))
+
+
+def their_link(path, to):
+    """As who owns the folder, and is not root, makes it."""
+    Path(path).symlink_to(to)
+    os.chown(path, 1, 1, follow_symlinks=False)
+
+
+@pytest.mark.parametrize("at", ["app/key", "app"])
+def test_file_mode_is_not_put_back_on_what_a_users_link_leads_to(target, at):
+    """Else the user of the folder would have root's own file in the end."""
+    for name in ("app", "roots"):
+        Path(target.path(name)).mkdir()
+        Path(target.path(f"{name}/key")).write_text(name)
+        os.chmod(target.path(f"{name}/key"), 0o600)
+    os.chown(target.path("app/key"), 1, 1)
+    wanted = remedy("CVE-1", target.mode("app/key", "0600", owner="0", group="0"))
+    assert target.present(wanted)[0]["state"] == "applied"
+    os.rename(target.path(at), target.path("moved"))
+    their_link(target.path(at), target.path(at.replace("app", "roots")))
+    before = target.tree()
+    told = target.absent(wanted)[0]
+    assert (told["state"], target.tree()) == ("failed", before)
+    assert f"{target.path('app/key')} leads to {target.path('roots/key')} now" in told["reason"]
+    os.unlink(target.path(at))
+    os.rename(target.path("moved"), target.path(at))
+    assert target.absent(wanted)[0]["state"] == "lifted"
+    assert os.stat(target.path("app/key")).st_uid == 1
+
+
+def test_file_mode_goes_back_where_root_has_moved_the_folder(target):
+    """As /bin becomes a link to /usr/bin."""
+    Path(target.path("bin")).mkdir()
+    Path(target.path("bin/tool")).write_text("x")
+    os.chmod(target.path("bin/tool"), 0o4755)
+    wanted = remedy("CVE-1", target.mode("bin/tool", "0755"))
+    target.present(wanted)
+    os.rename(target.path("bin"), target.path("moved"))
+    Path(target.path("bin")).symlink_to("moved")
+    assert target.absent(wanted)[0]["state"] == "lifted"
+    assert os.stat(target.path("moved/tool")).st_mode & 0o7777 == 0o4755
+
+
+def test_file_mode_of_what_is_replaced_this_very_moment_is_left_alone(target, monkeypatch):
+    for name in ("tool", "roots"):
+        Path(target.path(name)).write_text(name)
+        os.chmod(target.path(name), 0o755)
+    lstat, path = os.lstat, target.path("tool")
+
+    def swapped(asked, **options):
+        info = lstat(asked, **options)
+        if asked == path:
+            monkeypatch.setattr(os, "lstat", lstat)
+            os.unlink(path)
+            their_link(path, target.path("roots"))
+        return info
+
+    action = file_mode.FileMode(target.mode("tool", "0700")["params"])
+    monkeypatch.setattr(os, "lstat", swapped)
+    with pytest.raises(file_mode.ActionError, match="replaced just now"):
+        action.apply({"uid": 0, "gid": 0})
+    assert os.stat(target.path("roots")).st_mode & 0o777 == 0o755

@@ -1,6 +1,7 @@
 """Whoever owns a folder above may put a link in its place at any moment: what is written stays in the folder held."""
 
 import os
+import shutil
 import stat
 import struct
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.unit.collection.target import remedy
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.line import Line
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
 STATE = {"mode": "0640"}
@@ -112,6 +114,82 @@ def test_nothing_to_discard_where_there_is_no_folder(lib):
     durable.discard(str(lib / "none/a.conf"))
     durable.discard(str(lib / "a.conf/b.conf"))
     assert contents(lib) == {"a.conf": "before\n"}
+
+
+def test_a_state_is_of_one_file_whatever_takes_its_place(lib, monkeypatch):
+    """Else its owner would be given root's own content when it is put back, or root's setuid bit with his."""
+    path, real = lib / "a.conf", durable.hash_file
+    (lib / "roots").write_text("root's own\n")
+
+    def swapped(asked):
+        path.unlink()
+        path.symlink_to("roots")
+        return real(asked)
+
+    monkeypatch.setattr(durable, "hash_file", swapped)
+    assert durable.snapshot(str(path))["sha256"] == durable.hash_of(b"before\n")
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_an_edit_gives_nobody_the_mode_of_a_file_that_it_did_not_read(target, state, monkeypatch):
+    """A setuid bit of root's, say."""
+    path, roots = Path(target.path("a.conf")), Path(target.path("roots"))
+    path.write_text("a\nb\n")
+    roots.write_text("x")
+    roots.chmod(0o4755)
+    wanted = remedy("CVE-1", {"type": "line", "params": {"path": str(path), "match": "^b", "line": "c"}})
+    if state == "absent":
+        target.present(wanted)
+    step = "_write" if state == "present" else "_restore"
+    monkeypatch.setattr(Line, step, swapped_before(getattr(Line, step), path, roots))
+    told = target.run(state, wanted)[0][0]
+    assert told["state"] == "failed", told
+    assert "by somebody else: run this again" in told["reason"]
+    assert path.is_symlink()
+    assert stat.S_IMODE(roots.stat().st_mode) == 0o4755
+
+
+def swapped_before(act, path, roots):
+    def swapped(action, *args):
+        path.unlink()
+        path.symlink_to(roots)
+        return act(action, *args)
+
+    return swapped
+
+
+@pytest.mark.parametrize("kind", ["file", "absent", "line"])
+def test_a_users_link_leads_nobody_to_roots_folders(target, kind):
+    """A file that was taken away comes back where it was, and not as one of root's drop-ins."""
+    for name in ("app", "ld.so.conf.d"):
+        Path(target.path(name)).mkdir()
+    path = Path(target.path("app/a.conf"))
+    path.write_text("/home/user/lib\n")
+    os.chown(path, 1, 1)
+    action = {
+        "file": target.file("app/a.conf"),
+        "absent": {"type": "file", "params": {"path": str(path), "absent": True}},
+        "line": {"type": "line", "params": {"path": str(path), "match": "^/home", "line": "#"}},
+    }[kind]
+    wanted, before = remedy("CVE-1", action), target.tree()
+    assert target.present(wanted)[0]["state"] == "applied"
+    if path.exists():
+        shutil.copy2(path, target.path("ld.so.conf.d"))
+        os.chown(target.path("ld.so.conf.d/a.conf"), 1, 1)
+    lead = target.path("app")
+    os.rename(lead, target.path("moved"))
+    os.symlink("ld.so.conf.d", lead)
+    os.chown(lead, 1, 1, follow_symlinks=False)
+    swapped = target.tree()
+    told = target.absent(wanted)[0]
+    assert (told["state"], target.tree()) == ("failed", swapped)
+    assert f"{lead} leads to {target.path('ld.so.conf.d')} now, by a link that is not root's" in told["reason"]
+    os.unlink(lead)
+    os.rename(target.path("moved"), lead)
+    shutil.rmtree(target.path("ld.so.conf.d"))
+    os.mkdir(target.path("ld.so.conf.d"))
+    assert target.absent(wanted)[0]["state"] == "lifted"
+    assert target.tree() == before
 
 
 def acl(name, group):

@@ -115,6 +115,15 @@ def test_what_an_earlier_verb_of_the_same_run_registered_is_not_heard():
     assert states(said(variables, "fix", "a")["assess"]) == {"CVE-1": "exposed", "CVE-2": "unknown"}
 
 
+def test_p09_a_host_that_lifted_brings_up_no_other_remedy():
+    variables = {
+        **CHOSEN,
+        "__remediate_lifted": {"results": [{"remedy": "CVE-1", "state": "lifted"}]},
+        "__remediate_reassessed": {"assessments": [{"remedy": "CVE-9", "state": "exposed"}]},
+    }
+    assert set(states(said(variables, "fix", "a")["assess"])) == {"CVE-1", "CVE-2"}
+
+
 def begun(entry, steps, state="pending_tasks", remedy="CVE-1"):
     return {"remedy": remedy, "state": state, "entry": entry, "history": [{}] * steps}
 

@@ -175,6 +175,31 @@ def test_a_strategy_in_which_each_host_runs_by_itself_is_refused(strategy, tmp_p
     assert (code == 0) is ("Assess" in said) is not refused
 
 
+LYING = """#!/bin/sh
+told=$({python} "$@")
+case "$told" in
+*'"assessments"'*) printf '%s' "$told" | sed 's|{{|{{"ansible_facts": {{"stopgap_tests": ["{theirs}"]}}, |' ;;
+*) printf '%s\\n' "$told" ;;
+esac
+"""
+
+
+def test_p09_no_host_says_what_the_role_does(tmp_path):
+    """What a module returns as facts outweighs the inventory, and what runs once goes by the first host's."""
+    theirs, ours = tmp_path / "test_theirs.py", tmp_path / "test_ours.py"
+    for path in (theirs, ours):
+        path.write_text(f"open({str(path.with_suffix('.ran'))!r}, 'w')\n\ndef test_it(host):\n    pass\n")
+    (tmp_path / "python").write_text(LYING.format(python=sys.executable, theirs=theirs))
+    (tmp_path / "python").chmod(0o755)
+    hosts = {"first": {"ansible_python_interpreter": str(tmp_path / "python")}, "second": {}}
+    here = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    told = {**here, "stopgap_remedies": "CVE-2023-44487", "stopgap_tests": [str(ours)]}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, "vars": told}}))
+    _code, said = play(tmp_path / "state", "playbooks/verify.yml", "-i", tmp_path / "hosts.yml")
+    assert "failed=1" not in said
+    assert (theirs.with_suffix(".ran").exists(), ours.with_suffix(".ran").exists()) == (False, True), said
+
+
 def test_what_a_survey_leaves_empty_was_not_said(tmp_path):
     empty = [word for name in ("attest", "remedy_path", "tests", "reason") for word in ("-e", f"stopgap_{name}=")]
     words = ["-e", "stopgap_remedies=CVE-2023-44487", *empty]

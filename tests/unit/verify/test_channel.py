@@ -135,6 +135,15 @@ def test_a_silent_far_end_costs_the_timeout():
     assert time.monotonic() - started < 3
 
 
+@pytest.mark.parametrize("prompt", [None, "(?i)(?:password|passwort)\\s*:"])
+def test_p09_a_login_that_never_ends_is_given_up(prompt):
+    spec = {"argv": ["cat", "/dev/zero"], "become_password": "x", "become_prompt": prompt}
+    began = time.monotonic()
+    with pytest.raises(HostUnreachable, match="its login says more than anybody would read"):
+        Channel(spec, 20)
+    assert time.monotonic() - began < 15
+
+
 def test_what_a_login_prints_before_the_agent_is_skipped(local):
     argv = ["/bin/sh", "-c", 'echo "Welcome, 12 0 0"; exec "$@"', "sh", *local["argv"]]
     channel = Channel({**local, "argv": argv}, 10)

@@ -1,5 +1,8 @@
 """What daemons print of their own configuration; real ones answer in tests/e2e/test_checks_lab.py."""
 
+import contextlib
+import tracemalloc
+
 import pytest
 from tests.unit.verify.asking import ask, word
 
@@ -175,6 +178,42 @@ def test_two_servers_of_one_name_are_two_places():
 def test_p04_what_cannot_be_read_is_unknown(files):
     with pytest.raises(Surprise):
         settings("user", **files)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"nginx.conf": "include a; include a; include a;", "a": f"include b; {'x 1;' * 2**20}", "b": ""},
+        {"nginx.conf": f"user '{'a' * 5000}';"},
+    ],
+    ids=["includes", "word"],
+)
+def test_p09_what_no_nginx_would_read_is_not_read(files, monkeypatch):
+    """Files that include each other twice, thirty deep, are small to send, and never read to their end."""
+    monkeypatch.setattr(nginx, "MOST_READ", 8 * 2**20, raising=False)
+    with pytest.raises(Surprise, match=r"MiB|too long"):
+        settings("user", **files)
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("events {} http { server { listen 1-2000000; a 1; } server { listen 80; a 2; } }", {"listen": "80"}),
+        (f"{'b' * 2**20};", {}),
+        (f"'{'b' * 2**20}';", {}),
+        ("".join(f"{'b' * 4000}{number} {{ a 1;" for number in range(150)) + "}" * 150, {}),
+    ],
+    ids=["ports", "word", "quoted", "places"],
+)
+def test_p09_a_small_configuration_takes_little_memory(text, scope):
+    given = dump(**{"nginx.conf": text})
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(Surprise):
+            nginx.settings(given, "a", scope)
+        assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_nginx_verdicts(fake_tool, tmp_path):

@@ -21,8 +21,8 @@ def reach(tmp_path, monkeypatch):
     monkeypatch.setenv("ANSIBLE_CONNECTION_PLUGINS", str(PLUGINS))
     opened = []
 
-    def open_(variables, timeout=30):
-        host = open_host("web1", {"ansible": variables, "python": sys.executable}, timeout)
+    def open_(variables, timeout=30, python=sys.executable):
+        host = open_host("web1", {"ansible": variables, "python": python}, timeout)
         opened.append(host)
         return host
 
@@ -56,6 +56,14 @@ def test_the_cause_is_told_and_not_all_that_ansible_did_on_the_way_to_it(reach):
         reach(told | {"ansible_become": True}).backend.connect()
     said = [f"The '{shell}' shell plugin does not support become." for shell in ("powershell", "cmd")]  # 2.19, 2.21
     assert str(raised.value).startswith((*said, "The powershell shell family is incompatible"))  # 2.16
+
+
+def test_p09_a_python_that_the_host_has_named_is_no_template(reach, tmp_path):
+    """Ansible's search for one takes the host's word for its path."""
+    named = f'/x{{{{lookup(\\"pipe\\",\\"touch${{IFS}}{tmp_path}/here\\")}}}}'
+    with pytest.raises(HostUnreachable, match="is no Python: set ansible_python_interpreter"):
+        reach(HERE, python=named).backend.connect()
+    assert not (tmp_path / "here").exists()
 
 
 def test_a_plugin_that_is_not_there_says_so(reach):

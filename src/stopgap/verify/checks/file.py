@@ -1,8 +1,8 @@
 """`file {path, exists?, mode?, matches?, lacks_match?}`: unless `exists` is false, the file has to be there."""
 
-import re
 from typing import Any
 
+from stopgap.verify import patterns
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
@@ -57,8 +57,9 @@ def _content(host: AgentHost, params: dict[str, Any]) -> Verdict:
     if wanted is None and unwanted is None:
         return passed(f"{path} is as expected")
     text = host.run_expect([0], "cat -- %s", path).stdout
-    if wanted is not None and not re.search(wanted, text, re.MULTILINE):
+    if wanted is not None and patterns.search(wanted, [text]) == [None]:
         return failed(f"{path} has no match for {wanted!r}")
-    if unwanted is not None and (match := re.search(unwanted, text, re.MULTILINE)):
-        return failed(f"{path} still says: {match[0].strip()[:100]}")
+    match = None if unwanted is None else patterns.search(unwanted, [text])[0]
+    if match is not None:
+        return failed(f"{path} still says: {match.strip()[:100]}")
     return passed(f"{path} is as expected")

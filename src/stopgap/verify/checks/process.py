@@ -1,9 +1,8 @@
 """`process {name?, user?, args_match?, running, count?}`: whether such processes run, as `ps` names them."""
 
-import re
 from typing import Any
 
-from stopgap.verify import on_host
+from stopgap.verify import on_host, patterns
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.context import Context
 from stopgap.verify.errors import Surprise
@@ -33,7 +32,8 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
         raise Surprise(f"no process has a name of more than {NAME_LIMIT} bytes")
     found = on_host.ask_own(host, "running", [params.get("name"), params.get("user")])
     if params.get("args_match") is not None:
-        found = [one for one in found if re.search(params["args_match"], one["args"], re.MULTILINE)]
+        matches = patterns.search(params["args_match"], [one["args"] for one in found])
+        found = [one for one, match in zip(found, matches, strict=True) if match is not None]
     wanted, running = params.get("count"), params["running"]
     said = f"{len(found)} run: {_shown(found)}" if found else "none runs"
     if running and wanted is not None:

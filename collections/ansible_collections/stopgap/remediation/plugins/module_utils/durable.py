@@ -31,25 +31,35 @@ CONTENT = ("kind", "sha256", "target", "saved", "mtime_ns", "atime_ns", "xattrs"
 
 
 def snapshot(path):
-    """The state of a path; links are not followed. ActionError for anything that is no plain file or link."""
+    """The state of a path; links are not followed. ActionError for anything that is no plain file or link.
+
+    All of it is of one file, whatever its folder's owner puts in its place meanwhile.
+    """
     try:
-        info = os.lstat(path)
+        held = os.open(path, os.O_PATH | os.O_NOFOLLOW)
     except (FileNotFoundError, NotADirectoryError):
         return absent()
+    try:
+        return state_of(path, os.fstat(held), "/proc/self/fd/%d" % held)
+    finally:
+        os.close(held)
+
+
+def state_of(path, info, held):
     if stat.S_ISLNK(info.st_mode):
         return dict(absent(), kind="link", target=os.readlink(path), uid=info.st_uid, gid=info.st_gid)
     if not stat.S_ISREG(info.st_mode):
         raise ActionError("%s is neither a file nor a link: left alone" % path)
     return {
         "kind": "file",
-        "sha256": hash_file(path),
+        "sha256": hash_file(held),
         "target": None,
         "mode": mode_text(info.st_mode),
         "uid": info.st_uid,
         "gid": info.st_gid,
         "mtime_ns": info.st_mtime_ns,
         "atime_ns": info.st_atime_ns,
-        "xattrs": read_xattrs(path),
+        "xattrs": read_xattrs(held),
     }
 
 
@@ -77,6 +87,37 @@ def folder_of(path, folder=None):
         if error.filename in (os.path.basename(path), os.path.basename(temporary(path))):  # that tells nobody where
             error.filename = os.path.join(os.path.dirname(path), error.filename)
         raise
+    finally:
+        os.close(held)
+
+
+def led_to(path, known):
+    """Where `path` leads by now. ActionError where that is not `known`, and a link on the way is not root's own: its
+    owner would have us change what he may not.
+    """
+    now, owners = "/", set()
+    for name in filter(None, path.split("/")):
+        now = os.path.join(now, name)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            info = os.lstat(now)
+            if stat.S_ISLNK(info.st_mode):
+                now = os.path.realpath(now)
+                owners.add(info.st_uid)
+    if now != known and not owners <= {0, os.geteuid()}:
+        raise ActionError("%s leads to %s now, by a link that is not root's: nothing was changed there" % (path, now))
+    return now
+
+
+@contextlib.contextmanager
+def pinned(path):
+    """A name of the file or folder at `path`, where no link was before, that means it whatever is put in its place."""
+    place = led_to(path, path)
+    held = os.open(place, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        pin = "/proc/self/fd/%d" % held
+        if os.readlink(pin) != place or stat.S_ISLNK(os.fstat(held).st_mode):
+            raise ActionError("%s was replaced just now: nothing was changed there; run this again" % path)
+        yield pin
     finally:
         os.close(held)
 

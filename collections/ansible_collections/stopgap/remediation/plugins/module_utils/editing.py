@@ -194,22 +194,33 @@ class Edit(Action):
         if lines == now:
             return
         validate = self.params.get("validate")
-        durable.write(self.path, bytes_of(lines), self._dress(lines), on_draft(validate))
+        self._replace(now, lines, self._place(), on_draft(validate))
         if validate and not on_draft(validate):
             must(validate)
 
     def _restore(self, now, lines):
         """The times too, where it is the file from before any of us again."""
-        state = self._dress(lines)
+        place = self._place()
         if lines != now:
-            durable.write(self.path, bytes_of(lines), state)
-        elif state.get("mtime_ns") not in (None, os.stat(self.path).st_mtime_ns):
-            os.utime(self.path, ns=(state["atime_ns"], state["mtime_ns"]))
+            self._replace(now, lines, place)
+            return
+        state = self._dress(now, lines, place)
+        if state.get("mtime_ns") not in (None, os.lstat(place).st_mtime_ns):
+            os.utime(place, ns=(state["atime_ns"], state["mtime_ns"]), follow_symlinks=False)
 
-    def _dress(self, lines):
-        info = os.stat(self.path)
-        state = {"mode": durable.mode_text(info.st_mode), "uid": info.st_uid, "gid": info.st_gid}
-        state["xattrs"] = durable.read_xattrs(self.path)
+    def _place(self):
+        folder = os.path.dirname(self.path)
+        return os.path.join(durable.led_to(folder, folder), os.path.basename(self.path))
+
+    def _replace(self, now, lines, place, check=None):
+        durable.write(place, bytes_of(lines), self._dress(now, lines, place), check, os.path.dirname(place))
+
+    def _dress(self, now, lines, place):
+        """Owner and mode are of the very file that was read: another's content never gets them."""
+        found = durable.snapshot(place)
+        if found["sha256"] != durable.hash_of(bytes_of(now)):
+            raise ActionError("%s was changed just now, by somebody else: run this again" % self.path)
+        state = {key: found[key] for key in ("mode", "uid", "gid", "xattrs")}
         first = self.held[0]["prior"]["base"]["first"]
         return dict(state, **first) if durable.hash_of(bytes_of(lines)) == first["sha256"] else state
 

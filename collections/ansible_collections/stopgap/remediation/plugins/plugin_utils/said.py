@@ -49,7 +49,7 @@ def said(variables, mode, host):
     if any(one["state"] == "rolled_back" for one in told["rollback"]):
         told["verification"] += _verdicts(variables, "__remediate_reproven", host)
     if any(one["state"] == "lifted" for one in told["lift"]):
-        told["assess"] += [a for a in map(_assessment, _of(variables, "__remediate_reassessed", "assessments")) if a]
+        told["assess"] += _heard(_of(variables, "__remediate_reassessed", "assessments"), ids)
         told["verification"] += _verdicts(variables, "__remediate_reverified", host)
     return told
 
@@ -87,9 +87,13 @@ def _verdicts(variables, register, host):
 
 
 def _assessments(items, ids):
-    heard = [one for one in map(_assessment, items) if one and one["remedy"] in ids]
+    heard = _heard(items, ids)
     answered = by_remedy(heard)
     return heard + [_silence(remedy) for remedy in ids if remedy not in answered]
+
+
+def _heard(items, ids):
+    return [one for one in map(_assessment, items) if one and one["remedy"] in ids]
 
 
 def _assessment(item):

@@ -33,6 +33,7 @@ class File(Action):
         self.content = None if params.get("content") is None else params["content"].encode("utf-8")
         if self.absent == (self.content is not None or self.immutable is not None):
             raise ActionError("file: give `content`, `immutable` or both, or `absent`")
+        self.known = os.path.dirname(self.place)
 
     @property
     def place(self):
@@ -44,6 +45,10 @@ class File(Action):
 
     def touches(self):
         return {self.place: "all"}
+
+    def meet(self, own, held, path_of):
+        if any(item is own for item in held):
+            self.known = os.path.dirname(own["resource"].partition(":")[2])
 
     def read(self):
         state = durable.snapshot(self.path)
@@ -79,8 +84,9 @@ class File(Action):
 
     def apply(self, prior):
         if self.absent:
+            folder = self._folder()
             self._unlock()
-            durable.discard(self.path)
+            durable.discard(self.path, folder)
             durable.sync_folder(os.path.dirname(self.path))
         elif self.content is not None:
             self._write(prior)
@@ -94,11 +100,12 @@ class File(Action):
         return [False] if key == "immutable" else []
 
     def revert(self, prior, written):
-        durable.discard(durable.temporary(self.path))
+        folder = self._folder()
+        durable.discard(durable.temporary(self.path), folder)
         if "kind" in written and differing(self.read(), {key: prior[key] for key in durable.COMPARED}):
             durable.make_folders(self.path)
             self._unlock()
-            durable.restore(self.path, prior, prior.get("saved"))
+            durable.restore(self.path, prior, prior.get("saved"), folder)
         if self.read()["kind"] == "file":
             durable.set_immutable(self.path, prior.get("immutable"))
         durable.remove_folders(prior["folders"])
@@ -152,11 +159,15 @@ class File(Action):
         if durable.attributes(nearest(self.path)) is None:
             raise ActionError("%s: its file system has no immutable attribute" % self.path)
 
+    def _folder(self):
+        return durable.led_to(os.path.dirname(self.path), self.known)
+
     def _write(self, prior):
+        folder = self._folder()
         durable.make_folders(self.path)
         kept = {name: value for name, value in (prior.get("xattrs") or {}).items() if name in KEPT}
         state = dict(self.desired(prior), xattrs=kept)
-        durable.write(self.path, self.content, state, self._accept)
+        durable.write(self.path, self.content, state, self._accept, folder)
 
     def _accept(self, draft):
         """The validator's word on the draft first; only then is the file that is there opened to change."""

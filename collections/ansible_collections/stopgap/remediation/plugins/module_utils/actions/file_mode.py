@@ -82,11 +82,12 @@ class FileMode(Action):
             replace_override(now["override"], wanted["override"])
         if now["mode"] is None:
             return  # gone with its package: nothing to put back
-        if (now["uid"], now["gid"]) != (wanted["uid"], wanted["gid"]):
-            chown(self.path, wanted["uid"], wanted["gid"])
-        # also after chown, which clears setuid bits; a read-only file system refuses even the mode that is there
-        if durable.mode_text(os.stat(self.path).st_mode) != wanted["mode"]:
-            os.chmod(self.path, int(wanted["mode"], 8))
+        with durable.pinned(self.path) as pin:
+            if (now["uid"], now["gid"]) != (wanted["uid"], wanted["gid"]):
+                chown(pin, wanted["uid"], wanted["gid"])
+            # also after chown, which clears setuid bits; a read-only file system refuses even the mode that is there
+            if durable.mode_text(os.stat(pin).st_mode) != wanted["mode"]:
+                os.chmod(pin, int(wanted["mode"], 8))
 
     def _names(self):
         """dpkg may know /usr/bin/x as /bin/x on merged-/usr hosts."""
