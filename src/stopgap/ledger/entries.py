@@ -151,8 +151,6 @@ def _none_held(facts: Facts, event: Event) -> Facts:
     One that was put in force while the host was asked is not meant.
     """
     meant = {name for name, one in facts.entries.items() if one.in_force and _was_there(facts, one, event)}
-    if not meant:
-        return facts
     entries = {
         name: replace(one, gone=True, back=False) if name in meant else one for name, one in facts.entries.items()
     }

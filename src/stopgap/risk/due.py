@@ -40,13 +40,6 @@ class Due:
     candidates: tuple[Candidate, ...]
     facts: tuple[Known, ...]
 
-    @property
-    def explanation(self) -> tuple[str, ...]:
-        """Sentences: each fact with where it comes from, then each date, then which one decides."""
-        told = [fact.sentence for fact in self.facts]
-        told += [candidate_sentence(one) for one in self.candidates]
-        return (*told, decision_sentence(self))
-
 
 @dataclass(frozen=True, slots=True)
 class Dates:
@@ -58,12 +51,8 @@ class Dates:
     forensics: bool
 
 
-def due_of(facts: Facts, known_since: date, policy: Policy, now: datetime) -> Due:
-    """`known_since`: the day this host was first known to be affected, in the present episode."""
-    return as_due(find_dates(facts, known_since, policy), facts, now)
-
-
 def find_dates(facts: Facts, known_since: date, policy: Policy) -> Dates:
+    """`known_since`: the day this host was first known to be affected, in the present episode."""
     candidates = tuple(_candidates(facts, known_since, policy))
     decider = min((one for one in candidates if one.used), key=_earliest)
     forensics = _timeline(facts, policy, kev=bool(facts.kev))[0].forensics

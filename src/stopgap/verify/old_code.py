@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from stopgap.verify import on_host
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.checks.package import fixed_in, installed
+from stopgap.verify.checks.processes import ask
 from stopgap.verify.errors import Surprise
 
 Process = dict[str, Any]
@@ -20,15 +20,8 @@ def of_remedy(host: AgentHost, remedy: dict[str, Any]) -> list[Process]:
     gone = [name for name in wanted if name not in here and _named_here(host, name, remedy)]
     if gone and not here:
         raise Surprise(f"{gone[0]} is not installed, so there is no telling what still runs of it")
-    return [one for word in [*here, *(["--gone"] if gone else [])] for one in _ask(host, word)]
+    return [one for word in [*here, *(["--gone"] if gone else [])] for one in ask(host, word)]
 
 
 def _named_here(host: AgentHost, package: str, remedy: dict[str, Any]) -> bool:
     return fixed_in(host, package, remedy["affected"]["packages"]) not in (None, "not_affected")
-
-
-def _ask(host: AgentHost, word: str) -> list[Process]:
-    found = on_host.ask(host, "processes", word)
-    if not isinstance(found, list):
-        raise Surprise(f"not a list of processes: {found}")
-    return found

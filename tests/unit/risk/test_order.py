@@ -8,6 +8,8 @@ from tests.unit.risk.makers import case, judge_of, now_of
 
 from stopgap.risk import order
 from stopgap.risk.due import find_dates
+from stopgap.risk.explain import Story, sentences
+from stopgap.risk.facts import RemedyFacts
 
 CASES = Path(__file__).parents[2] / "cases" / "risk"
 ASKED = {"host", "remedy", "state", "rank", "due", "basis", "days", "forensics", "overdue", "breached", "why", "says"}
@@ -21,10 +23,10 @@ def test_order(path):
     assert len(ranked) == len(told["expect"]), [one.case.host for one in ranked]
     for one, wanted in zip(ranked, told["expect"], strict=True):
         assert set(wanted) <= ASKED
-        matches(one, wanted)
+        matches(one, wanted, now)
 
 
-def matches(one, wanted):
+def matches(one, wanted, now):
     due = one.judged.due
     seen = {name: getattr(one.case, name) for name in ("host", "remedy", "state")} | {"breached": one.breached}
     seen |= {"rank": one.rank.name.lower(), "due": "none"}
@@ -34,8 +36,9 @@ def matches(one, wanted):
     plain = {name: value for name, value in wanted.items() if name not in ("why", "says")}
     assert {name: seen[name] for name in plain} == plain
     assert wanted.get("why", "") in one.why
+    explanation = list(sentences(Story(one.case, RemedyFacts(one.case.remedy), one.judged, (), now)))
     for part in wanted.get("says", []):
-        assert any(part in sentence for sentence in due.explanation), due.explanation
+        assert any(part in sentence for sentence in explanation), explanation
 
 
 def test_dates_are_worked_out_once_for_all_that_share_their_facts(monkeypatch):

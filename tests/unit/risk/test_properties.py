@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.risk.makers import CVE, NOW, case
 
-from stopgap.risk.due import due_of, end_of
+from stopgap.risk.due import as_due, end_of, find_dates
 from stopgap.risk.facts import About, Feeds, RemedyFacts, gather
 from stopgap.risk.order import Judge, order_of_work
 from stopgap.risk.policy import NONE, Policy
@@ -41,7 +41,8 @@ policies = st.builds(
 
 def due(remedy, exposure, listing, since, policy=NONE, now=NOW):
     feeds = Feeds({CVE: listing} if listing else {}, {}, "KEV", "EPSS")
-    return due_of(gather(remedy, About(exposure=exposure), feeds, policy), since, policy, now)
+    facts = gather(remedy, About(exposure=exposure), feeds, policy)
+    return as_due(find_dates(facts, since, policy), facts, now)
 
 
 def moment(told):

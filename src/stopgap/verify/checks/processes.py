@@ -3,12 +3,9 @@
 The collection's own processes.py does the looking, so that assess, patch and verify cannot disagree.
 """
 
-import json
-import shlex
-from functools import cache
 from typing import Any
 
-from stopgap.collection import collection_root
+from stopgap.verify import on_host
 from stopgap.verify.backend import AgentHost
 from stopgap.verify.checks.package import distro, fixed_in, installed
 from stopgap.verify.context import Context
@@ -34,7 +31,7 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     package = params["not_on_old_code"]
     if not installed(host, package):
         return _absent(host, package, context)
-    found = _ask(host, package)
+    found = ask(host, package)
     if not found:
         return passed(f"no process runs code that {package} has replaced")
     if sure := [one for one in found if one["sure"]]:
@@ -55,20 +52,16 @@ def _absent(host: AgentHost, package: str, context: Context) -> Verdict:
     if fixed_in(host, package, affected) in (None, "not_affected"):
         return passed(f"{package} is not installed, and the remedy names none for {distro(host)}")
     others = [one["name"] for one in affected if one["name"] != package and installed(host, one["name"])]
-    if others and not (gone := _ask(host, "--gone")):
+    if others and not (gone := ask(host, "--gone")):
         return passed(f"{package} is not installed ({others[0]} is), and no process runs a program that is gone")
     if others:
         return unknown(f"{package} is not installed, and these run programs that are gone: {_shown(gone)}")
     return unknown(f"{package} is not installed, so there is no telling what still runs of it")
 
 
-def _ask(host: AgentHost, word: str) -> list[dict[str, Any]]:
-    found = json.loads(host.check_output(f"{host.backend.python} - {shlex.quote(word)}", stdin=_source()))
+def ask(host: AgentHost, word: str) -> list[dict[str, Any]]:
+    """Of a package; or `--gone`: all that run programs that are gone."""
+    found = on_host.ask(host, "processes", word)
     if not isinstance(found, list):
         raise Surprise(f"not a list of processes: {found}")
     return found
-
-
-@cache
-def _source() -> str:
-    return (collection_root() / "plugins/module_utils/processes.py").read_text(encoding="utf-8")

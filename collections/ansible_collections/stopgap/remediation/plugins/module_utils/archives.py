@@ -34,7 +34,7 @@ LOCAL, CENTRAL, ENDING = b"PK\3\4", b"PK\1\2", b"PK\5\6"
 ENDING_64, LOCATOR_64, TAG_64 = b"PK\6\6", b"PK\6\7", 1
 UNKNOWN_32 = 0xFFFFFFFF
 # offsets in a central record: of flags and method, crc and sizes, of the lengths of name, extra and comment, of the offset
-CENTRAL_SIZE, LOCAL_SIZE, ENDING_SIZE, LOCATOR_SIZE = 46, 30, 22, 20
+CENTRAL_SIZE, LOCAL_SIZE = 46, 30
 HAS_DESCRIPTOR = 1 << 3
 
 
