@@ -94,7 +94,7 @@ class InventoryModule(BaseInventoryPlugin):
         environ = dict(os.environ)
         if self.get_option("state_dir"):
             environ["STOPGAP_STATE_DIR"] = self.get_option("state_dir")
-        command = [sys.executable, "-m", "stopgap.ledger", "cases", "--json"]
+        command = [sys.executable, "-P", "-m", "stopgap.ledger", "cases", "--json"]  # nothing of the current folder
         try:
             done = subprocess.run(
                 command, env=environ, capture_output=True, text=True, timeout=self.get_option("timeout"), check=False

@@ -18,14 +18,22 @@ TOP = Path(__file__).parents[3]
 def listed(state, tmp_path, monkeypatch):
     monkeypatch.setenv("ANSIBLE_CONFIG", str(TOP / "ansible.cfg"))
 
-    def run(config="plugin: ledger\n", name="fleet.stopgap.yml"):
+    def run(config="plugin: ledger\n", name="fleet.stopgap.yml", folder=TOP):
         (tmp_path / name).write_text(config)
         command = [Path(sys.executable).parent / "ansible-inventory", "-i", tmp_path / name, "--list"]
-        done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
         groups = json.loads(done.stdout)
         return {name: group["hosts"] for name, group in groups.items() if group.get("hosts")}
 
     return run
+
+
+def test_p09_nothing_of_the_current_folder_is_run(listed, tmp_path):
+    (tmp_path / "uuid.py").write_text("open('ran', 'w').close()\n")
+    with writing(open_ledger()) as connection:
+        book.record(connection, [event(host="web1", remedy="CVE-2")])
+    assert listed(folder=tmp_path)["stopgap_exposed"] == ["web1"]
+    assert not (tmp_path / "ran").exists()
 
 
 def test_groups(listed):
