@@ -27,7 +27,7 @@ def name_given(value: str) -> str:
 
 
 Host = Annotated[str, typer.Option(help="Only this host.", callback=name_given)]
-Remedy = Annotated[str, typer.Option(help="Only this remedy.", callback=name_given)]
+Remedy = Annotated[str, typer.Option(help="Only this remedy, by its id.", callback=name_given)]
 Estate = Annotated[str, typer.Option(help="Only this estate.", callback=name_given)]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 

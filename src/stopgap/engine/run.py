@@ -107,7 +107,8 @@ def _why(runner: Any, result: RunResult) -> str:
     first = next((place for place, line in enumerate(printed) if line.strip() in result.errors), None)
     if first is None and result.errors:
         return "\n".join(result.errors)
-    return "\n".join(printed[first:]).strip() or f"ansible-playbook ended with exit code {runner.rc} and said nothing"
+    told = "\n".join(printed[first:]).partition("Traceback (most recent call last)")[0]
+    return told.strip() or f"ansible-playbook ended with exit code {runner.rc} and said nothing"
 
 
 def command_line(request: RunRequest) -> list[str]:

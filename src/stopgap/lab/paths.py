@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stopgap.lab.machine import require_root
+
 RUNTIME = Path("/run/stopgap-lab")
 RECIPE = Path(__file__).parent / "recipe"
 
@@ -34,7 +36,8 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
 
 @contextmanager
 def machine_lock(name: str) -> Iterator[None]:
-    """Held by one process or thread of this machine at a time."""
+    """Held by one process or thread of this machine at a time. Raises LabError where we are not root, whose it is."""
+    require_root()
     private_dir(RUNTIME)
     with (RUNTIME / f"{name}.lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

@@ -137,6 +137,11 @@ def test_the_become_password_is_asked_for_by_the_name_we_know():
             ["[ERROR]: No file contents."],
             "[ERROR]: No file contents.\nNot found: /srv/a.yml",
         ),
+        (
+            "ERROR: No home.\r\n\r\nTraceback (most recent call last):\r\n  File\r\nAnsibleError: No home.\r\n",
+            ["ERROR: No home."],
+            "ERROR: No home.",
+        ),
         ("", ["[ERROR]: one", "[ERROR]: two"], "[ERROR]: one\n[ERROR]: two"),
         ("usage: ansible-playbook\r\n", [], "usage: ansible-playbook"),
         (" ", [], "ansible-playbook ended with exit code 4 and said nothing"),

@@ -1,10 +1,15 @@
 """The commands' words."""
 
+import os
+import signal
+from pathlib import Path
+
 import pytest
+from tests import typed
 from typer.testing import CliRunner
 
 from stopgap.cli.lab import app
-from stopgap.lab import command
+from stopgap.lab import Lab, command
 from stopgap.lab.errors import CommandError, LabError
 
 
@@ -31,6 +36,25 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(words, says):
     assert result.exit_code == 1
     assert says in result.output
     assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["lab", "up", "web1=bookworm"], ["lab", "down"], ["lab", "list"], ["demo"]])
+def test_who_is_not_root_is_told_so(words, monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("stopgap.lab.paths.RUNTIME", Path("/proc/closed"))
+    done = typed.stopgap(*words)
+    assert done.returncode == 1
+    assert "The lab needs root" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("kept", [[], ["--keep"]])
+def test_a_demo_that_is_ended_by_a_signal_takes_its_hosts_along(kept, monkeypatch):
+    done = []
+    monkeypatch.setattr(Lab, "up", lambda *_: done.append("up") or os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(Lab, "down", lambda *_: done.append("down"))
+    assert typed.stopgap("demo", *kept).returncode == 128 + signal.SIGTERM
+    assert done == ["down", "up", *["down"] * (not kept)]
 
 
 def test_inventory_prints_the_path(state):
