@@ -209,6 +209,20 @@ def test_unreachable_before_the_remedies_are_known(play, spooled):
     assert told["web2"]["revision"] == 2
 
 
+@pytest.mark.parametrize("serial", ["100%", 1])
+def test_a_silent_host_is_unknown_in_what_the_plays_over_it_ask_and_in_nothing_else(serial, play, spooled, tmp_path):
+    """Its other cases, closed ones too, became unknown by plays over other hosts."""
+    other = {"stopgap.remediation.remedies": {"say": {"remedies": [{"id": "CVE-2", "revision": 1}]}}}
+    away = {"ansible.builtin.ping": {}, "vars": UNREACHABLE, "when": "inventory_hostname == 'web2'"}
+    plays = [("all", away), ("web1", CHOOSE, ASSESS), ("all", other), ("all", {"ansible.builtin.ping": {}})]
+    plays = [{"hosts": hosts, "gather_facts": False, "tasks": list(tasks)} for hosts, *tasks in plays]
+    plays[2]["serial"] = serial
+    (tmp_path / "site.yml").write_text(yaml.safe_dump(plays))
+    done = play(words=["site.yml", "-e", "stopgap_remedies=CVE-3"])
+    assert done.returncode == 4, done.stdout
+    assert short(spooled()) == [("web1", "CVE-1", "assessed", "exposed"), ("web2", "CVE-2", "assessed", "unknown")]
+
+
 def test_nobody_reachable_still_leaves_unknown(play, spooled):
     done = play({"ansible.builtin.ping": {}, "vars": UNREACHABLE}, words=["-e", "stopgap_remedies=CVE-7,CVE-8"])
     assert done.returncode == 4, done.stdout

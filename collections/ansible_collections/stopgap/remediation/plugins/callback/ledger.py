@@ -118,6 +118,7 @@ class CallbackModule(CallbackBase):
 
     @never_break
     def v2_playbook_on_play_start(self, play):
+        self._end_play()
         self._play = play
         self._places = {}
         self._play_vars = play.get_variable_manager().get_vars(play=play)
@@ -125,7 +126,8 @@ class CallbackModule(CallbackBase):
             actor = witness.actor_of(self._play_vars, os.environ)
             origin = witness.origin_of(self._play_vars, os.environ)
             self._witness = witness.Witness(witness.run_of(os.environ), actor, origin, self._about)
-        self._witness.due = witness.due_of(play.get_variable_manager().extra_vars)
+        due = witness.due_of(play.get_variable_manager().extra_vars)
+        self._witness.begin_play(play._uuid, self._hosts_of(play), due)
 
     @never_break
     def v2_runner_on_ok(self, result):
@@ -158,7 +160,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         if self._witness is None:
             return
-        if not self._witness.asked:
+        if not self._witness.ever_asked:
             # Nobody could be reached before the remedies were resolved: the names will do.
             self._witness.hear_remedies(self._plain(self._play_vars.get("stopgap_remedies")))
         self._write(self._witness.silences(self._estate))
@@ -188,6 +190,16 @@ class CallbackModule(CallbackBase):
                     teller, host, self._estate, result._result, _asked(result), trouble, _wish(result)
                 )
                 self._write(told)
+
+    @never_break
+    def _end_play(self):
+        """Where nobody of a batch was left to ask, no other moment tells it."""
+        if self._witness is not None:
+            self._write(self._witness.silences(self._estate))
+
+    def _hosts_of(self, play):
+        """Names of this batch's hosts, those that Ansible gave up in an earlier play included."""
+        return {host.name for host in play.get_variable_manager()._inventory.get_hosts(play.hosts)}
 
     def _write(self, told):
         if told and self._spool is None:

@@ -24,17 +24,31 @@ class Witness(object):
         self.actor = clean(actor, 255) or "unknown"
         self.origin = origin
         self.asked = {}  # remedies of the play: {id: revision}
+        self.ever_asked = False
+        self.hosts = None  # names of the play's hosts so far; None where nobody said
         self.due = {}  # {host: ids} where the play asks each host for some of them only; else empty
         self.silent = {}  # unreachable hosts: {host: why}
+        self._play = None
         self._entries = {}  # (host, remedy, mitigation) -> the journal entry heard of in this run
         self._told_silent = set()
         self._about_of = about_of
         self._told_known = set()
         self._lost = set()  # (host, remedy) where the host says that the mitigation in its journal is no help
 
+    def begin_play(self, play, hosts, due):
+        """What an earlier play of the run was about is no question to the hosts of this one. Each batch of a play begins it."""
+        if play != self._play:
+            self._play, self.asked, self.hosts = play, {}, set()
+        self.hosts |= hosts
+        self.due = due
+
     def hear_remedies(self, remedies):
         """The resolved remedies of the play, before any host was asked."""
-        self.asked.update(ids_of(remedies))
+        self._ask(ids_of(remedies))
+
+    def _ask(self, remedies):
+        self.asked.update(remedies)
+        self.ever_asked = self.ever_asked or bool(remedies)
 
     def hear_knowledge(self, told):
         """What the catalogue says of the play's remedies, once a run."""
@@ -50,7 +64,7 @@ class Witness(object):
 
     def hear_silence(self, host, why, asked=None):
         self.silent[host] = why
-        self.asked.update(asked or {})
+        self._ask(asked or {})
 
     def silences(self, estate_of):
         """Unknown, once, for each remedy of the play on each host that could not be reached."""
@@ -64,7 +78,9 @@ class Witness(object):
         return told
 
     def _is_meant(self, host, remedy):
-        """A host that is silent is unknown in what it was to be asked, and in nothing else."""
+        """A host that is silent, maybe since an earlier play, is unknown in what it was to be asked, and in nothing else."""
+        if self.hosts is not None and host not in self.hosts:
+            return False
         return not self.due or remedy in self.due.get(host, ())
 
     def _complete(self, told, host, estate_of, wish=None):
