@@ -82,6 +82,30 @@ def test_p04_its_case_is_unknown(play):
     assert "on the controller" in told.stdout
 
 
+LISTENING = """import syslog
+syslog.syslog = lambda *said: open({log!r}, "a").write(repr(said))
+"""
+
+
+def test_what_a_remedy_holds_is_in_no_syslog_whoever_calls_the_module(play, tmp_path):
+    """The role says so to Ansible; a play of a site's own, as in the modules' examples, does not."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(LISTENING.format(log=str(tmp_path / "log")))
+    (tmp_path / "python").write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path}/site exec {sys.executable} "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    secret = {"id": "CVE-1", "revision": 1, "affected": {"packages": [], "when": []}, "mitigations": ["hunter2"]}
+    tasks = [
+        {"stopgap.remediation.assess": {"remedies": [secret]}, "ignore_errors": True},
+        {"ansible.builtin.ping": {}},
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    words = ("-e", f"ansible_python_interpreter={tmp_path}/python")
+    done = play("ansible-playbook", str(tmp_path / "play.yml"), *words, connection="local")
+    told = (tmp_path / "log").read_text()
+    assert "pong" in told, done.stdout
+    assert "hunter2" not in told
+
+
 def test_a_host_is_asked_itself_and_its_answer_recorded(play):
     play("ansible-playbook", "playbooks/assess.yml", *CHOSEN, connection="local")
     (case,) = json.loads(play("stopgap", "status", "--json").stdout)["cases"]
