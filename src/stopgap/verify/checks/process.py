@@ -34,11 +34,11 @@ def check(host: AgentHost, params: dict[str, Any], context: Context) -> Verdict:
     if params.get("args_match") is not None:
         matches = patterns.search(params["args_match"], [one["args"] for one in found])
         found = [one for one, match in zip(found, matches, strict=True) if match is not None]
-    wanted, running = params.get("count"), params["running"]
+    wanted = params.get("count")
     said = f"{len(found)} run: {_shown(found)}" if found else "none runs"
-    if running and wanted is not None:
+    if wanted is not None:
         return expect(len(found) == wanted, said if len(found) == wanted else f"{said}, not {wanted}")
-    return expect(bool(found) == running, said)
+    return expect(bool(found) == params["running"], said)
 
 
 def _shown(found: list[dict[str, Any]]) -> str:

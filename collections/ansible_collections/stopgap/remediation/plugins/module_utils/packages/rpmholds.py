@@ -11,7 +11,6 @@ VERSIONLOCK_5 = "/etc/dnf/versionlock.toml"
 CONF = ("/etc/dnf/dnf.conf", "/etc/yum.conf")
 ZYPP_LOCKS = "/etc/zypp/locks"
 EXCLUDE = re.compile(r"^(?:exclude|excludepkgs)\s*=\s*(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
-GLOB = re.compile(r"[*?\[]")
 
 
 class Lock(collections.namedtuple("Lock", "pattern where")):
