@@ -81,7 +81,7 @@ def _run(request: RunRequest, listen: Callable[[Event], None]) -> RunResult:
             project_dir=str(Path.cwd()),
             playbook=str(playbook(request.verb)),
             cmdline=shlex.join(command_line(request)),
-            extravars=request.variables,
+            extravars=as_said(request.variables),
             envvars=environment(os.environ) | ({"STOPGAP_RUN": request.run} if request.run else {}),
             passwords=request.passwords | TO_SSH,
             verbosity=request.verbosity or None,
@@ -119,6 +119,15 @@ def command_line(request: RunRequest) -> list[str]:
     words += ["--diff"] if request.diff else []
     words += ["-f", str(request.forks)] if request.forks else []
     return words + list(request.passthrough)
+
+
+def as_said(value: Any) -> Any:
+    """A reason may come from a ticket: Ansible would take it for a template, and run what a lookup in it names."""
+    if isinstance(value, str):
+        return {"__ansible_unsafe": value}
+    if isinstance(value, dict):
+        return {key: as_said(inner) for key, inner in value.items()}
+    return [as_said(inner) for inner in value] if isinstance(value, list) else value
 
 
 def translate(raw: dict[str, Any]) -> Iterator[Event]:

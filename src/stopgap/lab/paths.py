@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stopgap.lab.errors import LabError
 from stopgap.lab.machine import require_root
 
 RUNTIME = Path("/run/stopgap-lab")
@@ -21,7 +22,11 @@ def state_root() -> Path:
 
 
 def private_dir(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Raises LabError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise LabError(f"{path}: {error.strerror}: STOPGAP_LAB_DIR names the folder of labs") from None
     return path
 
 

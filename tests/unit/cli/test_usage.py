@@ -34,6 +34,10 @@ def stopgap(*words, **more):
         (["fix", "CVE-2023-44487", "--attest", "rekey"], "--attest needs --reason"),
         (["mitigate", "CVE-2023-44487", "--attest", "rekey", "--reason", "x"], "goes with a verb that proves a fix"),
         (["recheck", "--extend", "14d"], "--extend needs --reason"),
+        (  # what an option says is text: nothing of it is run
+            ["recheck", "-i", "nobody.invalid,", "--extend", "{{ 7 * 2 }} days", "--reason", "{% x"],
+            "stopgap_extend is '{{ 7 * 2 }} days'",
+        ),
         (["recheck", "--at-most", "5"], "--at-most goes with recheck --due"),
         (["verify", "--extend", "14d", "--reason", "x"], "--extend goes with recheck"),
         (["fix", "CVE-2023-44487", "--conffiles", "maybe"], "maybe"),

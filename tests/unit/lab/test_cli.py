@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from stopgap.cli.lab import app
 from stopgap.lab import Lab, command
 from stopgap.lab.errors import CommandError, LabError
+from stopgap.lab.paths import private_dir
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(words, says):
     assert result.output.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [["lab", "up", "web1=bookworm"], ["lab", "down"], ["lab", "list"], ["demo"]])
+@pytest.mark.parametrize("words", [["lab", "up", "web1=bookworm"], ["lab", "down"], ["demo"]])
 def test_who_is_not_root_is_told_so(words, monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr("stopgap.lab.paths.RUNTIME", Path("/proc/closed"))
@@ -46,6 +47,11 @@ def test_who_is_not_root_is_told_so(words, monkeypatch):
     assert done.returncode == 1
     assert "The lab needs root" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_told():
+    with pytest.raises(LabError, match=r"^/proc/closed/lab: No such file or directory: STOPGAP_LAB_DIR names"):
+        private_dir(Path("/proc/closed/lab"))
 
 
 @pytest.mark.parametrize("kept", [[], ["--keep"]])
