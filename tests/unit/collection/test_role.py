@@ -185,6 +185,13 @@ def test_what_a_survey_leaves_empty_was_not_said(empty, tmp_path):
     assert code == 4, said  # the host was asked
 
 
+@pytest.mark.parametrize("empty", ["''", "!unsafe ''"])
+def test_no_remedy_is_told_as_such(empty, tmp_path):
+    (tmp_path / "survey.yml").write_text(f"stopgap_remedies: {empty}\n")
+    code, said = play(tmp_path, "playbooks/assess.yml", "-i", "nobody.invalid,", "-e", f"@{tmp_path}/survey.yml")
+    assert (code, "no remedy chosen: set stopgap_remedies" in said) == (2, True), said
+
+
 @pytest.mark.parametrize("empty", ["''", "!unsafe ''", "!unsafe ' '"])
 def test_p02_a_reason_that_a_survey_leaves_empty_lifts_nothing(empty, tmp_path):
     (tmp_path / "survey.yml").write_text(f"stopgap_force: !unsafe 'true'\nstopgap_reason: {empty}\n")
