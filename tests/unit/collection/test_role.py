@@ -200,11 +200,29 @@ def test_p09_no_host_says_what_the_role_does(tmp_path):
     assert (theirs.with_suffix(".ran").exists(), ours.with_suffix(".ran").exists()) == (False, True), said
 
 
-def test_what_a_survey_leaves_empty_was_not_said(tmp_path):
-    empty = [word for name in ("attest", "remedy_path", "tests", "reason") for word in ("-e", f"stopgap_{name}=")]
-    words = ["-e", "stopgap_remedies=CVE-2023-44487", *empty]
+@pytest.mark.parametrize("empty", ["''", "!unsafe ''"])
+def test_what_a_survey_leaves_empty_was_not_said(empty, tmp_path):
+    """As extra variables come from AWX, too; ansible-core reads its `!unsafe ''` as null."""
+    names = ("attest", "remedy_path", "tests", "reason", "owner", "mitigation", "extend")
+    (tmp_path / "survey.yml").write_text("".join(f"stopgap_{name}: {empty}\n" for name in names))
+    words = ["-e", "stopgap_remedies=CVE-2023-44487", "-e", f"@{tmp_path}/survey.yml"]
     code, said = play(tmp_path, "playbooks/recheck.yml", "-i", "nobody.invalid,", *words)
     assert code == 4, said  # the host was asked
+
+
+@pytest.mark.parametrize("empty", ["''", "!unsafe ''"])
+def test_no_remedy_is_told_as_such(empty, tmp_path):
+    (tmp_path / "survey.yml").write_text(f"stopgap_remedies: {empty}\n")
+    code, said = play(tmp_path, "playbooks/assess.yml", "-i", "nobody.invalid,", "-e", f"@{tmp_path}/survey.yml")
+    assert (code, "no remedy chosen: set stopgap_remedies" in said) == (2, True), said
+
+
+@pytest.mark.parametrize("empty", ["''", "!unsafe ''", "!unsafe ' '"])
+def test_p02_a_reason_that_a_survey_leaves_empty_lifts_nothing(empty, tmp_path):
+    (tmp_path / "survey.yml").write_text(f"stopgap_force: !unsafe 'true'\nstopgap_reason: {empty}\n")
+    words = ["-e", "stopgap_remedies=CVE-2023-44487", "-e", f"@{tmp_path}/survey.yml"]
+    code, said = play(tmp_path, "playbooks/lift.yml", "-i", "nobody.invalid,", *words)
+    assert (code, "set stopgap_reason" in said) == (2, True), said
 
 
 def test_no_tests_are_not_those_of_the_current_folder():

@@ -25,12 +25,12 @@ EXAMPLES = r"""
 RETURN = r"""
 entries:
   description: Every entry with its whole history, oldest first.
-  returned: always
+  returned: success
   type: list
   elements: dict
 host_id:
   description: A hash of the machine id, to tell a reinstalled host from the one that was there before.
-  returned: always
+  returned: success
   type: str
 """
 

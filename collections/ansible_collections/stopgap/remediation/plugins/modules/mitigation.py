@@ -85,8 +85,8 @@ system:
   returned: when O(assess)
   type: dict
 results:
-  description: One item for each mitigation handled.
-  returned: always
+  description: One item for each mitigation handled, those that failed included.
+  returned: when the journal could be read and written
   type: list
   elements: dict
   contains:

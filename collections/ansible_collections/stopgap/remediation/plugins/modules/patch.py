@@ -70,19 +70,26 @@ results:
     - One for each remedy. C(state) is V(installed), V(already), V(refused), V(failed) or V(would_install); C(code) and
       C(reason) say why. A refusal is an answer and fails nothing.
     - C(old_code) lists processes that still run what was replaced, and is null where that could not be told.
+    - C(rollback) is null where no fix of ours is to be taken back, as after a refusal.
   returned: always
   type: list
   elements: dict
   sample:
     - remedy: CVE-2023-44487
       revision: 1
-      state: refused
-      code: candidate_too_old
-      reason: "nginx: candidate 1.22.1-9+deb12u9 < required 1.22.1-9+deb12u11"
-      changed: false
-      packages: []
+      state: installed
+      code: installed
+      reason: installed nginx=1.22.1-9+deb12u11
+      changed: true
+      packages:
+        - name: nginx
+          before: 1.22.1-9+deb12u9
+          after: 1.22.1-9+deb12u11
+          candidate: 1.22.1-9+deb12u11
+          required: [1.22.1-9+deb12u11]
       conffiles: []
-      restarted: []
+      restarted: [nginx]
+      left: []
       old_code: []
       reboot_required: false
       rollback:
