@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,10 @@ class Witness:
 
 
 def where(path, folder=None):
-    if isinstance(path, int):
-        return str(Path(f"/proc/self/fd/{path}").readlink())
+    """A descriptor, and the name of one, is the file that it holds."""
+    held = re.fullmatch(r"(?:/proc/self/fd/)?(\d+)", str(path))
+    if held and folder is None:
+        return str(Path(f"/proc/self/fd/{held[1]}").readlink())
     return str(path) if folder is None else str(Path(where(folder)) / path)
 
 

@@ -190,6 +190,21 @@ def test_an_archive_that_becomes_another_file_while_it_is_saved_is_not_touched(h
     assert before.items() <= host.tree().items()
 
 
+def test_p09_a_pipe_in_an_archives_place_is_not_waited_for(host, monkeypatch, in_time):
+    """It comes between the look at it and the opening."""
+    path, real = host.path("share/s.jar"), durable.copy
+
+    def swapped(source, *args, **options):
+        os.unlink(source)
+        os.mkfifo(source)
+        return real(source, *args, **options)
+
+    monkeypatch.setattr(durable, "copy", swapped)
+    told = host.present(remedy("CVE-1", out_of(host, "share")))[0]
+    os.unlink(path)
+    assert f"{path} was changed while it was saved" in told["reason"]
+
+
 def lead_elsewhere(host):
     """What the owner of the folder above can do at any moment."""
     os.rename(host.path("share"), host.path("moved"))

@@ -99,6 +99,18 @@ def test_line_that_somebody_added_beside_ours_is_seen(target, conf):
     assert conf.read_bytes().count(b"two") == 1
 
 
+def test_p09_a_pipe_in_the_files_place_is_not_waited_for(target, conf, in_time):
+    """Whoever owns the folder can put one there, and the whole play would wait for this host."""
+    wanted = remedy("CVE-1", edit(target, match="^two", line="2"))
+    target.present(wanted)
+    conf.unlink()
+    os.mkfifo(conf)
+    told = target.absent(wanted)[0]
+    assert (told["state"], "is neither a file nor a link" in told["reason"]) == ("failed", True), told
+    conf.unlink()
+    assert target.absent(wanted, force=True)[0]["state"] == "lifted"
+
+
 def test_line_whose_file_is_gone_needs_force_and_nothing_else(target, conf):
     wanted = remedy("CVE-1", edit(target, line="x"))
     target.present(wanted)

@@ -1,5 +1,7 @@
 """Conditions of `affected.when`: each says yes, no, or that it cannot be told."""
 
+import os
+
 import pytest
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import command, probes
@@ -37,6 +39,19 @@ def test_a_file_that_is_not_there_has_nothing(tmp_path):
 
 def test_a_file_that_cannot_be_read_is_unknown(tmp_path):
     assert holds("file_has", {"path": str(tmp_path), "matches": "x"}) is None
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, lambda path: os.symlink("/dev/zero", path)], ids=["pipe", "device"])
+def test_p09_a_pipe_or_a_device_is_not_read_and_unknown(made, tmp_path, in_time):
+    """Whoever owns the folder can put one there, and the whole play would wait for this host."""
+    made(tmp_path / "x")
+    assert holds("file_has", {"path": str(tmp_path / "x"), "matches": "x"}) is None
+
+
+def test_file_has_takes_every_end_of_a_line(tmp_path):
+    (tmp_path / "x").write_bytes(b"a\r\nb\rc\xff\n")
+    assert holds("file_has", {"path": str(tmp_path / "x"), "matches": r"^b\nc"}) is True
+    assert holds("file_has", {"path": str(tmp_path / "x"), "matches": "^a$"}) is True
 
 
 @pytest.mark.parametrize(

@@ -178,18 +178,24 @@ def test_a_strategy_in_which_each_host_runs_by_itself_is_refused(strategy, tmp_p
 LYING = """#!/bin/sh
 told=$({python} "$@")
 case "$told" in
-*'"assessments"'*) printf '%s' "$told" | sed 's|{{|{{"ansible_facts": {{"stopgap_tests": ["{theirs}"]}}, |' ;;
+*'"assessments"'*) printf '%s' "$told" | sed 's|{{|{{"ansible_facts": {said}, "ansible_stats": {{"data": {said}}}, |' ;;
 *) printf '%s\\n' "$told" ;;
 esac
 """
 
 
-def test_p09_no_host_says_what_the_role_does(tmp_path):
-    """What a module returns as facts outweighs the inventory, and what runs once goes by the first host's."""
+def test_p09_no_host_says_what_the_role_does(tmp_path, monkeypatch):
+    """What a module returns as facts outweighs the inventory, and what runs once goes by the first host's.
+
+    What it returns as statistics is an extra variable in the next step of an AWX workflow.
+    """
+    monkeypatch.setenv("ANSIBLE_SHOW_CUSTOM_STATS", "1")
     theirs, ours = tmp_path / "test_theirs.py", tmp_path / "test_ours.py"
     for path in (theirs, ours):
         path.write_text(f"open({str(path.with_suffix('.ran'))!r}, 'w')\n\ndef test_it(host):\n    pass\n")
-    (tmp_path / "python").write_text(LYING.format(python=sys.executable, theirs=theirs))
+    (tmp_path / "python").write_text(
+        LYING.format(python=sys.executable, said=json.dumps({"stopgap_tests": [str(theirs)]}))
+    )
     (tmp_path / "python").chmod(0o755)
     hosts = {"first": {"ansible_python_interpreter": str(tmp_path / "python")}, "second": {}}
     here = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
@@ -197,6 +203,7 @@ def test_p09_no_host_says_what_the_role_does(tmp_path):
     (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, "vars": told}}))
     _code, said = play(tmp_path / "state", "playbooks/verify.yml", "-i", tmp_path / "hosts.yml")
     assert "failed=1" not in said
+    assert "CUSTOM STATS" not in said
     assert (theirs.with_suffix(".ran").exists(), ours.with_suffix(".ran").exists()) == (False, True), said
 
 

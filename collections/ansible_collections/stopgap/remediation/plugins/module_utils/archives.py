@@ -59,7 +59,7 @@ def scan(paths, member, patterns):
 
 def look_into(name, path, member, patterns, result):
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=without_waiting) as stream:
             found = occurrences(stream, member, patterns)
     except FileNotFoundError:  # gone since it was listed
         return
@@ -68,6 +68,11 @@ def look_into(name, path, member, patterns, result):
         return
     if found:
         result["found"][name] = found
+
+
+def without_waiting(path, flags):
+    """For a pipe that takes a file's place this very moment: it is no archive."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 # --- the files

@@ -154,7 +154,7 @@ def write(path, data, state, check=None, folder=None):
 
 def copy(source, path, state, folder=None):
     """As `write`, with what is in another file; of any size."""
-    with open(source, "rb") as stream, replacing(path, state, folder=folder) as draft:
+    with open(source, "rb", opener=without_waiting) as stream, replacing(path, state, folder=folder) as draft:
         shutil.copyfileobj(stream, draft, CHUNK)
 
 
@@ -301,8 +301,15 @@ def set_immutable(path, wanted):
 
 
 def read_bytes(path):
-    with open(path, "rb") as stream:
+    """ActionError for a pipe or a device, which whoever owns the folder may put there: we would wait, or read, for ever."""
+    with open(path, "rb", opener=without_waiting) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise ActionError("%s is neither a file nor a link: left alone" % path)
         return stream.read()
+
+
+def without_waiting(path, flags):
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def hash_file(path):

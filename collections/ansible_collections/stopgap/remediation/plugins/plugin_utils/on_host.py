@@ -27,13 +27,16 @@ class OnHost(Normal):
         why = why_not_asked(self._connection, host)
         if why:
             raise AnsibleConnectionFailure(why)
-        return without_facts(super().run(tmp, dict(task_vars, **SILENT)))
+        return without_variables(super().run(tmp, dict(task_vars, **SILENT)))
 
 
-def without_facts(result):
-    """Our modules find none, and Ansible takes a host's for variables that outweigh the inventory's: `stopgap_tests`, say,
-    and of the first host of a batch for all of them (P9). What Ansible itself has found out stays.
+def without_variables(result):
+    """What our modules never say, and Ansible would hear from a host (P9).
+
+    Facts are variables that outweigh the inventory's: `stopgap_tests`, say, and of the first host of a batch for all of
+    them. Statistics are the extra variables of what an AWX workflow runs next. What Ansible itself has found out stays.
     """
+    result.pop("ansible_stats", None)
     facts = result.pop("ansible_facts", None) or {}
     own = {name: value for name, value in facts.items() if name.startswith("discovered_interpreter_")}
     return dict(result, ansible_facts=own) if own else result

@@ -141,7 +141,7 @@ class ArchiveMember(Action):
 
     def _write_stripped(self, path, target):
         try:
-            with open(path, "rb") as source:
+            with open(path, "rb", opener=archives.without_waiting) as source:
                 return archives.strip(source, target, self.member, self.patterns)
         except archives.Unreadable as error:
             raise ActionError("%s cannot be written without %s: %s" % (path, self.member, error))

@@ -4,14 +4,17 @@
 
 import re
 
+from ansible_collections.stopgap.remediation.plugins.module_utils.durable import read_bytes
+from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
+
 
 def probe(params):
     path, pattern = params["path"], params["matches"]
     try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            found = re.search(pattern, handle.read(), re.MULTILINE)
+        text = read_bytes(path).decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        found = re.search(pattern, text, re.MULTILINE)
     except FileNotFoundError:
         return False, f"{path} does not exist"
-    except (OSError, re.error) as error:
+    except (ActionError, OSError, re.error) as error:
         return None, f"{path}: {getattr(error, 'strerror', None) or error}"
     return bool(found), f"{path} {'matches' if found else 'does not match'} {pattern}"
