@@ -23,7 +23,7 @@ class Witness:
 
     def __init__(self, target, monkeypatch):
         self.target, self.seen = target, []
-        self.pending = set()  # journal folders with a rename in them that is not fsynced yet
+        self.pending = set()  # folders with a new name of the journal's in them that is not fsynced yet
         for name in CHANGING:
             monkeypatch.setattr(os, name, self.watching(getattr(os, name)))
 
@@ -37,13 +37,14 @@ class Witness:
 
     def look(self, name, args, folder):
         path = where(args[{"replace": 1, "symlink": 1}.get(name, 0)], folder)
-        if path.startswith(str(self.target.base)):
-            if name == "replace":
+        base = str(self.target.base)
+        if path.startswith(base) or base.startswith(path):
+            if name in ("replace", "mkdir"):
                 self.pending.add(str(Path(path).parent))
-            elif name == "fsync":
-                self.pending.discard(path)
         elif path.startswith(str(self.target.root)):
             self.seen.append((name, path, self.known(), set(self.pending)))
+        if name == "fsync":
+            self.pending.discard(path)
 
     def known(self):
         found = [json.loads(path.read_text()) for path in self.target.base.glob("journal/*/entry.json")]
@@ -60,6 +61,7 @@ def where(path, folder=None):
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_p01_every_change_of_the_host_finds_the_way_back_on_disk(target, monkeypatch, state):
+    target.base = target.base / "lib/stopgap"
     Path(target.path("old.conf")).write_text("theirs\n")
     Path(target.path("tool")).write_text("x")
     wanted = remedy("CVE-1", target.file("old.conf"), target.file("d/new.conf"), target.mode("tool", "0700"))

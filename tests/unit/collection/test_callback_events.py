@@ -1,6 +1,9 @@
 """From results to events: who may say what, ids that repeat, and answers of hosts that are not answers."""
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime
 
@@ -234,6 +237,30 @@ def test_a_write_cut_short_costs_one_line(tmp_path, monkeypatch):
     assert (lines[0], lines[-1], len(lines)) == ('{"a":1}', '{"c":3}', 3)
     assert (tmp_path / "spool" / "run.jsonl").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+
+
+def is_free(file):
+    """Whether a delivery, which is another process, could take it."""
+    ask = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    return subprocess.run([sys.executable, "-c", ask, file], capture_output=True, check=False).returncode == 0
+
+
+def test_p03_a_spool_file_is_held_until_it_is_whole_and_then_on_disk(tmp_path, monkeypatch):
+    file, flushed = tmp_path / "spool/run.jsonl", []
+    spool = SpoolFile(str(file.parent), "run")
+    spool.write({"a": 1})
+    assert not is_free(file)
+    monkeypatch.setattr("os.fsync", lambda fd: flushed.append(os.fstat(fd).st_ino))
+    spool.close()
+    assert (is_free(file), flushed) == (True, [file.stat().st_ino])
+
+
+def test_p03_a_run_of_the_same_name_loses_none_of_the_events_before_it(tmp_path):
+    for number in (1, 2):
+        spool = SpoolFile(str(tmp_path / "spool"), "run")
+        spool.write({"run": number})
+        spool.close()
+    assert sorted(path.read_text() for path in tmp_path.glob("spool/*.jsonl")) == ['{"run":1}\n', '{"run":2}\n']
 
 
 def test_a_long_history_keeps_its_end_and_its_places():

@@ -43,6 +43,15 @@ def test_what_held_before_is_held_but_never_reverted(target):
     assert target.tree() == before
 
 
+def test_what_held_before_may_be_changed_by_anybody(target):
+    Path(target.path("x.conf")).write_text("ours\n")
+    target.present(remedy("CVE-1", target.file("x.conf")))
+    Path(target.path("x.conf")).write_text("somebody else's\n")
+    before = target.tree()
+    assert states(target.absent(remedy("CVE-1", target.file("x.conf")))) == ["lifted"]
+    assert target.tree() == before
+
+
 def test_a_failed_action_takes_the_others_back(target):
     before = target.tree()
     broken = target.file("bad.conf", validate=["sh", "-c", "echo line 1: no such option >&2; exit 1"])
@@ -121,13 +130,15 @@ def test_what_somebody_put_back_already_needs_no_force(target):
 
 
 def test_a_lost_mitigation_is_put_in_force_again_and_their_change_is_the_new_way_back(target):
+    """For no longer than before: only a proof gives more time."""
     wanted = remedy("CVE-1", target.file("x.conf"))
-    target.present(wanted)
+    first = target.present(wanted)[0]
     Path(target.path("x.conf")).write_text("somebody else's\n")
     before = target.tree()
     result = target.present(wanted)[0]
     assert (result["state"], result["changed"]) == ("applied", True)
     assert [item["state"] for item in result["history"]] == ["intended", "applied", "intended", "applied"]
+    assert result["expires_at"] == first["expires_at"]
     assert Path(target.path("x.conf")).read_text() == "ours\n"
     target.absent(wanted)
     assert target.tree() == before
@@ -187,7 +198,24 @@ def test_a_failed_step_puts_everything_back_and_says_which(target):
     assert target.tree() == {}
 
 
+def test_what_was_put_back_after_a_failed_step_is_followed_too(target):
+    """A daemon that has read our configuration, and then was not well, has to read its old one again."""
+    log = {"type": "run", "params": ["sh", "-c", f"echo ran >> {target.base}/log"]}
+    is_well = {"type": "run", "params": ["test", "!", "-e", target.path("x.conf")]}
+    result = target.present(remedy("CVE-1", target.file("x.conf"), then=[log, is_well]))[0]
+    assert result["reason"].endswith("everything was put back")
+    assert (target.base / "log").read_text() == "ran\nran\n"
+
+
+def test_what_never_came_to_its_steps_is_followed_by_none(target):
+    log = {"type": "run", "params": ["sh", "-c", f"echo ran >> {target.base}/log"]}
+    broken = target.file("bad.conf", validate=["false"])
+    assert states(target.present(remedy("CVE-1", target.file("x.conf"), broken, then=[log]))) == ["failed"]
+    assert not (target.base / "log").exists()
+
+
 def test_a_step_that_fails_after_lifting_is_run_again_by_the_next(target):
+    """And by that alone: what was lifted is not ours any more."""
     gate = f"{target.base}/gate"
     wanted = remedy("CVE-1", target.file("x.conf"), then=[{"type": "run", "params": ["test", "-e", gate]}])
     target.base.mkdir()
@@ -196,8 +224,11 @@ def test_a_step_that_fails_after_lifting_is_run_again_by_the_next(target):
     Path(gate).unlink()
     assert states(target.absent(wanted)) == ["failed"]
     assert [entry["state"] for entry in target.in_force()] == ["lifting"]
+    Path(target.path("x.conf")).write_text("somebody else's\n")
+    before = target.tree()
     Path(gate).touch()
     assert states(target.absent(wanted)) == ["lifted"]
+    assert target.tree() == before
 
 
 def test_check_mode_predicts_and_leaves_no_trace(target):
@@ -393,6 +424,22 @@ def test_a_crash_between_intent_and_deed_does_not_make_an_old_state_the_way_back
 
 def stop(*args):
     raise KeyboardInterrupt
+
+
+def test_check_mode_takes_nothing_back_of_a_run_that_was_cut_short(target, monkeypatch):
+    Path(target.path("tool")).write_text("x")
+    wanted, apply = remedy("CVE-1", target.file("x.conf"), target.mode("tool", "0750")), Engine._apply
+    monkeypatch.setattr(Engine, "_apply", lambda *told: apply(*told) if told[2]["type"] == "file" else stop())
+    with pytest.raises(KeyboardInterrupt):
+        target.present(wanted)
+    monkeypatch.undo()
+    Path(target.path("tool")).unlink()
+    before = target.tree()
+    result = target.present(wanted, check=True)[0]
+    assert (result["state"], target.tree()) == ("failed", before)
+    assert "tool does not exist" in result["reason"]
+    assert states(target.present(wanted)) == ["failed"]
+    assert target.tree() == {}
 
 
 def test_setuid_bits_come_back(target):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from stopgap.verify.deferred import deferred
 from stopgap.verify.errors import BadRequest
 from stopgap.verify.runner import verify
 
@@ -98,6 +99,29 @@ def test_a_service_that_the_mitigation_stopped_is_asked_for_when_that_is_lifted(
             {**request({"a": local}, [{**FIX, "held": held}]), "remedies": [{**remedy, "checks": checks}]}
         )["a"]
         assert ids(entry)[0].startswith("service:")
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "is_later"),
+    [
+        ({"running": False}, {"running": True}, True),
+        ({"running": False}, {"running": False}, False),  # it says nothing else than the fix wants
+        ({"running": False}, {"enabled": True}, False),
+        ({"running": False}, {"running": True, "enabled": True}, True),
+        ({"enabled": False}, {"enabled": True}, True),
+        ({"masked": True}, {"running": True}, True),  # nobody starts or enables what is masked
+        ({"masked": True}, {"enabled": True}, True),
+        ({"masked": True}, {"running": False, "masked": True}, False),
+        ({"masked": False}, {"running": True}, False),
+    ],
+    ids=str,
+)
+def test_only_what_the_mitigation_contradicts_is_asked_later(held, asked, is_later):
+    unit = {"name": "acme", "running": None, "enabled": None, "masked": None}
+    check = {"type": "service", "params": {**unit, **asked}}
+    action = {"type": "service", "params": {**unit, **held}}
+    remedy = {"mitigations": [{"id": "off", "actions": [action]}], "checks": [check]}
+    assert deferred(remedy, "off") == [check] * is_later
 
 
 def test_the_fix_is_proven_by_the_remedys_checks_and_those_of_its_obligations(local):
