@@ -280,3 +280,34 @@ def test_batches_as_ansible_has_them(serial, tmp_path):
 def test_what_is_no_batch(serial):
     with pytest.raises(ValueError, match="write a number of hosts"):
         batches(serial)
+
+
+ROLE_WITH_TASK_FILES = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_tasks: %s/tasks/steps/%s.yml
+"""
+SITES_OWN = """
+- name: Work
+  ansible.builtin.debug: {msg: "{{ stopgap_task_vars.port }} of {{ __remediate_pending.entry }}"}
+- ansible.builtin.meta: end_host
+"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"), [("apply", "__remediate_apply_files"), ("lift", "__remediate_revert_files")]
+)
+def test_the_hosts_of_a_batch_run_a_task_file_together(steps, told, tmp_path):
+    """Each has an entry of its own, and Ansible takes hosts together where the item of a loop is the same."""
+    (tmp_path / "play.yml").write_text(ROLE_WITH_TASK_FILES % (ROLE, steps))
+    (tmp_path / "work.yml").write_text(SITES_OWN)
+    task = {"remedy": "CVE-1", "action": 0, "phase": "apply", "file": str(tmp_path / "work.yml"), "check": None}
+    hosts = {name: {"own": dict(task, entry=f"entry-{name}", vars={"port": "631"})} for name in ("a", "b", "c")}
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, "vars": here}}))
+    extra = json.dumps({told: "{{ [own] }}", "__remediate_bare": [], "__remediate_done": []})
+    code, said = play(tmp_path, tmp_path / "play.yml", "-i", tmp_path / "hosts.yml", "-e", extra)
+    assert code == 0, said
+    assert said.count("Work]") == 1, said
+    assert [f"631 of entry-{name}" in said for name in hosts] == [True, True, True], said
