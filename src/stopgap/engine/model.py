@@ -43,6 +43,9 @@ class RunRequest:
 
 CLOSED = re.compile(r"Shared connection to .* closed\.")  # ssh's own word, with a terminal
 
+ON_HOST = (".assess", ".mitigation", ".patch", ".rollback")  # the actions of a host's own, on the way to its verdict
+STOPPED = "the play was ended here before it came to a verdict: run this again"
+
 HostStatus = Literal["ok", "failed", "unreachable", "skipped"]
 
 
@@ -90,14 +93,20 @@ class RunResult:
     failures: dict[str, str] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
     journals: set[str] = field(default_factory=set)  # hosts whose journal a sync has read
+    begun: dict[str, str] = field(default_factory=dict)  # the last step of hosts that have no verdict yet
     no_hosts: bool = False
     refused: str = ""  # why no remedy could be chosen: a usage error, no host was asked
     errors: list[str] = field(default_factory=list)
     return_code: int = 0
 
     def settle(self) -> None:
-        """A host that reached its verdict was rescued from its earlier failures."""
+        """A host that reached its verdict was rescued from its earlier failures. One that never did was stopped with
+        others (any_errors_fatal, max_fail_percentage), whatever was done to it by then.
+        """
         self.failures = {host: why for host, why in self.failures.items() if host not in self.verdicts}
+        told = {*self.verdicts, *self.failures, *self.unreachable}
+        if told:  # else something else ended the run, see `unexplained`
+            self.failures |= {host: f"{step}: {STOPPED}" for host, step in self.begun.items() if host not in told}
 
     def unexplained(self) -> bool:
         """Ansible failed, and neither a host nor a step of ours said why: what it printed is all there is."""
@@ -132,9 +141,12 @@ def _take(event: HostAnswered, result: RunResult) -> None:
         result.unreachable[event.host] = first_line(reason_of(event))
     elif event.action.endswith(".outcome") and event.status == "skipped":  # a dry run judges nobody
         result.failures.pop(event.host, None)
+        result.begun.pop(event.host, None)
     elif event.action.endswith(".outcome"):
         result.cases[event.host] = event.result.get("cases") or []
         result.verdicts[event.host] = str(event.result.get("verdict"))
+    elif event.status == "ok" and event.action.endswith(ON_HOST):
+        result.begun[event.host] = event.step
     elif event.status == "ok" and event.action.endswith(".journal_info"):
         result.journals.add(event.host)
     elif event.status == "failed" and event.action.endswith(".remedies"):

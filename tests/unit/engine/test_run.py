@@ -304,6 +304,19 @@ def test_a_dry_run_judges_nobody():
     assert result.exit_code() is ExitCode.PROVEN
 
 
+def test_a_host_that_was_stopped_with_another_is_told():
+    """By any_errors_fatal, say: what was done to it by then would be told nowhere."""
+    mitigated = [answered(host, "ok", "stopgap.remediation.mitigation", changed=True) for host in ("web1", "web2")]
+    failed = answered("web3", "failed", "stopgap.remediation.mitigation", msg="no room")
+    result = collect([*mitigated, failed, outcome("proven", "web2")], RunResult(return_code=2))
+    result.settle()
+    ended = "Assess: the play was ended here before it came to a verdict: run this again"
+    assert result.failures == {"web1": ended, "web3": "Assess: no room"}
+    broken = collect(mitigated, RunResult(return_code=1))
+    broken.settle()
+    assert broken.unexplained()  # what Ansible printed is told
+
+
 def test_where_nobody_knows_the_home_there_is_no_configuration_in_it(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "~")  # as it is expanded where there is none: a container's user without an entry
     monkeypatch.chdir(tmp_path)
