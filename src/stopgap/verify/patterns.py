@@ -1,14 +1,19 @@
 """A remedy's pattern on what hosts say.
 
 That can make a harmless pattern take hours (`^\\s*x` on blank lines), and all threads wait meanwhile: so long texts
-have a process of their own.
+are searched by processes of their own, which end themselves. One that has answered takes the next text.
 """
 
+import atexit
 import json
 import re
+import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import IO, cast
 
 from stopgap.verify.errors import CommandTimeout, Surprise
 from stopgap.verify.verdict import clean
@@ -16,12 +21,21 @@ from stopgap.verify.verdict import clean
 LONG = 16 * 1024  # characters; in shorter ones the worst that is likely takes a second
 SECONDS = 10.0
 SHOWN = 100
+# Not even Python hears of the alarm: it ends the process, also amid a search. Without us it has no more to read.
 PROGRAM = """
-import json, re, resource, sys
+import json, re, resource, signal, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
-pattern, texts = json.load(sys.stdin)
-found = [re.search(pattern, text, re.MULTILINE) for text in texts]
-json.dump([match and match[0] for match in found], sys.stdout)
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
+for line in sys.stdin:
+    seconds, pattern, texts = json.loads(line)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        found = [re.search(pattern, text, re.MULTILINE) for text in texts]
+        answer = [match and match[0] for match in found]
+    except Exception as error:
+        answer = str(error) or type(error).__name__
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print(json.dumps(answer), flush=True)
 """
 
 
@@ -33,18 +47,49 @@ def search(pattern: str, texts: Sequence[str]) -> list[str | None]:
 
 
 def _apart(pattern: str, texts: Sequence[str]) -> list[str | None]:
-    argv = [sys.executable, "-IS", "-c", PROGRAM]
     try:
-        done = subprocess.run(
-            argv,
-            input=json.dumps([pattern, texts]),
-            capture_output=True,
-            encoding="ascii",
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CommandTimeout(f"{clean(pattern, SHOWN)!r}: no end after {SECONDS:g} s on what the host says") from None
-    if done.returncode:
-        raise Surprise(f"{clean(pattern, SHOWN)!r} on what the host says: {clean(done.stderr[-SHOWN:])}")
-    return list(json.loads(done.stdout))
+        searcher = _idle.pop()  # in C, so in one step for all threads
+    except IndexError:
+        searcher = _Searcher()
+    told = searcher.ask(json.dumps([SECONDS, pattern, texts]))
+    if not told:
+        raise CommandTimeout(f"{clean(pattern, SHOWN)!r}: no end after {SECONDS:g} s on what the host says")
+    _idle.append(searcher)
+    answer = json.loads(told)
+    if isinstance(answer, str):
+        raise Surprise(f"{clean(pattern, SHOWN)!r} on what the host says: {clean(answer[:SHOWN])}")
+    return list(answer)
+
+
+class _Searcher:
+    """One such process, asked by one thread at a time."""
+
+    def __init__(self) -> None:
+        argv = [sys.executable, "-IS", "-c", PROGRAM]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, encoding="ascii")
+
+    def ask(self, line: str) -> str:
+        """What it answers; "" where it took too long. Raises Surprise where it ended otherwise."""
+        with suppress(BrokenPipeError):
+            print(line, file=self._process.stdin, flush=True)
+        told = cast(IO[str], self._process.stdout).readline()
+        if told.endswith("\n"):
+            return told
+        if self.end() == -signal.SIGALRM:
+            return ""
+        raise Surprise("the process that looks through a long text has ended")
+
+    def end(self) -> int:
+        with suppress(BrokenPipeError), self._process as process:
+            process.kill()
+        return self._process.returncode
+
+
+_idle: deque[_Searcher] = deque()
+
+
+@atexit.register
+def _end_all() -> None:
+    while _idle:
+        _idle.pop().end()

@@ -1,6 +1,7 @@
 """What a host says may make a remedy's pattern take for ever, and that must cost nobody else anything."""
 
 import re
+import signal
 import time
 from threading import Thread
 
@@ -61,3 +62,28 @@ def test_p09_each_check_that_has_a_pattern_is_unknown_then(kind, params, fake_to
     host = fake_tool(nginx=f"cat {tmp_path}/blank")
     asked = {key: str(tmp_path / "blank") if value == "PATH" else value for key, value in params.items()}
     assert word(host, kind, asked) == "unknown"
+
+
+def test_a_process_that_has_answered_is_asked_again_and_one_that_has_not_is_gone(monkeypatch):
+    monkeypatch.setattr(patterns, "LONG", 0)
+    started = []
+    monkeypatch.setattr(patterns, "_idle", patterns.deque())
+    start = patterns.subprocess.Popen
+    monkeypatch.setattr(
+        patterns.subprocess, "Popen", lambda *args, **more: started.append(start(*args, **more)) or started[-1]
+    )
+    for text in ("a\nb", "\nc"):
+        assert patterns.search(r"^\w", [text]) == [text.strip()[0]]
+    assert len(started) == 1
+    monkeypatch.setattr(patterns, "SECONDS", 0.2)
+    with pytest.raises(CommandTimeout):
+        patterns.search(r"^\s*x", ["\n" * 60_000])
+    assert started[0].returncode == -signal.SIGALRM
+    monkeypatch.setattr(patterns, "SECONDS", 10.0)
+    assert patterns.search("d", ["d"]) == ["d"]
+    started[1].kill()
+    started[1].wait()
+    with pytest.raises(Surprise, match="has ended"):
+        patterns.search("d", ["d"])
+    patterns._end_all()
+    assert [one.returncode is not None for one in started] == [True, True]
