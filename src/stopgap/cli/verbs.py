@@ -137,16 +137,20 @@ def _verb(name: str, text: str) -> Callable[..., None]:
     return command
 
 
+LIMIT_PART = re.compile(r"(?:[^\s:\[\]]|\[[^\]]*\])+")  # as Ansible finds them where there is no comma
+
+
 def _check_limit(limit: str | None) -> None:
     """Neither a variable of the shell that was never set nor a file without a host must mean the whole fleet."""
     if limit is None:
         return
-    parts = [part.strip() for part in limit.split("," if "," in limit else ":")]
+    parts = [part.strip() for part in limit.split(",")] if "," in limit else LIMIT_PART.findall(limit)
     if not any(parts):
         raise typer.BadParameter("--limit is empty: name hosts, or leave it out for all of the inventory")
-    for part in parts:
-        if part.startswith("@") and _is_blank(Path(part[1:])):
-            raise typer.BadParameter(f"--limit: {part[1:]} names no host, and Ansible would take all of the inventory")
+    wanted = [part for part in parts if part and part[0] not in "!&"]
+    if wanted and all(part.startswith("@") and _is_blank(Path(part[1:])) for part in wanted):
+        told = ", ".join(part[1:] for part in wanted)
+        raise typer.BadParameter(f"--limit: {told} names no host, and Ansible would take all of the inventory")
 
 
 def _is_blank(file: Path) -> bool:

@@ -126,17 +126,20 @@ class _Dump:
     def __init__(self, files: dict[str, str], top: str):
         self.reached = {top}
         self._files = files
+        self._plain = {path: str(PurePosixPath(path)) for path in files}  # as an include may not spell it: a//./b
         self._folder = PurePosixPath(top).parent
         self._left = MOST_READ
 
     def included(self, pattern: str) -> list[str]:
         """The texts; a pattern costs a look at every path."""
         whole = str(self._folder / pattern)
-        found = [whole] if whole in self._files else []
+        self._left -= len(self._files)
         if any(sign in whole for sign in "*?["):
-            self._left -= len(self._files)
-            matching = fnmatch.filter(self._files, whole)
-            found = sorted(path for path in matching if path.count("/") == whole.count("/"))
+            matching = set(fnmatch.filter(self._plain.values(), whole))
+            matching = {path for path in matching if path.count("/") == whole.count("/")}
+        else:
+            matching = {whole}
+        found = sorted(path for path, plain in self._plain.items() if plain in matching)
         self.reached.update(found)
         self._left -= sum(len(self._files[path]) for path in found)
         if self._left < 0:

@@ -24,11 +24,13 @@ SHOWN = 100
 # Not even Python hears of the alarm: it ends the process, also amid a search. Without us it has no more to read.
 PROGRAM = """
 import json, re, resource, signal, sys
-resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+most = resource.getrlimit(resource.RLIMIT_AS)[1]
+resource.setrlimit(resource.RLIMIT_AS, (min(1 << 31, most) if most >= 0 else 1 << 31, most))
 signal.signal(signal.SIGALRM, signal.SIG_DFL)
 for line in sys.stdin:
     seconds, pattern, texts = json.loads(line)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+    found = None
     try:
         found = [re.search(pattern, text, re.MULTILINE) for text in texts]
         answer = [match and match[0] for match in found]
@@ -36,6 +38,7 @@ for line in sys.stdin:
         answer = str(error) or type(error).__name__
     signal.setitimer(signal.ITIMER_REAL, 0)
     print(json.dumps(answer), flush=True)
+    del line, texts, found, answer
 """
 
 
@@ -47,10 +50,7 @@ def search(pattern: str, texts: Sequence[str]) -> list[str | None]:
 
 
 def _apart(pattern: str, texts: Sequence[str]) -> list[str | None]:
-    try:
-        searcher = _idle.pop()  # in C, so in one step for all threads
-    except IndexError:
-        searcher = _Searcher()
+    searcher = _one()
     told = searcher.ask(json.dumps([SECONDS, pattern, texts]))
     if not told:
         raise CommandTimeout(f"{clean(pattern, SHOWN)!r}: no end after {SECONDS:g} s on what the host says")
@@ -59,6 +59,17 @@ def _apart(pattern: str, texts: Sequence[str]) -> list[str | None]:
     if isinstance(answer, str):
         raise Surprise(f"{clean(pattern, SHOWN)!r} on what the host says: {clean(answer[:SHOWN])}")
     return list(answer)
+
+
+def _one() -> "_Searcher":
+    while True:
+        try:
+            searcher = _idle.pop()  # in C, so in one step for all threads
+        except IndexError:
+            return _Searcher()
+        if searcher.is_there():
+            return searcher
+        searcher.end()
 
 
 class _Searcher:
@@ -79,6 +90,10 @@ class _Searcher:
         if self.end() == -signal.SIGALRM:
             return ""
         raise Surprise("the process that looks through a long text has ended")
+
+    def is_there(self) -> bool:
+        """Nobody has killed it meanwhile, for its memory, say."""
+        return self._process.poll() is None
 
     def end(self) -> int:
         with suppress(BrokenPipeError), self._process as process:

@@ -30,6 +30,8 @@ def stopgap(*words, **more):
         (["fix", "CVE-2023-44487", "-i", "web1,", "-l", " , "], "--limit is empty"),
         (["fix", "CVE-2023-44487", "-i", "web1,", "-l", "@blank"], "--limit: blank names no host"),
         (["fix", "CVE-2023-44487", "-i", "web1,", "-l", "!web2,@blank"], "--limit: blank names no host"),
+        (["fix", "CVE-2023-44487", "-i", "web1,", "-l", "@blank @blank"], "--limit: blank, blank names no host"),
+        (["fix", "CVE-2023-44487", "-i", "web1,", "-l", "["], "--limit is empty"),
         (["lift", "CVE-2023-44487", "--force"], "--force needs --reason"),
         (["fix", "CVE-2023-44487", "--attest", "rekey"], "--attest needs --reason"),
         (["mitigate", "CVE-2023-44487", "--attest", "rekey", "--reason", "x"], "goes with a verb that proves a fix"),

@@ -223,6 +223,28 @@ def test_a_silent_host_is_unknown_in_what_the_plays_over_it_ask_and_in_nothing_e
     assert short(spooled()) == [("web1", "CVE-1", "assessed", "exposed"), ("web2", "CVE-2", "assessed", "unknown")]
 
 
+def test_a_play_in_which_nobody_can_be_asked_is_told_by_its_names(play, spooled, tmp_path):
+    """Whatever plays before and after it had to ask others; and of a play that has nothing to do with us nothing."""
+    away = {"ansible.builtin.ping": {}, "vars": UNREACHABLE}
+    plays = [("web1", CHOOSE, ASSESS), ("web2", away, CHOOSE), ("web1", {"ansible.builtin.ping": {}})]
+    plays = [{"hosts": hosts, "gather_facts": False, "tasks": list(tasks)} for hosts, *tasks in plays]
+    (tmp_path / "site.yml").write_text(yaml.safe_dump(plays))
+    done = play(words=["site.yml", "-e", "stopgap_remedies=CVE-1"])
+    assert done.returncode == 4, done.stdout
+    assert short(spooled()) == [("web1", "CVE-1", "assessed", "exposed"), ("web2", "CVE-1", "assessed", "unknown")]
+
+
+def test_a_host_that_fails_is_no_job_that_nobody_waits_for_whatever_it_says(play, spooled):
+    assess = {
+        "stopgap.remediation.assess": {
+            "remedies": REMEDIES,
+            "say": {"failed": True, "msg": "no", "ansible_job_id": "1"},
+        }
+    }
+    assert play(CHOOSE, assess).returncode == 2
+    assert {one["verdict"] for one in spooled()} == {"unknown"}
+
+
 def test_nobody_reachable_still_leaves_unknown(play, spooled):
     done = play({"ansible.builtin.ping": {}, "vars": UNREACHABLE}, words=["-e", "stopgap_remedies=CVE-7,CVE-8"])
     assert done.returncode == 4, done.stdout

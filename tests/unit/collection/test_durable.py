@@ -10,6 +10,7 @@ import pytest
 from tests.unit.collection.target import remedy
 
 from ansible_collections.stopgap.remediation.plugins.module_utils import durable
+from ansible_collections.stopgap.remediation.plugins.module_utils.actions.file import File
 from ansible_collections.stopgap.remediation.plugins.module_utils.actions.line import Line
 from ansible_collections.stopgap.remediation.plugins.module_utils.errors import ActionError
 
@@ -190,6 +191,49 @@ def test_a_users_link_leads_nobody_to_roots_folders(target, kind):
     os.mkdir(target.path("ld.so.conf.d"))
     assert target.absent(wanted)[0]["state"] == "lifted"
     assert target.tree() == before
+
+
+@pytest.mark.parametrize("way", ["behind root's link", "root's link moved"])
+def test_a_link_is_roots_own_only_where_nobody_else_has_put_it_there(target, way):
+    for name in ("user", "user/conf", "roots"):
+        Path(target.path(name)).mkdir()
+    for name in ("user", "user/conf"):
+        os.chown(target.path(name), 1, 1)
+    Path(target.path("user/conf/a.conf")).write_text("/home/user/lib\n")
+    Path(target.path("app")).symlink_to("user/conf")
+    Path(target.path("user/to-roots")).symlink_to("../roots")
+    where = "app" if way == "behind root's link" else "user/conf"
+    wanted = remedy("CVE-1", {"type": "file", "params": {"path": target.path(f"{where}/a.conf"), "absent": True}})
+    assert target.present(wanted)[0]["state"] == "applied"
+    os.rename(target.path("user/conf"), target.path("user/old"))
+    os.rename(target.path("user/to-roots"), target.path("user/conf"))
+    if way == "behind root's link":
+        os.chown(target.path("user/conf"), 1, 1, follow_symlinks=False)
+    told = target.absent(wanted)[0]
+    assert (told["state"], os.listdir(target.path("roots"))) == ("failed", [])
+    assert f"leads to {target.path('roots')} now, by a link that is not root's" in told["reason"]
+
+
+def test_links_without_end_are_an_error(target):
+    Path(target.path("a")).symlink_to("a")
+    with pytest.raises(OSError, match="Too many levels"):
+        durable.led_to(target.path("a/b"), "/")
+
+
+def test_a_file_is_made_immutable_where_it_was_and_not_where_a_users_link_leads(target, monkeypatch):
+    """When a mitigation that was lost is put in force again."""
+    for name in ("app", "roots"):
+        Path(target.path(name)).mkdir()
+        Path(target.path(f"{name}/key")).write_text(name)
+    made = File({"path": target.path("app/key"), "immutable": True})
+    os.rename(target.path("app"), target.path("moved"))
+    Path(target.path("app")).symlink_to("roots")
+    os.chown(target.path("app"), 1, 1, follow_symlinks=False)
+    monkeypatch.setattr(durable, "set_immutable", lambda path, wanted: pytest.fail(path))
+    again = File({"path": target.path("app/key"), "immutable": True})
+    again.known = made.known
+    with pytest.raises(ActionError, match="a link that is not root's"):
+        again.apply(again.read())
 
 
 def acl(name, group):

@@ -48,6 +48,11 @@ def test_p09_a_pipe_or_a_device_is_not_read_and_unknown(made, tmp_path, in_time)
     assert holds("file_has", {"path": str(tmp_path / "x"), "matches": "x"}) is None
 
 
+def test_a_masked_unit_has_nothing(tmp_path):
+    os.symlink("/dev/null", tmp_path / "x.service")
+    assert holds("file_has", {"path": str(tmp_path / "x.service"), "matches": "ExecStart"}) is False
+
+
 def test_file_has_takes_every_end_of_a_line(tmp_path):
     (tmp_path / "x").write_bytes(b"a\r\nb\rc\xff\n")
     assert holds("file_has", {"path": str(tmp_path / "x"), "matches": r"^b\nc"}) is True

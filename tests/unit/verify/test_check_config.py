@@ -107,6 +107,14 @@ def settings(option, scope=None, **files):
     return nginx.settings(dump(**(files or FILES)), option, scope or {})
 
 
+@pytest.mark.parametrize("spelled", ["./conf.d/*.conf", "conf.d//*.conf", "/etc/nginx//conf.d/./one.conf"])
+def test_nginx_names_its_files_as_an_include_spells_them(spelled):
+    """It puts the folder before it, and the name behind it, and changes nothing else."""
+    path = spelled.replace("*", "one").removeprefix("/etc/nginx/")
+    found = settings("root", None, **{"nginx.conf": f"http {{ include {spelled}; }}", path: ONE})
+    assert found == {"http server one.example (443)": ["/srv/${host}/x"]}
+
+
 ONE_PLACE, TWO_PLACE = "http server one.example (443)", "http server two.example (127.0.0.1:8443)"
 
 

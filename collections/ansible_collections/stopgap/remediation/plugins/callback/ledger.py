@@ -160,10 +160,10 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         if self._witness is None:
             return
+        self._end_play()
         if not self._witness.ever_asked:
-            # Nobody could be reached before the remedies were resolved: the names will do.
-            self._witness.hear_remedies(self._plain(self._play_vars.get("stopgap_remedies")))
-        self._write(self._witness.silences(self._estate))
+            self._hear_names()
+            self._write(self._witness.silences(self._estate))
         if self._spool is not None:
             self._spool.close()
             self._deliver()
@@ -178,7 +178,7 @@ class CallbackModule(CallbackBase):
             self._witness.hear_remedies(result._result.get("remedies"))
             self._write(self._witness.hear_knowledge(result._result.get("knowledge")))
             self._write(self._witness.silences(self._estate))
-        elif action in events.TELLERS and _is_under_way(result._result):
+        elif action in events.TELLERS and not failed and _is_under_way(result):
             self._warn_once("%s with `poll: 0` has no result yet, and async_status is not heard" % action)
         elif action in events.TELLERS:
             if "censored" in result._result:
@@ -194,8 +194,15 @@ class CallbackModule(CallbackBase):
     @never_break
     def _end_play(self):
         """Where nobody of a batch was left to ask, no other moment tells it."""
-        if self._witness is not None:
-            self._write(self._witness.silences(self._estate))
+        if self._witness is None:
+            return
+        if self._witness.silent and not self._witness.asked and _is_ours(self._play):
+            self._hear_names()
+        self._write(self._witness.silences(self._estate))
+
+    def _hear_names(self):
+        """Nobody could be reached before the remedies were resolved: the names will do."""
+        self._witness.hear_remedies(self._plain(self._play_vars.get("stopgap_remedies")))
 
     def _hosts_of(self, play):
         """Names of this batch's hosts, those that Ansible gave up in an earlier play included."""
@@ -331,6 +338,13 @@ def _action(result):
     return name if name.startswith(events.PREFIX) else events.PREFIX + name if "." not in name else None
 
 
+def _is_ours(play):
+    """A task of the play's own is ours, or of a role of ours, or includes one."""
+    tasks = [task for block in play.compile() for task in block.get_tasks()]
+    roles = [getattr(task, "_role_name", None) or (task._role and task._role.get_name()) for task in tasks]
+    return any(str(name).startswith(events.PREFIX) for name in [*roles, *(task.action for task in tasks)])
+
+
 def _asked(result):
     """{remedy: revision} from the task's own arguments: what the host was asked, in the controller's words."""
     args = (result._task_fields or {}).get("args")
@@ -359,9 +373,10 @@ def _has_loop(result):
     return bool(task.loop_with or task.loop)
 
 
-def _is_under_way(answer):
-    """A job that nobody waits for said nothing, which is not the same as knowing nothing."""
-    return "ansible_job_id" in answer and not answer.get("finished")
+def _is_under_way(result):
+    """A job that nobody waits for said nothing, which is not the same as knowing nothing. By the task: a host says anything."""
+    fields = result._task_fields or {}
+    return bool(fields.get("async_val")) and not fields.get("poll")
 
 
 def _is_dry(result):

@@ -27,6 +27,7 @@ IMMUTABLE = 0x10
 THEIRS = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY)
 COMPARED = ("kind", "sha256", "target", "mode", "uid", "gid")
 ACCESS_LIST = "system.posix_acl_access"
+LINKS = 40  # on one way, as the kernel has it
 CONTENT = ("kind", "sha256", "target", "saved", "mtime_ns", "atime_ns", "xattrs")
 
 
@@ -40,26 +41,27 @@ def snapshot(path):
     except (FileNotFoundError, NotADirectoryError):
         return absent()
     try:
-        return state_of(path, os.fstat(held), "/proc/self/fd/%d" % held)
+        return state_of(path, held)
     finally:
         os.close(held)
 
 
-def state_of(path, info, held):
+def state_of(path, held):
+    info, pin = os.fstat(held), "/proc/self/fd/%d" % held
     if stat.S_ISLNK(info.st_mode):
-        return dict(absent(), kind="link", target=os.readlink(path), uid=info.st_uid, gid=info.st_gid)
+        return dict(absent(), kind="link", target=os.readlink("", dir_fd=held), uid=info.st_uid, gid=info.st_gid)
     if not stat.S_ISREG(info.st_mode):
         raise ActionError("%s is neither a file nor a link: left alone" % path)
     return {
         "kind": "file",
-        "sha256": hash_file(held),
+        "sha256": hash_file(pin),
         "target": None,
         "mode": mode_text(info.st_mode),
         "uid": info.st_uid,
         "gid": info.st_gid,
         "mtime_ns": info.st_mtime_ns,
         "atime_ns": info.st_atime_ns,
-        "xattrs": read_xattrs(held),
+        "xattrs": read_xattrs(pin),
     }
 
 
@@ -92,20 +94,34 @@ def folder_of(path, folder=None):
 
 
 def led_to(path, known):
-    """Where `path` leads by now. ActionError where that is not `known`, and a link on the way is not root's own: its
-    owner would have us change what he may not.
+    """Where `path` leads by now. ActionError where that is not `known`, and not all links on the way are root's own:
+    whoever may put them there would have us change what he may not.
     """
-    now, owners = "/", set()
-    for name in filter(None, path.split("/")):
-        now = os.path.join(now, name)
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            info = os.lstat(now)
-            if stat.S_ISLNK(info.st_mode):
-                now = os.path.realpath(now)
-                owners.add(info.st_uid)
-    if now != known and not owners <= {0, os.geteuid()}:
+    now, left, links, roots = "/", path.split("/"), 0, True
+    while left:
+        name = left.pop(0)
+        step = os.path.join(now, name)
+        if name == "..":
+            now = os.path.dirname(now)
+        elif name not in ("", ".") and os.path.islink(step):
+            links += 1
+            if links > LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            roots = roots and is_roots_own(step)
+            target = os.readlink(step)
+            now, left = "/" if target.startswith("/") else now, target.split("/") + left
+        elif name not in ("", "."):
+            now = step
+    if now != known and not roots:
         raise ActionError("%s leads to %s now, by a link that is not root's: nothing was changed there" % (path, now))
     return now
+
+
+def is_roots_own(link):
+    """Nobody else has made it, nor could have moved it to where it is."""
+    folder, own = os.stat(os.path.dirname(link)), (0, os.geteuid())
+    is_open = folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX
+    return os.lstat(link).st_uid in own and folder.st_uid in own and not is_open
 
 
 @contextlib.contextmanager

@@ -47,8 +47,16 @@ def refuse_nonsense(name, value):
     words = WORDS.get(name)
     if words and value not in words:
         raise ValueError("%s is %r on this host: it is one of %s" % (name, value, ", ".join(words)))
-    if not words and not str(value).isdigit():
+    if not words and not is_whole(value):
         raise ValueError("%s is %r on this host: it is a number of seconds" % (name, value))
+
+
+def is_whole(value):
+    """As Ansible takes a number."""
+    try:
+        return float(value) == int(float(value)) >= 0
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def batches(serial):

@@ -83,13 +83,13 @@ class File(Action):
         return dict(wanted, kind="file", sha256=durable.hash_of(self.content), target=None, **dress)
 
     def apply(self, prior):
+        folder = self._folder()
         if self.absent:
-            folder = self._folder()
             self._unlock()
             durable.discard(self.path, folder)
             durable.sync_folder(os.path.dirname(self.path))
         elif self.content is not None:
-            self._write(prior)
+            self._write(prior, folder)
         if not self.absent:
             durable.set_immutable(self.path, prior.get("immutable") if self.immutable is None else self.immutable)
         if self.params.get("validate") and not on_draft(self.params["validate"]):
@@ -162,8 +162,7 @@ class File(Action):
     def _folder(self):
         return durable.led_to(os.path.dirname(self.path), self.known)
 
-    def _write(self, prior):
-        folder = self._folder()
+    def _write(self, prior, folder):
         durable.make_folders(self.path)
         kept = {name: value for name, value in (prior.get("xattrs") or {}).items() if name in KEPT}
         state = dict(self.desired(prior), xattrs=kept)
